@@ -1,0 +1,154 @@
+//! Collations against a real server.
+//!
+//! The digests and `weights-0900.txt` were taken from MySQL 9.7: `HEX(WEIGHT_STRING(...))` of every
+//! code point (surrogates aside) and of texts full of what could contract.
+
+use std::cmp::Ordering;
+
+use proptest::prelude::*;
+use rustydb_value::{Charset, Collation};
+
+/// FNV-1a over the length and the bytes of every weight string.
+fn digest(texts: impl Iterator<Item = String>, collation: Collation) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut weights = Vec::new();
+    for text in texts {
+        weights.clear();
+        collation.weight_string(&text, &mut weights);
+        for byte in std::iter::once(weights.len() as u8).chain(weights.iter().copied()) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+    hash
+}
+
+fn every_character() -> impl Iterator<Item = String> {
+    (0..=0x10_ffff).filter_map(char::from_u32).map(String::from)
+}
+
+#[test]
+fn every_code_point_weighs_what_it_weighs_in_mysql() {
+    assert_eq!(every_character().count(), 1_112_064);
+    for (collation, expected) in [
+        (Collation::UTF8MB4_0900_AI_CI, 0x0e8a_7e71_e34b_48f2),
+        (Collation::UTF8MB4_GENERAL_CI, 0x91f1_b61a_a287_0518),
+        (Collation::UTF8MB4_BIN, 0x324a_8cfd_2866_a325),
+        (Collation::UTF8MB4_0900_BIN, 0xf9be_ef57_d278_2525),
+    ] {
+        assert_eq!(digest(every_character(), collation), expected, "{}", collation.name());
+    }
+}
+
+#[test]
+fn every_byte_of_latin1_weighs_what_it_weighs_in_mysql() {
+    let bytes = (0..=255).map(|byte| rustydb_value::collation::latin1_char(byte).to_string());
+    assert_eq!(digest(bytes, Collation::LATIN1_SWEDISH_CI), 0xfda6_1a3b_3023_1b75);
+}
+
+#[test]
+fn texts_weigh_what_they_weigh_in_mysql() {
+    let unhex = |hex: &str| -> Vec<u8> {
+        (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect()
+    };
+    let mut lines = 0;
+    for line in include_str!("weights-0900.txt").lines() {
+        let (text, expected) = line.split_once(' ').unwrap();
+        let text = String::from_utf8(unhex(text)).unwrap();
+        let mut weights = Vec::new();
+        Collation::UTF8MB4_0900_AI_CI.weight_string(&text, &mut weights);
+        assert_eq!(weights, unhex(expected), "{text:?}");
+        lines += 1;
+    }
+    assert!(lines > 300, "{lines}");
+}
+
+#[test]
+fn names_and_numbers_agree() {
+    for collation in Collation::all() {
+        assert_eq!(Collation::from_id(collation.id()), Some(collation));
+        assert_eq!(Collation::from_name(&collation.name().to_uppercase()), Some(collation));
+        assert!(
+            collation.name().starts_with(collation.charset().name()),
+            "{} is not of {}",
+            collation.name(),
+            collation.charset().name()
+        );
+    }
+    for charset in Charset::ALL {
+        assert_eq!(Charset::from_name(charset.name()), Some(charset));
+        assert!(charset.default_collation().is_default());
+        assert_eq!(charset.default_collation().charset(), charset);
+    }
+    assert_eq!(Collation::from_name("utf8_general_ci"), Some(Collation::UTF8MB3_GENERAL_CI));
+    assert_eq!(Charset::from_name("UTF8"), Some(Charset::Utf8mb3));
+    assert_eq!(Collation::from_id(1), None);
+    assert_eq!(Collation::from_name("utf8_é"), None);
+    assert_eq!(Collation::default().id(), 255);
+}
+
+#[test]
+fn latin1_bytes_and_characters_undo_each_other() {
+    use rustydb_value::collation::{latin1_byte, latin1_char};
+    for byte in 0..=255u8 {
+        assert_eq!(latin1_byte(latin1_char(byte)), Some(byte));
+    }
+    assert_eq!(latin1_char(0x80), '€');
+    assert_eq!(latin1_byte('中'), None);
+}
+
+fn built() -> Vec<Collation> {
+    Collation::all().filter(|collation| collation.is_built()).collect()
+}
+
+/// Texts that collide: few letters, many spaces, characters around the space, marks, contractions.
+fn text() -> impl Strategy<Value = String> {
+    let near = "aAbB  \t\0!lL\u{b7}éÉßsS\u{301}\u{a0}中😀\u{e40}\u{e01}".chars().collect::<Vec<_>>();
+    let character = prop_oneof![6 => prop::sample::select(near), 1 => any::<char>()];
+    prop::collection::vec(character, 0..7).prop_map(String::from_iter)
+}
+
+/// Comparison as the manual tells it: weights, the shorter text extended with spaces or not.
+fn told(collation: Collation, a: &str, b: &str) -> Ordering {
+    let wide = [8, 11, 47, 65, 46, 83, 63, 309].iter().all(|&id| id != collation.id());
+    let weights = |text: &str| -> Vec<u16> {
+        let mut bytes = Vec::new();
+        collation.weight_string(text, &mut bytes);
+        if matches!(collation.id(), 46 | 83) {
+            // Three bytes of code point; the order of UTF-8 is the same.
+            bytes = text.as_bytes().to_vec();
+        }
+        if wide {
+            bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
+        } else {
+            bytes.into_iter().map(u16::from).collect()
+        }
+    };
+    let (mut x, mut y) = (weights(a), weights(b));
+    if collation.pad_attribute() == rustydb_value::PadAttribute::PadSpace {
+        let longest = x.len().max(y.len());
+        x.resize(longest, 0x20);
+        y.resize(longest, 0x20);
+    }
+    x.cmp(&y)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn comparing_texts_is_what_the_manual_tells(a in text(), b in text()) {
+        for collation in built() {
+            prop_assert_eq!(collation.compare(&a, &b), told(collation, &a, &b), "{}", collation.name());
+        }
+    }
+
+    #[test]
+    fn comparing_sort_keys_is_comparing_texts(a in text(), b in text()) {
+        for collation in built() {
+            let (mut x, mut y) = (Vec::new(), Vec::new());
+            collation.sort_key(&a, &mut x);
+            collation.sort_key(&b, &mut y);
+            prop_assert_eq!(x.cmp(&y), collation.compare(&a, &b), "{}", collation.name());
+        }
+    }
+}
