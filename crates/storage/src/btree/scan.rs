@@ -1,0 +1,189 @@
+//! Reading ranges, one leaf at a time.
+//!
+//! Nothing is latched between two leaves: a scan remembers the fence it came to and descends again.
+//! What others insert or remove behind it does not matter, what they do ahead of it is found.
+
+use std::ops::{Bound, ControlFlow};
+
+use super::{Entry, Tree};
+use crate::error::Result;
+use crate::ids::Lsn;
+use crate::page::{self, node};
+
+/// Where a scan goes on: the next keys are on this side of the bound.
+pub type ScanPosition = Bound<Vec<u8>>;
+
+/// Keys and values in one piece of memory.
+#[derive(Debug, Default)]
+pub struct EntryBatch {
+    bytes: Vec<u8>,
+    /// Where each key starts, its value starts, and its value ends.
+    entries: Vec<(u32, u32, u32)>,
+}
+
+impl EntryBatch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> EntryBatch {
+        EntryBatch::default()
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// True when there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of all keys and values.
+    #[must_use]
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// A key.
+    ///
+    /// # Panics
+    /// When `index` is not below `len()`, as with a slice.
+    #[must_use]
+    pub fn key(&self, index: usize) -> &[u8] {
+        let (key, value, _) = self.entries[index];
+        &self.bytes[key as usize..value as usize]
+    }
+
+    /// A value.
+    ///
+    /// # Panics
+    /// When `index` is not below `len()`, as with a slice.
+    #[must_use]
+    pub fn value(&self, index: usize) -> &[u8] {
+        let (_, value, end) = self.entries[index];
+        &self.bytes[value as usize..end as usize]
+    }
+
+    /// Adds an entry. A batch holds less than 4 GiB; see [`EntryBatch::has_room`].
+    pub fn push(&mut self, key: &[u8], value: &[u8]) {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(key);
+        let middle = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(value);
+        self.entries.push((start, middle, self.bytes.len() as u32));
+    }
+
+    /// Whether an entry of `bytes` more can be added.
+    #[must_use]
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.bytes.len() + bytes < u32::MAX as usize
+    }
+
+    /// Takes all entries out; memory stays for the next ones.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+    }
+}
+
+impl Tree {
+    /// Visits the entries of one leaf in ascending order from `from` on. Gives where to go on, or
+    /// `None` at the tree's end or when `each` breaks.
+    ///
+    /// `each` runs under the leaf's latch: it must be short and take no other page.
+    ///
+    /// # Errors
+    /// When a page cannot be read, or `each` fails.
+    pub fn scan_leaf_forward<E: From<crate::Error>>(
+        &self,
+        from: &ScanPosition,
+        mut each: impl FnMut(&[u8], Entry<'_>, Lsn) -> Result<ControlFlow<()>, E>,
+    ) -> Result<Option<ScanPosition>, E> {
+        let leaf = match from {
+            Bound::Included(key) | Bound::Excluded(key) => self.leaf(key)?,
+            Bound::Unbounded => self.descend(|_| Ok(0))?,
+        };
+        let start = match from {
+            Bound::Unbounded => 0,
+            Bound::Included(key) => self.search(&leaf, key)?.unwrap_or_else(|after| after),
+            Bound::Excluded(key) => match self.search(&leaf, key)? {
+                Ok(index) => index + 1,
+                Err(index) => index,
+            },
+        };
+        if self.visit(&leaf, start..node::count(&leaf), &mut each)?.is_break() {
+            return Ok(None);
+        }
+        Ok(self.whole_fence(&leaf, true)?.map(Bound::Included))
+    }
+
+    /// The same in descending order, from `from` downward.
+    ///
+    /// # Errors
+    /// When a page cannot be read, or `each` fails.
+    pub fn scan_leaf_backward<E: From<crate::Error>>(
+        &self,
+        from: &ScanPosition,
+        mut each: impl FnMut(&[u8], Entry<'_>, Lsn) -> Result<ControlFlow<()>, E>,
+    ) -> Result<Option<ScanPosition>, E> {
+        let leaf = match from {
+            Bound::Included(key) => self.leaf(key)?,
+            // Below a separator is the child before it.
+            Bound::Excluded(key) => self.descend(|page| {
+                Ok(match self.search(page, key)? {
+                    Ok(index) | Err(index) => index.saturating_sub(1),
+                })
+            })?,
+            Bound::Unbounded => self.descend(|page| Ok(node::count(page).saturating_sub(1)))?,
+        };
+        let end = match from {
+            Bound::Unbounded => node::count(&leaf),
+            Bound::Included(key) => match self.search(&leaf, key)? {
+                Ok(index) => index + 1,
+                Err(index) => index,
+            },
+            Bound::Excluded(key) => self.search(&leaf, key)?.unwrap_or_else(|after| after),
+        };
+        if self.visit(&leaf, (0..end).rev(), &mut each)?.is_break() {
+            return Ok(None);
+        }
+        Ok(self.whole_fence(&leaf, false)?.map(Bound::Excluded))
+    }
+
+    fn visit<E: From<crate::Error>>(
+        &self,
+        leaf: &[u8],
+        indexes: impl Iterator<Item = usize>,
+        each: &mut impl FnMut(&[u8], Entry<'_>, Lsn) -> Result<ControlFlow<()>, E>,
+    ) -> Result<ControlFlow<()>, E> {
+        let lsn = page::lsn(leaf);
+        let prefix = node::prefix(leaf);
+        let mut key = Vec::with_capacity(prefix.len() + 64);
+        key.extend_from_slice(prefix);
+        for index in indexes {
+            let cell = node::leaf_cell(leaf, index);
+            match cell.key.chain {
+                None => {
+                    key.truncate(prefix.len());
+                    key.extend_from_slice(cell.key.suffix);
+                }
+                Some((first, length)) => {
+                    key = self.read_chain(first, u64::from(length))?;
+                }
+            }
+            let is_tombstone = cell.flags & node::TOMBSTONE != 0;
+            let flow = if cell.flags & node::VALUE_OVERFLOW == 0 {
+                each(&key, Entry { is_tombstone, value: cell.value }, lsn)?
+            } else {
+                let value = self.read_value(cell.value)?;
+                each(&key, Entry { is_tombstone, value: &value }, lsn)?
+            };
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}

@@ -1,0 +1,286 @@
+//! A mini-transaction: changes of several pages that happen together, as one log record.
+//!
+//! Everything that can fail (latching, allocating, growing the file) comes before the first
+//! [`MiniTransaction::apply`]; from there to the commit nothing fails but the log, and that poisons the
+//! store. Dropped before its first change a mini-transaction leaves no trace.
+//!
+//! Invariants: all changed pages stay latched until they carry the record's LSN; new overflow pages
+//! are the exception. Nothing refers to them before the record exists, so they are filled and let go
+//! at once, stamped with a position of the log from which the record that freed them before is durable.
+
+use parking_lot::MutexGuard;
+use smallvec::SmallVec;
+
+use crate::buffer::PageMut;
+use crate::error::{Error, Result};
+use crate::ids::{Lsn, PageNo, TreeId};
+use crate::page::node::{StoredKey, key_inline_limit};
+use crate::page::{self, HEAD, Kind};
+use crate::space::{self, Space};
+use crate::store::Core;
+use crate::wal::record::{Operation, Record, Row, RowBytes};
+
+/// A latched page of a mini-transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Held(usize);
+
+pub(crate) struct MiniTransaction<'a> {
+    core: &'a Core,
+    not_before: Lsn,
+    pages: SmallVec<[PageMut<'a>; 4]>,
+    changed: SmallVec<[bool; 4]>,
+    operations: Vec<u8>,
+    /// Allocations (true) and releases (false) whose bits change at commit.
+    bits: Vec<(PageNo, bool)>,
+    space: Option<MutexGuard<'a, Space>>,
+    done: bool,
+}
+
+impl Drop for MiniTransaction<'_> {
+    fn drop(&mut self) {
+        if !self.done && self.changed.contains(&true) {
+            let reason = Error::Invalid("a change of pages was left half done".to_owned());
+            self.core.log.poison(&reason);
+        }
+    }
+}
+
+impl<'a> MiniTransaction<'a> {
+    pub(crate) fn new(core: &'a Core) -> MiniTransaction<'a> {
+        MiniTransaction {
+            core,
+            not_before: core.log.end(),
+            pages: SmallVec::new(),
+            changed: SmallVec::new(),
+            operations: Vec::new(),
+            bits: Vec::new(),
+            space: None,
+            done: false,
+        }
+    }
+
+    /// Takes a latched page in.
+    pub(crate) fn hold(&mut self, page: PageMut<'a>) -> Held {
+        self.pages.push(page);
+        self.changed.push(false);
+        Held(self.pages.len() - 1)
+    }
+
+    pub(crate) fn page(&self, held: Held) -> &[u8] {
+        &self.pages[held.0]
+    }
+
+    pub(crate) fn number(&self, held: Held) -> PageNo {
+        self.pages[held.0].number()
+    }
+
+    fn bitmap(&mut self, number: PageNo) -> Result<Held> {
+        if self.space.is_none() {
+            self.space = Some(self.core.space.lock());
+        }
+        if let Some(index) = self.pages.iter().position(|page| page.number() == number) {
+            return Ok(Held(index));
+        }
+        let page = self.core.pool.write(number)?;
+        Ok(self.hold(page))
+    }
+
+    /// Finds a free page; it counts as allocated once this commits.
+    pub(crate) fn allocate(&mut self) -> Result<PageNo> {
+        let page_size = self.core.pool.page_size();
+        let group_size = Space::group(page_size);
+        let hint = {
+            let space = self.space.get_or_insert_with(|| self.core.space.lock());
+            space.hint()
+        };
+        let mut group = hint.0 / group_size;
+        let mut from = (hint.0 % group_size) as u32;
+        loop {
+            let number = Space::bitmap_of(page_size, group);
+            if let Some(space) = self.space.as_mut() {
+                space.reach(&*self.core.file, number)?;
+            }
+            let held = self.bitmap(number)?;
+            // A group's bitmap page is itself in the group: bit 0 of every group but the first.
+            let is_new = page::kind(self.page(held)) != Some(Kind::Bitmap);
+            let mut bit = if is_new { Some(from.max(1)) } else { space::first_clear(self.page(held), from) };
+            while let Some(candidate) = bit {
+                let found = PageNo(group * group_size + u64::from(candidate));
+                if !self.bits.contains(&(found, true)) {
+                    if let Some(space) = self.space.as_mut() {
+                        space.reach(&*self.core.file, found)?;
+                        space.taken(found);
+                    }
+                    if is_new {
+                        self.format_bitmap(held, number)?;
+                    }
+                    self.bits.push((found, true));
+                    return Ok(found);
+                }
+                bit = if is_new { Some(candidate + 1) } else { space::first_clear(self.page(held), candidate + 1) };
+            }
+            group += 1;
+            from = 0;
+        }
+    }
+
+    /// A new group begins: its bitmap page is logged as an image of its own, at once and by itself, so
+    /// that it is there whatever becomes of this mini-transaction.
+    fn format_bitmap(&mut self, held: Held, number: PageNo) -> Result<()> {
+        let mut image = vec![0; self.core.pool.page_size()];
+        page::format(&mut image, Kind::Bitmap, 0, number, TreeId::default());
+        image[HEAD] = 1;
+        let operation = Operation::Image { front: &image[..HEAD + 1], back: &[] };
+        let mut operations = Vec::new();
+        operation.encode(number, None, &mut operations);
+        let mut record = Vec::new();
+        Record::Group(&operations).encode(&mut record);
+        let not_before = self.core.log.end();
+        let bytes = self.pages[held.0].bytes_mut(not_before);
+        operation.apply(number, bytes)?;
+        let lsn = self.core.log.append(&record)?;
+        page::set_lsn(bytes, lsn);
+        Ok(())
+    }
+
+    /// Gives a page back when this commits.
+    pub(crate) fn free(&mut self, number: PageNo) -> Result<()> {
+        let (bitmap, bit) = Space::bit_of(self.core.pool.page_size(), number);
+        let held = self.bitmap(bitmap)?;
+        if !space::is_set(self.page(held), bit) || self.bits.contains(&(number, false)) {
+            return Err(Error::corrupt(number, "freed twice"));
+        }
+        self.bits.push((number, false));
+        Ok(())
+    }
+
+    /// Gives all pages of an overflow chain back when this commits.
+    pub(crate) fn free_chain(&mut self, first: PageNo) -> Result<()> {
+        let mut next = first;
+        while next != PageNo(0) {
+            let page = self.core.pool.read(next)?;
+            if page::kind(&page) != Some(Kind::Overflow) {
+                return Err(Error::corrupt(next, "an overflow chain leads here"));
+            }
+            let after = page::link(&page);
+            drop(page);
+            self.free(next)?;
+            next = after;
+        }
+        Ok(())
+    }
+
+    /// Allocates a page and latches it for a new content.
+    pub(crate) fn allocate_held(&mut self) -> Result<Held> {
+        let number = self.allocate()?;
+        let page = self.core.pool.create(number)?;
+        Ok(self.hold(page))
+    }
+
+    /// Writes bytes into a new overflow chain; gives its first page.
+    pub(crate) fn write_chain(&mut self, tree: TreeId, data: &[u8], row: Option<&RowBytes<'_>>) -> Result<PageNo> {
+        let room = self.core.pool.page_size() - HEAD;
+        let pages = data.len().div_ceil(room).max(1);
+        let mut numbers = Vec::with_capacity(pages);
+        for _ in 0..pages {
+            numbers.push(self.allocate()?);
+        }
+        for (index, part) in data.chunks(room).enumerate() {
+            let next = numbers.get(index + 1).copied().unwrap_or_default();
+            let mut page = self.core.pool.create(numbers[index])?;
+            let bytes = page.bytes_mut(self.not_before);
+            page::format_overflow(bytes, numbers[index], tree, next, part);
+            page::set_lsn(bytes, self.not_before);
+            Operation::Overflow { tree, next, data: part }.encode(numbers[index], row, &mut self.operations);
+        }
+        Ok(numbers[0])
+    }
+
+    /// Brings a whole key into the form in which pages hold it, with a chain where it is long.
+    pub(crate) fn store_key<'k>(
+        &mut self,
+        tree: TreeId,
+        key: &'k [u8],
+        row: Option<&RowBytes<'_>>,
+    ) -> Result<StoredKey<'k>> {
+        let limit = key_inline_limit(self.core.pool.page_size());
+        if key.len() <= limit {
+            return Ok(StoredKey { suffix: key, chain: None });
+        }
+        let first = self.write_chain(tree, key, row)?;
+        Ok(StoredKey { suffix: &key[..limit], chain: Some((first, key.len() as u32)) })
+    }
+
+    /// Changes a page.
+    pub(crate) fn apply(&mut self, held: Held, operation: &Operation<'_>, row: Option<&RowBytes<'_>>) -> Result<()> {
+        let number = self.number(held);
+        self.changed[held.0] = true;
+        operation.apply(number, self.pages[held.0].bytes_mut(self.not_before))?;
+        operation.encode(number, row, &mut self.operations);
+        Ok(())
+    }
+
+    /// Replaces a page by an image built elsewhere.
+    pub(crate) fn apply_image(&mut self, held: Held, image: &[u8]) -> Result<()> {
+        let slots_end = HEAD + page::node::count(image) * 6;
+        let heap_start = image.len() - page::node::heap_size(image);
+        let operation = Operation::Image { front: &image[..slots_end], back: &image[heap_start..] };
+        self.apply(held, &operation, None)
+    }
+
+    fn apply_bits(&mut self) -> Result<()> {
+        let page_size = self.core.pool.page_size();
+        let mut bits = std::mem::take(&mut self.bits);
+        bits.sort_unstable();
+        let mut at = 0;
+        while at < bits.len() {
+            let (first, set) = bits[at];
+            let (bitmap, bit) = Space::bit_of(page_size, first);
+            let mut count = 1;
+            while bits.get(at + count).is_some_and(|&(page, same)| {
+                same == set
+                    && page.0 == first.0 + count as u64
+                    && Space::bit_of(page_size, page).0 == bitmap
+            }) {
+                count += 1;
+            }
+            let held = self.bitmap(bitmap)?;
+            self.apply(held, &Operation::Bits { first: bit, count: count as u32, set }, None)?;
+            at += count;
+        }
+        for (page, set) in bits {
+            if let (false, Some(space)) = (set, self.space.as_mut()) {
+                space.given_back(page);
+            }
+        }
+        Ok(())
+    }
+
+    /// Logs the changes as a group that belongs to no transaction.
+    pub(crate) fn commit(mut self) -> Result<Lsn> {
+        self.apply_bits()?;
+        let mut record = Vec::with_capacity(self.operations.len() + 1);
+        Record::Group(&self.operations).encode(&mut record);
+        self.finish(&record, |_| ())
+    }
+
+    /// Logs the changes with the row change that they carry out; `applied` runs before the latches go.
+    pub(crate) fn commit_row(mut self, row: &Row<'_>, applied: impl FnOnce(Lsn)) -> Result<Lsn> {
+        self.apply_bits()?;
+        let mut record = Vec::with_capacity(self.operations.len() + row.key.len() + 256);
+        Record::Row(*row, &self.operations).encode(&mut record);
+        self.finish(&record, applied)
+    }
+
+    fn finish(&mut self, record: &[u8], applied: impl FnOnce(Lsn)) -> Result<Lsn> {
+        let lsn = self.core.log.append(record)?;
+        for (page, changed) in self.pages.iter_mut().zip(&self.changed) {
+            if *changed {
+                page::set_lsn(page.bytes_mut(self.not_before), lsn);
+            }
+        }
+        self.done = true;
+        applied(lsn);
+        Ok(lsn)
+    }
+}

@@ -1,0 +1,263 @@
+//! The write-ahead log: records appended in memory, carried to disk in groups.
+//!
+//! ```text
+//!   append ->  buffer = the frame being built  --flush-->  segment file, one write and one sync a frame
+//!   LSN: the record's byte position, known at once, since a frame's place is fixed when it begins
+//! ```
+//! Group flush without a timer: the first that wants durability leads, writes and syncs everything
+//! appended so far as one frame, and the others wait; what is appended meanwhile is the next group.
+//!
+//! Invariants:
+//! - Frames are written one after another, each only after the sync of the one before. So a frame that
+//!   reads well proves that all before it were durable, which tells a torn tail from damage.
+//! - `durable` only grows, by whole frames.
+//! - After a failed write or sync the log is poisoned: nothing is appended or acknowledged any more,
+//!   since what the disk has kept is unknown.
+//!
+//! Lock order: `leading`, then `buffer`, then `writer`; none is held while waiting for the disk but
+//! `writer`, which only the leader takes.
+
+mod frame;
+mod reader;
+pub mod record;
+mod segment;
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::{Condvar, Mutex};
+
+pub(crate) use reader::has_frames;
+pub use reader::{LogEnd, read_from};
+pub use record::Record;
+use segment::SegmentMaker;
+pub(crate) use segment::SegmentWriter;
+
+use crate::disk::{Disk, SECTOR};
+use crate::error::{Error, Result};
+use crate::ids::Lsn;
+
+/// Appenders help to flush once this much is buffered, so that the buffer stays bounded.
+pub const BUFFER_LIMIT: usize = 8 << 20;
+
+/// Counters of the log.
+#[derive(Debug, Default)]
+pub struct LogCounters {
+    /// Records appended.
+    pub records: AtomicU64,
+    /// Bytes written, heads and padding included.
+    pub bytes: AtomicU64,
+    /// Frames written, each with one sync.
+    pub flushes: AtomicU64,
+}
+
+struct Buffer {
+    /// Head of the frame being built, then its records. Empty when no frame has begun.
+    bytes: Vec<u8>,
+    /// Where the frame begins.
+    start: Lsn,
+    /// The last written frame's memory, to be used again.
+    spare: Vec<u8>,
+}
+
+/// The log of one store.
+pub struct Log {
+    buffer: Mutex<Buffer>,
+    writer: Mutex<SegmentWriter>,
+    leading: Mutex<bool>,
+    flushed: Condvar,
+    end: AtomicU64,
+    durable: AtomicU64,
+    poisoned: OnceLock<Arc<str>>,
+    full: AtomicBool,
+    wants_next: AtomicBool,
+    preparing: Mutex<()>,
+    segments: SegmentMaker,
+    /// Counters, read by metrics.
+    pub counters: LogCounters,
+}
+
+impl Log {
+    /// A log that goes on where `writer` stands.
+    pub(crate) fn new(writer: SegmentWriter) -> Log {
+        let position = writer.position();
+        let segments = writer.maker();
+        Log {
+            buffer: Mutex::new(Buffer { bytes: Vec::new(), start: position, spare: Vec::new() }),
+            writer: Mutex::new(writer),
+            leading: Mutex::new(false),
+            flushed: Condvar::new(),
+            end: AtomicU64::new(position.0),
+            durable: AtomicU64::new(position.0),
+            poisoned: OnceLock::new(),
+            full: AtomicBool::new(false),
+            wants_next: AtomicBool::new(false),
+            preparing: Mutex::new(()),
+            segments,
+            counters: LogCounters::default(),
+        }
+    }
+
+    /// Where the next record will be at the earliest.
+    #[must_use]
+    pub fn end(&self) -> Lsn {
+        Lsn(self.end.load(Ordering::Acquire))
+    }
+
+    /// Everything before this is on disk.
+    #[must_use]
+    pub fn durable(&self) -> Lsn {
+        Lsn(self.durable.load(Ordering::Acquire))
+    }
+
+    /// Stops the log: all later calls fail with the first reason given.
+    pub fn poison(&self, reason: &Error) {
+        let text = match reason {
+            Error::Poisoned { reason } => reason.clone(),
+            other => other.to_string().into(),
+        };
+        let _ = self.poisoned.set(text);
+        self.flushed.notify_all();
+    }
+
+    /// Fails when the log is poisoned.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`].
+    pub fn check(&self) -> Result<()> {
+        match self.poisoned.get() {
+            None => Ok(()),
+            Some(reason) => Err(Error::Poisoned { reason: reason.clone() }),
+        }
+    }
+
+    /// Fails when there is no room for the log to grow into; asks the disk again first.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`].
+    pub fn check_room(&self) -> Result<()> {
+        if self.full.load(Ordering::Relaxed) {
+            self.prepare_next()?;
+        }
+        Ok(())
+    }
+
+    /// Appends an encoded record; it is durable only after [`Log::flush`]. Gives its position.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`].
+    pub fn append(&self, record: &[u8]) -> Result<Lsn> {
+        self.append_with(record, |_| ())
+    }
+
+    /// Appends a record and calls `ordered` before any other record can be appended.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`].
+    pub fn append_with(&self, record: &[u8], ordered: impl FnOnce(Lsn)) -> Result<Lsn> {
+        self.check()?;
+        let mut buffer = self.buffer.lock();
+        if buffer.bytes.is_empty() {
+            buffer.bytes.resize(frame::HEAD, 0);
+        }
+        let lsn = Lsn(buffer.start.0 + buffer.bytes.len() as u64);
+        buffer.bytes.extend_from_slice(&(record.len() as u32).to_le_bytes());
+        buffer.bytes.extend_from_slice(record);
+        self.end.store(buffer.start.0 + buffer.bytes.len() as u64, Ordering::Release);
+        ordered(lsn);
+        drop(buffer);
+        self.counters.records.fetch_add(1, Ordering::Relaxed);
+        Ok(lsn)
+    }
+
+    /// True when appenders should flush before they go on.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.end().0.saturating_sub(self.durable().0) > BUFFER_LIMIT as u64
+    }
+
+    /// Waits until everything before `up_to` is on disk, leading a flush where nobody does.
+    ///
+    /// # Errors
+    /// When the write or sync failed, now or earlier.
+    pub fn flush(&self, up_to: Lsn) -> Result<()> {
+        let up_to = up_to.min(self.end());
+        if self.durable() >= up_to {
+            return self.check();
+        }
+        let mut leading = self.leading.lock();
+        loop {
+            self.check()?;
+            if self.durable() >= up_to {
+                return Ok(());
+            }
+            if *leading {
+                self.flushed.wait(&mut leading);
+                continue;
+            }
+            *leading = true;
+            drop(leading);
+            let written = self.write_frame();
+            if let Err(error) = &written {
+                self.poison(error);
+            }
+            leading = self.leading.lock();
+            *leading = false;
+            self.flushed.notify_all();
+            written?;
+        }
+    }
+
+    fn write_frame(&self) -> Result<()> {
+        let mut writer = self.writer.lock();
+        let (mut bytes, start) = {
+            let mut buffer = self.buffer.lock();
+            if buffer.bytes.is_empty() {
+                return Ok(());
+            }
+            let spare = std::mem::take(&mut buffer.spare);
+            let bytes = std::mem::replace(&mut buffer.bytes, spare);
+            let start = buffer.start;
+            let length = bytes.len().next_multiple_of(SECTOR) as u64;
+            buffer.start = Lsn(start.0 + length);
+            self.end.store(buffer.start.0, Ordering::Release);
+            (bytes, start)
+        };
+        writer.write_frame(start, &mut bytes)?;
+        self.counters.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.counters.flushes.fetch_add(1, Ordering::Relaxed);
+        self.durable.store(start.0 + bytes.len() as u64, Ordering::Release);
+        bytes.clear();
+        if bytes.capacity() <= BUFFER_LIMIT {
+            self.buffer.lock().spare = bytes;
+        }
+        self.wants_next.store(writer.wants_next(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Makes the next segment ready as soon as the last one was taken into use. For a background thread: the
+    /// log can be written meanwhile.
+    ///
+    /// # Errors
+    /// When the file cannot be made; a full disk is remembered for [`Log::check_room`].
+    pub fn prepare_next(&self) -> Result<()> {
+        if !self.wants_next.load(Ordering::Relaxed) && !self.full.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let Some(_only_one) = self.preparing.try_lock() else { return Ok(()) };
+        let made = self.segments.prepare();
+        self.full.store(matches!(made, Err(Error::DiskFull { .. })), Ordering::Relaxed);
+        self.writer.lock().set_next(made?);
+        self.wants_next.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Lets go of segments whose records all are before `keep_from`; some are kept to be used again.
+    ///
+    /// # Errors
+    /// When a name cannot be changed.
+    pub fn release_before(&self, disk: &dyn Disk, keep_from: Lsn) -> Result<()> {
+        self.writer.lock().release_before(disk, keep_from)
+    }
+}

@@ -1,0 +1,258 @@
+//! Segment files: where frames go.
+//!
+//! A segment is named `wal-` and its first LSN in hex, and begins with a head of 4096 bytes:
+//!
+//! ```text
+//!   0 magic "RUSTYWAL" | 8 version u32 | 12 checksum u32 of bytes 16..60 | 16 database id [u8; 16]
+//!  32 timeline u32 | 36 chain u32 (checksum of the frame before) | 40 first LSN u64 | 48 reserved
+//! ```
+//! The byte of LSN `l` is at `4096 + l - first`. A segment takes frames until it has its nominal
+//! size; the frame that crosses that size ends it, so no frame is split. Files are filled with zeros
+//! when made, so that a later sync has no file length to write, and used again under a new name when
+//! their records are no longer needed. The next segment is made ready before it is needed: a full
+//! disk is noticed while there is still room to finish.
+
+use std::sync::Arc;
+
+use super::frame::{self, Origin};
+use crate::disk::{Caching, Disk, File, SECTOR};
+use crate::error::{Error, Result};
+use crate::ids::Lsn;
+use crate::page::{get_u32, get_u64, put};
+
+/// Bytes before the first frame.
+pub(super) const SEGMENT_HEAD: usize = 4096;
+const MAGIC: &[u8; 8] = b"RUSTYWAL";
+const VERSION: u32 = 1;
+const PREFIX: &str = "wal-";
+const SPARE: &str = "wal-spare-";
+/// The file that becomes the next segment.
+const NEXT: &str = "wal-next";
+/// Old segments kept to be used again.
+const SPARES: usize = 4;
+
+/// A segment's head, read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SegmentHead {
+    pub(super) origin: Origin,
+    pub(super) chain: u32,
+    pub(super) first: Lsn,
+}
+
+pub(super) fn name(first: Lsn) -> String {
+    format!("{PREFIX}{:016x}", first.0)
+}
+
+/// The first LSNs of all segments, ascending.
+pub(super) fn list(disk: &dyn Disk) -> Result<Vec<Lsn>> {
+    let names = disk.list().map_err(|error| Error::io("listing log segments", error))?;
+    let mut found: Vec<Lsn> = names
+        .iter()
+        .filter_map(|name| name.strip_prefix(PREFIX))
+        .filter(|hex| hex.len() == 16)
+        .filter_map(|hex| u64::from_str_radix(hex, 16).ok().map(Lsn))
+        .collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn write_head(file: &dyn File, head: &SegmentHead) -> std::io::Result<()> {
+    let mut bytes = [0; SECTOR];
+    put(&mut bytes, 0, MAGIC);
+    put(&mut bytes, 8, &VERSION.to_le_bytes());
+    put(&mut bytes, 16, &head.origin.database);
+    put(&mut bytes, 32, &head.origin.timeline.to_le_bytes());
+    put(&mut bytes, 36, &head.chain.to_le_bytes());
+    put(&mut bytes, 40, &head.first.0.to_le_bytes());
+    let sum = crc32c::crc32c(&bytes[16..60]);
+    put(&mut bytes, 12, &sum.to_le_bytes());
+    file.write_at(&bytes, 0)
+}
+
+/// Reads a segment's head; `None` when it was not completely written.
+pub(super) fn read_head(file: &dyn File, first: Lsn) -> Result<Option<SegmentHead>> {
+    let mut bytes = [0; SECTOR];
+    file.read_at(&mut bytes, 0).map_err(|error| Error::io(format!("reading {}", name(first)), error))?;
+    if &bytes[..8] != MAGIC || crc32c::crc32c(&bytes[16..60]) != get_u32(&bytes, 12) {
+        return Ok(None);
+    }
+    if get_u32(&bytes, 8) > VERSION {
+        let detail = format!("its format {} is newer than this program's {VERSION}", get_u32(&bytes, 8));
+        return Err(Error::Format { file: name(first), detail });
+    }
+    let mut database = [0; 16];
+    database.copy_from_slice(&bytes[16..32]);
+    let origin = Origin { database, timeline: get_u32(&bytes, 32) };
+    Ok(Some(SegmentHead { origin, chain: get_u32(&bytes, 36), first: Lsn(get_u64(&bytes, 40)) }))
+}
+
+/// Writes frames one after another.
+pub(crate) struct SegmentWriter {
+    disk: Arc<dyn Disk>,
+    origin: Origin,
+    nominal: u64,
+    file: Arc<dyn File>,
+    first: Lsn,
+    position: Lsn,
+    chain: u32,
+    next: Option<Arc<dyn File>>,
+    spares: u64,
+}
+
+impl SegmentWriter {
+    /// Begins a log whose first segment starts at `first`.
+    pub(crate) fn create(
+        disk: Arc<dyn Disk>,
+        database: [u8; 16],
+        timeline: u32,
+        nominal: u64,
+        first: Lsn,
+        chain: u32,
+    ) -> Result<SegmentWriter> {
+        let origin = Origin { database, timeline };
+        let name = name(first);
+        let file = fresh_file(&*disk, &name, nominal)?;
+        let failed = |error| Error::io(format!("creating {name}"), error);
+        write_head(&*file, &SegmentHead { origin, chain, first }).map_err(failed)?;
+        file.sync_data().map_err(failed)?;
+        disk.sync_directory().map_err(failed)?;
+        Ok(SegmentWriter { disk, origin, nominal, file, first, position: first, chain, next: None, spares: 0 })
+    }
+
+    /// Goes on in a segment that a reader has followed to its end.
+    pub(super) fn resume(
+        disk: Arc<dyn Disk>,
+        origin: Origin,
+        nominal: u64,
+        file: Arc<dyn File>,
+        first: Lsn,
+        position: Lsn,
+        chain: u32,
+    ) -> SegmentWriter {
+        SegmentWriter { disk, origin, nominal, file, first, position, chain, next: None, spares: 0 }
+    }
+
+    /// Where the next frame goes.
+    pub(crate) fn position(&self) -> Lsn {
+        self.position
+    }
+
+    /// Writes and syncs one frame; `bytes` grows to whole sectors.
+    pub(super) fn write_frame(&mut self, start: Lsn, bytes: &mut Vec<u8>) -> Result<()> {
+        if start.0 - self.first.0 >= self.nominal {
+            self.roll(start)?;
+        }
+        let sum = frame::seal(bytes, self.origin, start, self.chain);
+        bytes.resize(bytes.len().next_multiple_of(SECTOR), 0);
+        let failed = |error| Error::io("writing the log", error);
+        self.file.write_at(bytes, SEGMENT_HEAD as u64 + start.0 - self.first.0).map_err(failed)?;
+        self.file.sync_data().map_err(|error| Error::io("syncing the log", error))?;
+        self.chain = sum;
+        self.position = Lsn(start.0 + bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Goes over to the next segment; stays in this one when there is no room for another.
+    fn roll(&mut self, start: Lsn) -> Result<()> {
+        let next = match self.next.take() {
+            Some(next) => next,
+            None => match self.maker().prepare() {
+                Ok(next) => next,
+                Err(_) => return Ok(()),
+            },
+        };
+        let failed = |error| Error::io("starting a log segment", error);
+        write_head(&*next, &SegmentHead { origin: self.origin, chain: self.chain, first: start }).map_err(failed)?;
+        next.sync_data().map_err(failed)?;
+        self.disk.rename(NEXT, &name(start)).map_err(failed)?;
+        self.disk.sync_directory().map_err(failed)?;
+        self.file = next;
+        self.first = start;
+        Ok(())
+    }
+
+    /// True when the next segment is not ready.
+    pub(super) fn wants_next(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// Takes the file that [`SegmentMaker::prepare`] made.
+    pub(super) fn set_next(&mut self, file: Arc<dyn File>) {
+        self.next = Some(file);
+    }
+
+    /// What makes segments ready without this writer.
+    pub(super) fn maker(&self) -> SegmentMaker {
+        SegmentMaker { disk: self.disk.clone(), nominal: self.nominal }
+    }
+
+    /// Sets segments aside whose records all are before `keep_from`.
+    pub(super) fn release_before(&mut self, disk: &dyn Disk, keep_from: Lsn) -> Result<()> {
+        let failed = |error| Error::io("releasing log segments", error);
+        let segments = list(disk)?;
+        let mut spares = disk.list().map_err(failed)?.iter().filter(|name| name.starts_with(SPARE)).count();
+        let mut changed = false;
+        for pair in segments.windows(2) {
+            let (segment, following) = (pair[0], pair[1]);
+            if following > keep_from || segment >= self.first {
+                break;
+            }
+            let is_plain = disk
+                .open(&name(segment), false, Caching::Buffered)
+                .and_then(|file| file.len())
+                .is_ok_and(|length| length < 2 * (self.nominal + SEGMENT_HEAD as u64));
+            if spares < SPARES && is_plain {
+                self.spares += 1;
+                let spare = format!("{SPARE}{:016x}-{}", segment.0, self.spares);
+                disk.rename(&name(segment), &spare).map_err(failed)?;
+                spares += 1;
+            } else {
+                disk.remove(&name(segment)).map_err(failed)?;
+            }
+            changed = true;
+        }
+        if changed {
+            disk.sync_directory().map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes segment files ready.
+pub(super) struct SegmentMaker {
+    disk: Arc<dyn Disk>,
+    nominal: u64,
+}
+
+impl SegmentMaker {
+    /// The next segment's file, under the name [`NEXT`], from an old one where there is one.
+    pub(super) fn prepare(&self) -> Result<Arc<dyn File>> {
+        let failed = |error| Error::io("preparing a log segment", error);
+        let names = self.disk.list().map_err(failed)?;
+        match names.iter().find(|name| name.starts_with(SPARE)) {
+            Some(spare) => {
+                self.disk.rename(spare, NEXT).map_err(failed)?;
+                self.disk.open(NEXT, false, Caching::Buffered).map_err(failed)
+            }
+            None => fresh_file(&*self.disk, NEXT, self.nominal),
+        }
+    }
+}
+
+/// A file of zeros of the nominal size.
+fn fresh_file(disk: &dyn Disk, name: &str, nominal: u64) -> Result<Arc<dyn File>> {
+    const CHUNK: usize = 1 << 20;
+    let failed = |error| Error::io(format!("creating {name}"), error);
+    let file = disk.open(name, true, Caching::Buffered).map_err(failed)?;
+    let length = nominal + SEGMENT_HEAD as u64;
+    file.reserve(length).map_err(failed)?;
+    let zeros = vec![0; CHUNK.min(length as usize)];
+    let mut offset = 0;
+    while offset < length {
+        let part = zeros.len().min((length - offset) as usize);
+        file.write_at(&zeros[..part], offset).map_err(failed)?;
+        offset += part as u64;
+    }
+    file.sync_data().map_err(failed)?;
+    Ok(file)
+}

@@ -1,0 +1,8 @@
+//! The storage floor from outside: trees against a model, crashes at every step, damage, full disks.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+mod crash;
+mod damage;
+mod model;
+mod random;
