@@ -1,0 +1,156 @@
+//! The order of commits.
+//!
+//! ```text
+//!   number and log the commit, in one step     -> locks go, others may build on it
+//!   the log is durable beyond its record       -> published: new snapshots see it, the client is told
+//! ```
+//! Numbers are given, records appended and commits published in one order, so the order in the log, the
+//! order of visibility and the order of numbers are the same.
+//!
+//! Also here: where each unfinished transaction's first record is, which bounds recovery's reading and
+//! tells pages that are settled. An entry stays until its commit is published.
+//!
+//! Lock order: `order`, then `active`; the log's own lock inside `order`.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use rustydb_storage::disk::Clock;
+use rustydb_storage::wal::{Log, Record};
+use rustydb_storage::{Lsn, Recovered};
+
+use crate::error::Result;
+use crate::versions::Writer;
+
+/// A commit's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// Its number in the order of commits; zero for a transaction that wrote nothing.
+    pub csn: u64,
+    /// Where its record is.
+    pub lsn: Lsn,
+    /// The number in its global transaction id, `server_uuid:number`; zero for none.
+    pub number: u64,
+}
+
+/// Where an unfinished transaction begins in the log, with its number to tell equals apart.
+pub(crate) type FirstRecord = (Lsn, u64);
+
+struct Pending {
+    csn: u64,
+    lsn: Lsn,
+    first: FirstRecord,
+}
+
+struct Order {
+    csn: u64,
+    time: u64,
+    number: u64,
+    pending: VecDeque<Pending>,
+}
+
+/// Numbers commits and publishes them.
+pub(crate) struct Commits {
+    order: Mutex<Order>,
+    visible: AtomicU64,
+    active: Mutex<BTreeSet<FirstRecord>>,
+    oldest_active: AtomicU64,
+    clock: Arc<dyn Clock>,
+}
+
+impl Commits {
+    pub(crate) fn new(recovered: &Recovered, clock: Arc<dyn Clock>) -> Commits {
+        Commits {
+            order: Mutex::new(Order {
+                csn: recovered.csn,
+                time: recovered.time,
+                number: recovered.number,
+                pending: VecDeque::new(),
+            }),
+            visible: AtomicU64::new(recovered.csn),
+            active: Mutex::default(),
+            oldest_active: AtomicU64::new(u64::MAX),
+            clock,
+        }
+    }
+
+    /// Notes that a transaction is about to write its first record.
+    pub(crate) fn begin_writing(&self, transaction: u64, log: &Log) -> FirstRecord {
+        let mut active = self.active.lock();
+        let first = (log.end(), transaction);
+        active.insert(first);
+        self.note_oldest(&active);
+        first
+    }
+
+    /// Takes a transaction out that was rolled back.
+    pub(crate) fn forget(&self, first: FirstRecord) {
+        let mut active = self.active.lock();
+        active.remove(&first);
+        self.note_oldest(&active);
+    }
+
+    fn note_oldest(&self, active: &BTreeSet<FirstRecord>) {
+        let oldest = active.first().map_or(u64::MAX, |(lsn, _)| lsn.0);
+        self.oldest_active.store(oldest, Ordering::Release);
+    }
+
+    /// Before this no transaction that is unfinished or unpublished has a record. `log_end` is read first.
+    pub(crate) fn settled_before(&self, log: &Log) -> Lsn {
+        let end = log.end();
+        end.min(Lsn(self.oldest_active.load(Ordering::Acquire)))
+    }
+
+    /// The first record of the oldest transaction that is unfinished or unpublished.
+    pub(crate) fn oldest_active(&self) -> Lsn {
+        Lsn(self.oldest_active.load(Ordering::Acquire))
+    }
+
+    /// Numbers a commit and appends its record. From here on others may lock and read what it wrote.
+    pub(crate) fn commit(&self, log: &Log, writer: &Writer, first: FirstRecord) -> Result<Committed> {
+        let mut order = self.order.lock();
+        let csn = order.csn + 1;
+        let time = self.clock.wall_micros().max(order.time + 1);
+        let number = order.number + 1;
+        let mut record = Vec::with_capacity(40);
+        Record::Commit { transaction: writer.transaction, csn, time, number }.encode(&mut record);
+        let lsn = log.append(&record)?;
+        (order.csn, order.time, order.number) = (csn, time, number);
+        writer.commit(csn, lsn.0);
+        order.pending.push_back(Pending { csn, lsn, first });
+        Ok(Committed { csn, lsn, number })
+    }
+
+    /// Publishes the commits whose records are before `durable`.
+    pub(crate) fn publish(&self, durable: Lsn) {
+        let mut order = self.order.lock();
+        let mut published = Vec::new();
+        while let Some(next) = order.pending.front().filter(|next| next.lsn < durable) {
+            published.push(next.first);
+            self.visible.store(next.csn, Ordering::Release);
+            order.pending.pop_front();
+        }
+        if published.is_empty() {
+            return;
+        }
+        // Seen before it is settled: the other way round a reader could take it for settled and not see it.
+        let mut active = self.active.lock();
+        for first in published {
+            active.remove(&first);
+        }
+        self.note_oldest(&active);
+    }
+
+    /// The last commit that is published.
+    pub(crate) fn visible(&self) -> u64 {
+        self.visible.load(Ordering::Acquire)
+    }
+
+    /// The last commit's number, time and transaction number, published or not.
+    pub(crate) fn last(&self) -> (u64, u64, u64) {
+        let order = self.order.lock();
+        (order.csn, order.time, order.number)
+    }
+}

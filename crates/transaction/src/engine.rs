@@ -1,0 +1,478 @@
+//! The engine: a store, its versions, locks and commits, opened and kept in order.
+//!
+//! Opening takes back what a crash left unfinished before it returns. Two threads keep house, unless
+//! the options say that the owner does so (simulations, which must be reproducible): one purges and
+//! makes log segments ready, the other takes checkpoints.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use rustydb_storage::disk::{Clock, Disk, Entropy};
+use rustydb_storage::wal::{Log, Record};
+use rustydb_storage::{
+    Durability, Expect, Loser, Lsn, Options, RowContext, Statistics, Store, TransactionHorizon, Tree, TreeId,
+};
+
+use crate::commits::{Commits, Committed, FirstRecord};
+use crate::error::Result;
+use crate::locks::{LockCounters, LockTable, MetadataLocks, OwnerId};
+use crate::purge::{Leftover, PurgeQueue};
+use crate::snapshot::{Snapshot, Snapshots};
+use crate::transaction::{Isolation, Transaction, TransactionId};
+use crate::versions::{Versions, Writer};
+
+/// How an engine runs.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// The store.
+    pub storage: Options,
+    /// Bytes of log after which a checkpoint is taken: bounds how much a restart replays.
+    pub checkpoint_bytes: u64,
+    /// Threads that keep house; without, the owner calls [`Engine::purge`] and [`Engine::checkpoint`].
+    pub background: bool,
+}
+
+impl Default for EngineOptions {
+    fn default() -> EngineOptions {
+        EngineOptions { storage: Options::default(), checkpoint_bytes: 256 << 20, background: true }
+    }
+}
+
+/// Figures for metrics and SHOW STATUS.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EngineStatistics {
+    /// The store's.
+    pub storage: Statistics,
+    /// Row and range locks.
+    pub locks: LockCounters,
+    /// Commits that wrote.
+    pub commits: u64,
+    /// Transactions rolled back after they wrote.
+    pub rollbacks: u64,
+    /// Snapshots in use.
+    pub snapshots: usize,
+    /// Keys with older versions.
+    pub version_keys: usize,
+    /// Bytes of older versions.
+    pub version_bytes: usize,
+    /// Commits that purge has yet to look at.
+    pub purge_backlog: usize,
+}
+
+#[derive(Default)]
+struct Shutdown {
+    requested: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Shutdown {
+    /// Waits; true when it is time to stop.
+    fn wait(&self, period: Duration) -> bool {
+        let mut requested = self.requested.lock();
+        if !*requested {
+            self.changed.wait_for(&mut requested, period);
+        }
+        *requested
+    }
+}
+
+/// An open database of trees.
+pub struct Engine {
+    store: Store,
+    pub(crate) versions: Versions,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) commits: Commits,
+    purge_queue: PurgeQueue,
+    purging: Mutex<()>,
+    locks: LockTable,
+    metadata_locks: MetadataLocks,
+    next_transaction: AtomicU64,
+    commit_count: AtomicU64,
+    rollback_count: AtomicU64,
+    options: EngineOptions,
+    shutdown: Arc<Shutdown>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the store on `disk`, making it when there is none, and takes back what was unfinished.
+    ///
+    /// # Errors
+    /// When the directory is in use, the files are damaged or of a newer format, or the disk fails.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+        options: EngineOptions,
+    ) -> Result<Arc<Engine>> {
+        let (store, mut recovered) = Store::open(disk, entropy, options.storage.clone())?;
+        let losers = std::mem::take(&mut recovered.losers);
+        let mut tombstones = std::mem::take(&mut recovered.tombstones);
+        // Where a loser wrote over a tombstone, that tombstone's own purge may have been and gone.
+        let put_back =
+            losers.iter().flat_map(|loser| &loser.steps).filter(|(_, step)| step.before == Ok(None));
+        tombstones.extend(put_back.map(|(_, step)| (step.tree, step.key.clone())));
+        let locks = LockTable::default();
+        let engine = Arc::new(Engine {
+            store,
+            versions: Versions::default(),
+            snapshots: Snapshots::default(),
+            commits: Commits::new(&recovered, clock),
+            purge_queue: PurgeQueue::default(),
+            purging: Mutex::new(()),
+            metadata_locks: locks.metadata_locks(),
+            locks,
+            next_transaction: AtomicU64::new(recovered.next_transaction),
+            commit_count: AtomicU64::new(0),
+            rollback_count: AtomicU64::new(0),
+            options,
+            shutdown: Arc::default(),
+            threads: Mutex::default(),
+        });
+        engine.undo(&losers)?;
+        engine.sweep(&tombstones)?;
+        if recovered.was_unclean {
+            engine.checkpoint()?;
+        }
+        if engine.options.background {
+            engine.start_threads()?;
+        }
+        Ok(engine)
+    }
+
+    /// Takes unfinished transactions' changes back, the newest of all first.
+    fn undo(&self, losers: &[Loser]) -> Result<()> {
+        let mut steps: Vec<_> = losers
+            .iter()
+            .enumerate()
+            .flat_map(|(loser, found)| found.steps.iter().map(move |(lsn, step)| (*lsn, loser, step)))
+            .collect();
+        steps.sort_unstable_by_key(|(lsn, ..)| std::cmp::Reverse(*lsn));
+        let mut last: Vec<Lsn> = losers.iter().map(|loser| loser.last).collect();
+        for (_, loser, step) in steps {
+            let context = RowContext {
+                transaction: losers[loser].transaction,
+                previous: last[loser],
+                undo_next: step.previous,
+                is_compensation: true,
+                schema_version: step.schema_version,
+            };
+            let tree = match self.store.tree(step.tree) {
+                Ok(tree) => tree,
+                // Dropped since, and with it what there was to take back.
+                Err(rustydb_storage::Error::UnknownTree { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            last[loser] = tree.write(&step.key, step.state(), Expect::Any, Some(&context), |_, _| ())?;
+        }
+        for loser in losers {
+            self.log_abort(loser.transaction)?;
+        }
+        Ok(())
+    }
+
+    /// Takes out the tombstones that the crash left unpurged; nobody reads yet.
+    fn sweep(&self, tombstones: &[(TreeId, Vec<u8>)]) -> Result<()> {
+        for (tree, key) in tombstones {
+            match self.store.tree(*tree) {
+                Ok(tree) => {
+                    tree.remove_tombstone(key, || true)?;
+                }
+                Err(rustydb_storage::Error::UnknownTree { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn start_threads(self: &Arc<Self>) -> Result<()> {
+        let mut threads = self.threads.lock();
+        let mut spawn = |name: &str, period: Duration, work: fn(&Engine) -> Result<()>| -> Result<()> {
+            let engine = Arc::downgrade(self);
+            let shutdown = self.shutdown.clone();
+            let thread = std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || {
+                    while !shutdown.wait(period) {
+                        let Some(engine) = engine.upgrade() else { return };
+                        // A failure poisons the store or will be met by whoever needs what failed.
+                        let _ = work(&engine);
+                    }
+                })
+                .map_err(|error| rustydb_storage::Error::io(format!("starting the {name} thread"), error))?;
+            threads.push(thread);
+            Ok(())
+        };
+        spawn("purge", Duration::from_millis(10), |engine| {
+            engine.store.log().prepare_next()?;
+            engine.purge().map(|_| ())
+        })?;
+        spawn("checkpoint", Duration::from_millis(200), |engine| {
+            if engine.store.log_since_checkpoint() > engine.options.checkpoint_bytes {
+                engine.checkpoint()?;
+            }
+            Ok(())
+        })?;
+        if self.options.storage.durability == Durability::Second {
+            spawn("flush", Duration::from_secs(1), |engine| {
+                let log = engine.log();
+                log.flush(log.end()).map_err(Into::into)
+            })?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn log(&self) -> &Log {
+        self.store.log()
+    }
+
+    /// The storage floor, for checks and metrics.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Row and range locks.
+    #[must_use]
+    pub fn locks(&self) -> &LockTable {
+        &self.locks
+    }
+
+    /// Locks on definitions.
+    #[must_use]
+    pub fn metadata_locks(&self) -> &MetadataLocks {
+        &self.metadata_locks
+    }
+
+    /// Begins a transaction; it writes nothing until it has something to write.
+    #[must_use]
+    pub fn begin(self: &Arc<Self>, isolation: Isolation, read_only: bool) -> Transaction {
+        self.begin_for(self.locks.new_owner(), isolation, read_only)
+    }
+
+    /// Begins a transaction whose lock waits count as those of `owner`, a session with metadata locks. An
+    /// owner has one transaction at a time.
+    #[must_use]
+    pub fn begin_for(self: &Arc<Self>, owner: OwnerId, isolation: Isolation, read_only: bool) -> Transaction {
+        let id = TransactionId(self.next_transaction.fetch_add(1, Ordering::Relaxed));
+        Transaction::new(self.clone(), id, owner, isolation, read_only)
+    }
+
+    /// Makes a tree. It exists at once, whatever becomes of any transaction: the catalog drops those that
+    /// nothing names.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn create_tree(&self) -> Result<TreeId> {
+        Ok(self.store.create_tree()?)
+    }
+
+    /// Gives a tree's pages back. Nobody may use it any more, and what dropped it is committed.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn drop_tree(&self, id: TreeId) -> Result<()> {
+        // Purge must not be inside the tree while it goes; afterwards it no longer finds it.
+        let _not_purging = self.purging.lock();
+        Ok(self.store.drop_tree(id)?)
+    }
+
+    /// All trees.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn trees(&self) -> Result<Vec<TreeId>> {
+        Ok(self.store.trees()?)
+    }
+
+    /// A tree by its number.
+    ///
+    /// # Errors
+    /// When there is no such tree.
+    pub fn tree(&self, id: TreeId) -> Result<Arc<Tree>> {
+        Ok(self.store.tree(id)?)
+    }
+
+    /// Takes `count` numbers, none below `at_least`, from a tree's counter; gives the first. Outside of
+    /// transactions, and never given again.
+    ///
+    /// # Errors
+    /// When the numbers are used up, and the store's own.
+    pub fn counter_reserve(&self, tree: TreeId, count: u64, at_least: u64) -> Result<u64> {
+        Ok(self.store.counter_reserve(tree, count, at_least)?)
+    }
+
+    /// Makes sure that a tree's counter gives nothing below `to`.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn counter_raise(&self, tree: TreeId, to: u64) -> Result<()> {
+        Ok(self.store.counter_raise(tree, to)?)
+    }
+
+    /// What a tree's counter gives next.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn counter_value(&self, tree: TreeId) -> Result<u64> {
+        Ok(self.store.counter_value(tree)?)
+    }
+
+    pub(crate) fn take_snapshot(&self) -> Snapshot {
+        let settled_before = self.commits.settled_before(self.log());
+        self.snapshots.take(settled_before, || self.commits.visible())
+    }
+
+    pub(crate) fn log_abort(&self, transaction: u64) -> Result<()> {
+        let mut record = Vec::with_capacity(16);
+        Record::Abort { transaction }.encode(&mut record);
+        self.log().append(&record)?;
+        Ok(())
+    }
+
+    /// Numbers and logs a commit, and hands its keys to purge.
+    pub(crate) fn log_commit(
+        &self,
+        writer: &Writer,
+        first: FirstRecord,
+        keys: Vec<(TreeId, Arc<[u8]>)>,
+    ) -> Result<Committed> {
+        let committed = self.commits.commit(self.log(), writer, first)?;
+        // Before it is published, so that a checkpoint always knows of the keys.
+        self.purge_queue.push(Leftover { csn: committed.csn, first: first.0, keys });
+        Ok(committed)
+    }
+
+    /// Waits until a commit is as durable as configured, and visible.
+    pub(crate) fn finish_commit(&self, committed: Committed) -> Result<()> {
+        let log = self.log();
+        let durable = match self.options.storage.durability {
+            Durability::Commit => {
+                log.flush(Lsn(committed.lsn.0 + 1))?;
+                log.durable()
+            }
+            Durability::Second => Lsn(committed.lsn.0 + 1),
+        };
+        self.commits.publish(durable);
+        self.commit_count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits until a commit that was observed is as durable as configured.
+    pub(crate) fn wait_durable(&self, lsn: Lsn) -> Result<()> {
+        match self.options.storage.durability {
+            Durability::Commit => Ok(self.log().flush(Lsn(lsn.0 + 1))?),
+            Durability::Second => Ok(()),
+        }
+    }
+
+    /// A transaction was rolled back; `keys` are those at which a tombstone stands again.
+    pub(crate) fn rolled_back(&self, first: FirstRecord, keys: Vec<(TreeId, Arc<[u8]>)>) {
+        if !keys.is_empty() {
+            self.purge_queue.push(Leftover { csn: self.commits.visible(), first: first.0, keys });
+        }
+        self.commits.forget(first);
+        self.rollback_count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Purges what no snapshot needs any more. Gives how many commits were worked off.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn purge(&self) -> Result<usize> {
+        let mut worked_off = 0;
+        loop {
+            // Let go of between lists, for whoever drops a tree.
+            let _one_at_a_time = self.purging.lock();
+            let horizon = self.snapshots.horizon(|| self.commits.visible());
+            let Some(leftover) = self.purge_queue.take(horizon) else { return Ok(worked_off) };
+            let purged = self.purge_keys(&leftover.keys, horizon);
+            if purged.is_err() {
+                // Nothing is lost: the list comes again.
+                self.purge_queue.push(leftover);
+            }
+            self.purge_queue.done();
+            purged?;
+            worked_off += 1;
+        }
+    }
+
+    fn purge_keys(&self, keys: &[(TreeId, Arc<[u8]>)], horizon: u64) -> Result<()> {
+        for (id, key) in keys {
+            if !self.versions.trim(*id, key, horizon) {
+                continue;
+            }
+            match self.store.tree(*id) {
+                Ok(tree) => {
+                    tree.remove_tombstone(key, || !self.versions.has_chain(*id, key))?;
+                }
+                Err(rustydb_storage::Error::UnknownTree { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn horizon(&self) -> TransactionHorizon {
+        // Taken before the numbers: what begins later begins behind the checkpoint.
+        let oldest_active = self.commits.oldest_active().min(self.purge_queue.oldest());
+        let (csn, time, number) = self.commits.last();
+        TransactionHorizon {
+            oldest_active,
+            keep_log_from: Lsn::MAX,
+            next_transaction: self.next_transaction.load(Ordering::Relaxed),
+            csn,
+            time,
+            number,
+        }
+    }
+
+    /// Takes a checkpoint.
+    ///
+    /// # Errors
+    /// When the disk fails, which stops the store.
+    pub fn checkpoint(&self) -> Result<()> {
+        Ok(self.store.checkpoint(|| self.horizon())?)
+    }
+
+    /// Ends the threads, takes a last checkpoint, and marks the store as closed in order. What is
+    /// unfinished stays so, and is taken back by the next opening.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn close(&self) -> Result<()> {
+        *self.shutdown.requested.lock() = true;
+        self.shutdown.changed.notify_all();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+        self.purge()?;
+        Ok(self.store.close(|| self.horizon())?)
+    }
+
+    /// Figures of now.
+    #[must_use]
+    pub fn statistics(&self) -> EngineStatistics {
+        EngineStatistics {
+            storage: self.store.statistics(),
+            locks: self.locks.counters(),
+            commits: self.commit_count.load(Ordering::Relaxed),
+            rollbacks: self.rollback_count.load(Ordering::Relaxed),
+            snapshots: self.snapshots.count(),
+            version_keys: self.versions.keys(),
+            version_bytes: self.versions.bytes(),
+            purge_backlog: self.purge_queue.len(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What can go wrong in a transaction, and what its owner can do.
+
+use rustydb_storage as storage;
+
+use crate::cancel::CancelReason;
+use crate::locks::LockError;
+
+/// A result of this floor.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What the caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The statement may be run again, in the same transaction.
+    RetryStatement,
+    /// The transaction was, or must be, rolled back, and may be run again.
+    RetryTransaction,
+    /// Running it again will not help.
+    Terminal,
+}
+
+/// Why an operation of a transaction failed. But for [`Error::Deadlock`] the transaction goes on; what the
+/// statement has done is taken back by [`crate::Transaction::rollback_statement`].
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The key to insert exists.
+    #[error("the key exists already")]
+    DuplicateKey,
+    /// The key to change or delete does not exist.
+    #[error("the key does not exist")]
+    KeyNotFound,
+    /// A lock was not free for longer than the transaction waits (MySQL 1205).
+    #[error("waiting for a lock took too long")]
+    LockWaitTimeout,
+    /// The wait closed a circle, and this transaction is the one to give way (MySQL 1213). Roll it back.
+    #[error("the transaction was chosen as victim of a deadlock")]
+    Deadlock,
+    /// The lock is not free, and the statement does not wait (MySQL 3572).
+    #[error("the lock is not free")]
+    WouldBlock,
+    /// More rows are locked than the lock table holds (MySQL 1206).
+    #[error("too many rows are locked")]
+    TooManyLocks,
+    /// The statement was cancelled while it waited (MySQL 1317).
+    #[error("the statement was cancelled: {0:?}")]
+    Cancelled(CancelReason),
+    /// A write in a transaction that only reads (MySQL 1792).
+    #[error("the transaction is read only")]
+    ReadOnly,
+    /// No space is left for new data; what is there can be read, and deleted.
+    #[error("the disk is full")]
+    DiskFull,
+    /// A write to the log failed: the store answers nothing more until it is opened again. The outcome of
+    /// a commit that gets this is unknown.
+    #[error("{reason}")]
+    Poisoned {
+        /// The failure.
+        reason: String,
+    },
+    /// Stored bytes are not what was written.
+    #[error("{detail}")]
+    Corrupt {
+        /// Where and what.
+        detail: String,
+    },
+    /// The storage floor's own.
+    #[error(transparent)]
+    Storage(storage::Error),
+}
+
+impl Error {
+    /// What the caller can do.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        match self {
+            Error::LockWaitTimeout | Error::WouldBlock | Error::DiskFull => ErrorClass::RetryStatement,
+            Error::Deadlock => ErrorClass::RetryTransaction,
+            _ => ErrorClass::Terminal,
+        }
+    }
+}
+
+impl From<storage::Error> for Error {
+    fn from(error: storage::Error) -> Error {
+        match error {
+            storage::Error::Exists => Error::DuplicateKey,
+            storage::Error::Missing => Error::KeyNotFound,
+            storage::Error::DiskFull { .. } => Error::DiskFull,
+            storage::Error::Poisoned { .. } => Error::Poisoned { reason: error.to_string() },
+            storage::Error::CorruptPage { .. } | storage::Error::CorruptLog { .. } => {
+                Error::Corrupt { detail: error.to_string() }
+            }
+            other => Error::Storage(other),
+        }
+    }
+}
+
+impl From<LockError> for Error {
+    fn from(error: LockError) -> Error {
+        match error {
+            LockError::Timeout => Error::LockWaitTimeout,
+            LockError::Deadlock => Error::Deadlock,
+            LockError::Cancelled(reason) => Error::Cancelled(reason),
+            LockError::WouldBlock => Error::WouldBlock,
+            LockError::TableFull => Error::TooManyLocks,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Floor 2: transactions over trees.
+//!
+//! ```text
+//!   Transaction --reads--> Snapshot ----------.
+//!        |                                     v
+//!        |            leaf (newest) + Versions (older) -> the version it may see
+//!        |--writes--> LockTable, then leaf + Versions + log record
+//!        '--commit--> Commits: number, log, let locks go, wait for the disk, publish
+//! ```
+//! What is promised, by isolation level:
+//!
+//! - READ COMMITTED: each statement reads what was committed when it began.
+//! - REPEATABLE READ: all plain reads see what was committed at the first one. Reads that decide
+//!   (writes, locking reads) see the newest committed row, under its lock, and ranges they read are locked
+//!   against inserts. So a counter incremented by two never loses one; a transaction that mixes plain
+//!   reads with writes may see its own write next to older rows, as in InnoDB. Write skew between
+//!   plain reads is possible.
+//!
+//! A commit is seen by new snapshots only once it is durable. Its locks go earlier, when its record is in
+//! the log's buffer; who then reads what it wrote, to decide, is told only after that record is durable
+//! ([`Transaction::wait_observed_durable`]). So one row can be changed at the speed of memory.
+
+pub mod cancel;
+mod commits;
+mod current;
+mod engine;
+mod error;
+pub mod locks;
+mod purge;
+mod snapshot;
+mod transaction;
+mod versions;
+mod write;
+
+pub use cancel::{Cancel, CancelReason};
+pub use commits::Committed;
+pub use current::LockedScan;
+pub use engine::{Engine, EngineOptions, EngineStatistics};
+pub use error::{Error, ErrorClass, Result};
+pub use locks::{LockMode, LockTable, MetadataLocks, OwnerId, WaitOptions};
+pub use rustydb_storage::{Durability, EntryBatch, KeyRange, Tree, TreeId};
+pub use transaction::{Direction, Isolation, Savepoint, Scan, StatementMark, Transaction, TransactionId};

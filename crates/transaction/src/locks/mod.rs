@@ -1,0 +1,335 @@
+//! Locks: on rows, on ranges of keys, and on the definitions of tables, with one search for deadlocks.
+//!
+//! | file | what |
+//! |---|---|
+//! | `rows` | shared and exclusive locks on (tree, key), in shards |
+//! | `ranges` | ranges of keys that nobody else may insert into |
+//! | `metadata` | named objects against DDL |
+//! | `graph` | who waits for whom, and who is the victim of a cycle |
+//! | `waiter` | one wait: settled once, slept on, timed out or cancelled |
+//! | `statistics`, `slots`, `sync`, `ids` | counters; places in a table; synchronisation types; who and where |
+//!
+//! ```text
+//! lock_row --free-------------------------------> holder                  (shard mutex only)
+//!          --taken--> queue --> graph: a cycle? --> sleep --> granted     (handed over by who lets go)
+//!                                  |                  +----> timeout, cancelled: leaves the queue
+//!                                  +--> the cheapest member gets Deadlock
+//! ```
+//!
+//! What an owner holds is listed in its [`LockOwner`], which its transaction carries: letting go of all needs
+//! no search, and no table maps owners to locks. A rollback to a savepoint keeps locks, as InnoDB does.
+//!
+//! Left to others: when to lock what, and when to let go (the transaction); early release at commit.
+
+pub mod metadata;
+
+mod graph;
+mod ids;
+mod ranges;
+mod rows;
+mod slots;
+mod statistics;
+pub(crate) mod sync;
+mod waiter;
+
+#[cfg(all(test, feature = "shuttle"))]
+mod interleavings;
+#[cfg(all(test, not(feature = "shuttle")))]
+mod stress;
+
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use ids::{OwnerId, TreeId};
+pub use metadata::{MdlDuration, MdlInfo, MdlKey, MdlMark, MdlMode, MetadataLockOwner, MetadataLocks};
+pub use statistics::LockCounters;
+pub use waiter::WaitOptions;
+
+use self::graph::WaitGraph;
+use self::ranges::RangeLocks;
+use self::rows::{HeldRow, RowLocks};
+use self::statistics::LockStatistics;
+use self::sync::{AtomicU64, Ordering};
+use crate::cancel::CancelReason;
+
+/// How a row is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LockMode {
+    /// Others may lock it shared and not change it.
+    Shared,
+    /// Nobody else may lock it.
+    Exclusive,
+}
+
+/// A lock that was asked for and is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a newly locked row may have to be let go"]
+pub struct Granted {
+    /// Whether the owner did not hold the row before, in any mode.
+    pub newly: bool,
+}
+
+/// Why a lock is not held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// The wait took too long: roll back the statement (MySQL 1205).
+    #[error("lock wait timeout exceeded")]
+    Timeout,
+    /// This wait was ended to break a cycle: roll back the transaction and run it again (MySQL 1213).
+    #[error("deadlock found when trying to get a lock")]
+    Deadlock,
+    /// The statement has to end.
+    #[error("the wait for a lock was cancelled ({0:?})")]
+    Cancelled(CancelReason),
+    /// The lock is not free and the request was not to wait (MySQL 3572 for NOWAIT).
+    #[error("the lock is not free")]
+    WouldBlock,
+    /// There are as many locks as the configuration allows: change fewer rows at once (MySQL 1206).
+    #[error("the number of locks exceeds the lock table's size")]
+    TableFull,
+}
+
+/// Configuration of the lock table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockOptions {
+    /// How many parts the table of row locks has, rounded up to a power of two.
+    pub shards: usize,
+    /// How many rows may be locked at a time, by all together; about 120 bytes each.
+    pub max_row_locks: usize,
+}
+
+impl Default for LockOptions {
+    fn default() -> Self {
+        Self { shards: 64, max_row_locks: 16 << 20 }
+    }
+}
+
+/// What one transaction has locked. Let go of it (`LockTable::release_all`) before dropping it.
+#[derive(Debug)]
+pub struct LockOwner {
+    id: OwnerId,
+    /// What it would cost to undo the transaction (changed rows), for the choice of a victim.
+    pub weight: u64,
+    rows: Vec<HeldRow>,
+    /// The trees in which it has ranges, each once.
+    range_trees: Vec<TreeId>,
+}
+
+impl LockOwner {
+    /// An owner that has locked nothing. Two that live at the same time must not have the same id.
+    pub fn new(id: OwnerId) -> Self {
+        Self { id, weight: 0, rows: Vec::new(), range_trees: Vec::new() }
+    }
+
+    /// Its node in the wait-for graph.
+    pub fn id(&self) -> OwnerId {
+        self.id
+    }
+
+    /// How many rows it has locked.
+    pub fn row_count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether it has locked nothing.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.range_trees.is_empty()
+    }
+}
+
+/// A row lock or a request for one, for performance_schema.data_locks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowLockInfo {
+    /// Who holds it or waits for it.
+    pub owner: OwnerId,
+    /// The tree of the row.
+    pub tree: TreeId,
+    /// The key of the row.
+    pub key: Vec<u8>,
+    /// In which mode.
+    pub mode: LockMode,
+    /// None if it is held.
+    pub waiting_since: Option<Instant>,
+}
+
+/// A range lock, or an insert that waits for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RangeLockInfo {
+    /// Who holds it or waits.
+    pub owner: OwnerId,
+    /// The tree.
+    pub tree: TreeId,
+    /// The first key of the range.
+    pub low: Vec<u8>,
+    /// The first key behind the range; None: it has no end.
+    pub high: Option<Vec<u8>>,
+    /// None if it is held; for an insert that waits, the range is its one key.
+    pub waiting_since: Option<Instant>,
+}
+
+/// A wait of any kind of lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitInfo {
+    /// Who waits.
+    pub waiting: OwnerId,
+    /// Whom it waits for directly.
+    pub blocking: Vec<OwnerId>,
+    /// Since when.
+    pub since: Instant,
+}
+
+/// The row and range locks of a store.
+#[derive(Debug)]
+pub struct LockTable {
+    rows: RowLocks,
+    ranges: RangeLocks,
+    graph: Arc<WaitGraph>,
+    statistics: Arc<LockStatistics>,
+    next_owner: AtomicU64,
+}
+
+impl Default for LockTable {
+    fn default() -> Self {
+        Self::new(&LockOptions::default())
+    }
+}
+
+impl LockTable {
+    /// A table without locks.
+    pub fn new(options: &LockOptions) -> Self {
+        let graph = Arc::new(WaitGraph::default());
+        let statistics = Arc::new(LockStatistics::default());
+        Self {
+            rows: RowLocks::new(options, Arc::clone(&graph), Arc::clone(&statistics)),
+            ranges: RangeLocks::new(Arc::clone(&graph), Arc::clone(&statistics)),
+            graph,
+            statistics,
+            next_owner: AtomicU64::new(1),
+        }
+    }
+
+    /// A table of metadata locks whose waits are searched for deadlocks together with this table's.
+    pub fn metadata_locks(&self) -> MetadataLocks {
+        MetadataLocks::new(Arc::clone(&self.graph))
+    }
+
+    /// An owner id that was not given out before.
+    pub fn new_owner(&self) -> OwnerId {
+        OwnerId(self.next_owner.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Locks a row, waiting if others hold it. Holding it already is enough; shared becomes exclusive.
+    ///
+    /// # Errors
+    /// [`LockError::Timeout`], [`LockError::Deadlock`], [`LockError::Cancelled`], [`LockError::TableFull`];
+    /// what was held before is held on.
+    pub fn lock_row(
+        &self,
+        owner: &mut LockOwner,
+        tree: TreeId,
+        key: &[u8],
+        mode: LockMode,
+        wait: &WaitOptions,
+    ) -> Result<Granted, LockError> {
+        self.rows.lock(owner, tree, key, mode, Some(wait))
+    }
+
+    /// Locks a row if that needs no waiting (NOWAIT, SKIP LOCKED).
+    ///
+    /// # Errors
+    /// [`LockError::WouldBlock`], [`LockError::TableFull`]
+    pub fn try_lock_row(
+        &self,
+        owner: &mut LockOwner,
+        tree: TreeId,
+        key: &[u8],
+        mode: LockMode,
+    ) -> Result<Granted, LockError> {
+        self.rows.lock(owner, tree, key, mode, None)
+    }
+
+    /// Lets go of one row (READ COMMITTED: a row that was newly locked and did not match).
+    pub fn unlock_row(&self, owner: &mut LockOwner, tree: TreeId, key: &[u8]) {
+        self.rows.unlock(owner, tree, key);
+    }
+
+    /// In which mode the owner holds a row.
+    pub fn holds(&self, owner: &LockOwner, tree: TreeId, key: &[u8]) -> Option<LockMode> {
+        if owner.rows.is_empty() {
+            return None;
+        }
+        self.rows.holds(owner.id, tree, key)
+    }
+
+    /// Keeps others from inserting keys between the bounds. Never waits.
+    pub fn lock_range(&self, owner: &mut LockOwner, tree: TreeId, low: Bound<&[u8]>, high: Bound<&[u8]>) {
+        self.ranges.lock(owner, tree, low, high);
+    }
+
+    /// Whether another owner's range contains the key. To be asked under the exclusive latch of the leaf that
+    /// the key goes into; if so, let go of the latch, [`LockTable::wait_insert`] and come again.
+    pub fn blocks_insert(&self, owner: &LockOwner, tree: TreeId, key: &[u8]) -> bool {
+        self.ranges.blocks_insert(owner.id, tree, key)
+    }
+
+    /// Waits until no other owner's range contains the key. Afterwards nothing is held: ask again.
+    ///
+    /// # Errors
+    /// [`LockError::Timeout`], [`LockError::Deadlock`], [`LockError::Cancelled`]
+    pub fn wait_insert(
+        &self,
+        owner: &LockOwner,
+        tree: TreeId,
+        key: &[u8],
+        wait: &WaitOptions,
+    ) -> Result<(), LockError> {
+        self.ranges.wait_insert(owner, tree, key, wait)
+    }
+
+    /// Lets go of all rows and ranges.
+    pub fn release_all(&self, owner: &mut LockOwner) {
+        if !owner.rows.is_empty() {
+            self.rows.release_all(owner);
+        }
+        if !owner.range_trees.is_empty() {
+            self.ranges.release_all(owner);
+        }
+    }
+
+    /// How many rows are locked or waited for.
+    pub fn row_count(&self) -> usize {
+        self.rows.count()
+    }
+
+    /// How many ranges are locked.
+    pub fn range_count(&self) -> usize {
+        self.ranges.count()
+    }
+
+    /// What has happened so far on rows and ranges.
+    pub fn counters(&self) -> LockCounters {
+        self.statistics.read()
+    }
+
+    /// At most `limit` row locks and requests, part by part: not one moment's picture.
+    pub fn row_locks(&self, limit: usize) -> Vec<RowLockInfo> {
+        self.rows.list(limit)
+    }
+
+    /// At most `limit` range locks and waiting inserts, part by part: not one moment's picture.
+    pub fn range_locks(&self, limit: usize) -> Vec<RangeLockInfo> {
+        self.ranges.list(limit)
+    }
+
+    /// All waits of this moment, those for metadata locks too.
+    pub fn waits(&self) -> Vec<WaitInfo> {
+        let waits = self.graph.waits().into_iter().map(|(waiter, blocking)| WaitInfo {
+            waiting: waiter.owner,
+            blocking: blocking.into_vec(),
+            since: waiter.since,
+        });
+        waits.collect()
+    }
+}

@@ -1,0 +1,89 @@
+//! A list whose elements keep their place: freed places are used again, so an element may be found by its
+//! number for as long as it lives.
+//!
+//! Elements are not dropped when they are freed but handed back to be filled again, so that what they have
+//! allocated serves the next one. An empty list that had grown large gives its memory back.
+
+/// How many places an empty list may keep.
+const KEPT_WHEN_EMPTY: usize = 1024;
+
+#[derive(Debug)]
+pub(super) struct Slots<T> {
+    places: Vec<T>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T: Default> Slots<T> {
+    /// How many are in use.
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    pub(super) fn get(&self, slot: u32) -> Option<&T> {
+        self.places.get(slot as usize)
+    }
+
+    /// All places, the free ones too.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.places.iter()
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
+        self.places.get_mut(slot as usize)
+    }
+
+    /// A place to be filled: a new element, or a freed one as [`Slots::free`] left it.
+    /// None: there are no more numbers.
+    pub(super) fn take(&mut self) -> Option<(u32, &mut T)> {
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                let slot = u32::try_from(self.places.len()).ok()?;
+                self.places.push(T::default());
+                slot
+            }
+        };
+        self.places.get_mut(slot as usize).map(|element| (slot, element))
+    }
+
+    /// Frees a place, which must be in use. Returns true if the list became empty and gave its memory back.
+    pub(super) fn free(&mut self, slot: u32) -> bool {
+        self.free.push(slot);
+        if self.free.len() == self.places.len() && self.places.len() > KEPT_WHEN_EMPTY {
+            *self = Self::default();
+            return true;
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_used_again_and_a_large_empty_list_shrinks() {
+        let mut slots: Slots<u64> = Slots::default();
+        let (a, value) = slots.take().unwrap();
+        *value = 7;
+        assert_eq!((slots.len(), slots.get(a)), (1, Some(&7)));
+        assert!(!slots.free(a));
+        assert_eq!(slots.take().unwrap().0, a);
+        slots.free(a);
+        let all: Vec<u32> = (0..2000).map(|_| slots.take().unwrap().0).collect();
+        let mut distinct = all.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), 2000);
+        let shrunk: Vec<bool> = all.into_iter().map(|slot| slots.free(slot)).collect();
+        assert_eq!(shrunk.iter().filter(|s| **s).count(), 1);
+        assert!(shrunk.last().unwrap());
+        assert_eq!((slots.len(), slots.places.capacity()), (0, 0));
+    }
+}

@@ -1,0 +1,443 @@
+//! A transaction: its snapshot, what it has locked and changed, and how it ends.
+//!
+//! A transaction that changes nothing costs no log record and no entry anywhere but its snapshot's. Its
+//! changes are listed in order; a savepoint is a place in that list, and going back to it takes the
+//! changes behind it back, last first, each logged as a compensation. Locks stay until the end.
+
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustydb_storage::btree::Entry;
+use rustydb_storage::{
+    EntryBatch, Error as StorageError, Expect, KeyRange, Lsn, RowContext, ScanPosition, Tree, TreeId,
+};
+
+use crate::cancel::Cancel;
+use crate::commits::{Committed, FirstRecord};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::locks::{LockOwner, OwnerId, WaitOptions};
+use crate::snapshot::Snapshot;
+use crate::versions::{Before, Writer};
+
+/// A transaction's number; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId(pub u64);
+
+/// What a transaction sees of others; see the crate's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// Each statement sees what was committed when it began.
+    ReadCommitted,
+    /// All statements see what was committed at the first read.
+    #[default]
+    RepeatableRead,
+}
+
+/// Which way a scan goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Ascending.
+    Forward,
+    /// Descending.
+    Backward,
+}
+
+/// A place to go back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Savepoint {
+    changes: usize,
+}
+
+/// Where a statement began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatementMark {
+    changes: usize,
+}
+
+/// One change, to be taken back or purged.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) tree: TreeId,
+    pub(crate) key: Arc<[u8]>,
+    /// The transaction's record before this change's.
+    pub(crate) previous: Lsn,
+}
+
+/// A transaction. Dropped without a commit it is rolled back.
+pub struct Transaction {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) id: TransactionId,
+    isolation: Isolation,
+    read_only: bool,
+    snapshot: Option<Snapshot>,
+    pub(crate) owner: LockOwner,
+    pub(crate) wait: WaitOptions,
+    /// Set with the first write.
+    pub(crate) writing: Option<(Arc<Writer>, FirstRecord)>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) last: Lsn,
+    /// The newest commit it has built on that was not durable then.
+    pub(crate) observed: Lsn,
+    pub(crate) unmatched: Option<(TreeId, Vec<u8>)>,
+    pub(crate) schema_version: u32,
+    /// Keys at which a tombstone was put back, whose own purge may have been and gone.
+    restored_tombstones: Vec<(TreeId, Arc<[u8]>)>,
+    is_over: bool,
+}
+
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Transaction({})", self.id.0)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.is_over {
+            // A failure has poisoned the store; there is nobody to tell.
+            let _ = self.end_rolled_back();
+        }
+    }
+}
+
+impl Transaction {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        id: TransactionId,
+        owner: OwnerId,
+        isolation: Isolation,
+        read_only: bool,
+    ) -> Transaction {
+        Transaction {
+            engine,
+            id,
+            isolation,
+            read_only,
+            snapshot: None,
+            owner: LockOwner::new(owner),
+            wait: WaitOptions { lock_wait: Duration::from_secs(50), cancel: Cancel::new() },
+            writing: None,
+            changes: Vec::new(),
+            last: Lsn::ZERO,
+            observed: Lsn::ZERO,
+            unmatched: None,
+            schema_version: 0,
+            restored_tombstones: Vec::new(),
+            is_over: false,
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> TransactionId {
+        self.id
+    }
+
+    /// Its isolation level.
+    #[must_use]
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// Whether it refuses writes.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// Whether it has changed anything that was not taken back.
+    #[must_use]
+    pub fn has_writes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// The engine it works on.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// How long it waits for locks, and what ends such a wait.
+    pub fn set_wait(&mut self, wait: WaitOptions) {
+        self.wait = wait;
+    }
+
+    /// The schema version that the following changes are written under, for readers of the log.
+    pub fn set_schema_version(&mut self, version: u32) {
+        self.schema_version = version;
+    }
+
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.read_only { Err(Error::ReadOnly) } else { Ok(()) }
+    }
+
+    /// A statement begins: under READ COMMITTED its reads take a new snapshot.
+    pub fn begin_statement(&mut self) -> StatementMark {
+        if self.isolation == Isolation::ReadCommitted {
+            self.drop_snapshot();
+        }
+        self.unmatched = None;
+        StatementMark { changes: self.changes.len() }
+    }
+
+    /// Takes back what the statement has changed; the transaction and its locks stay.
+    ///
+    /// # Errors
+    /// When the log or the disk fails.
+    pub fn rollback_statement(&mut self, mark: StatementMark) -> Result<()> {
+        self.take_back(mark.changes)
+    }
+
+    /// Takes the snapshot now, if it has none yet.
+    pub fn ensure_snapshot(&mut self) {
+        self.snapshot();
+    }
+
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
+        match self.snapshot {
+            Some(snapshot) => snapshot,
+            None => *self.snapshot.insert(self.engine.take_snapshot()),
+        }
+    }
+
+    fn drop_snapshot(&mut self) {
+        if let Some(snapshot) = self.snapshot.take() {
+            self.engine.snapshots.release(snapshot);
+        }
+    }
+
+    /// A place to go back to.
+    #[must_use]
+    pub fn savepoint(&self) -> Savepoint {
+        Savepoint { changes: self.changes.len() }
+    }
+
+    /// Takes back all changes since `savepoint`; locks stay.
+    ///
+    /// # Errors
+    /// When the log or the disk fails.
+    pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
+        self.take_back(savepoint.changes)
+    }
+
+    fn take_back(&mut self, keep: usize) -> Result<()> {
+        while self.changes.len() > keep {
+            let Some(change) = self.changes.last().cloned() else { return Ok(()) };
+            let taken_back = self.take_back_one(&change);
+            if let Err(error) = taken_back {
+                // Half taken back is a state that nobody may see.
+                self.engine.log().poison(&StorageError::Invalid(format!("a rollback failed: {error}")));
+                return Err(error);
+            }
+            self.changes.pop();
+        }
+        Ok(())
+    }
+
+    fn take_back_one(&mut self, change: &Change) -> Result<()> {
+        let Some(before) = self.engine.versions.newest_before(change.tree, &change.key) else {
+            return Err(Error::Corrupt { detail: "a change has no version to go back to".to_owned() });
+        };
+        let context = RowContext {
+            transaction: self.id.0,
+            previous: self.last,
+            undo_next: change.previous,
+            is_compensation: true,
+            schema_version: self.schema_version,
+        };
+        let tree = self.engine.tree(change.tree)?;
+        let versions = &self.engine.versions;
+        self.last = tree.write(&change.key, before.state(), Expect::Any, Some(&context), |_, _| {
+            versions.pop(change.tree, &change.key);
+        })?;
+        if before == Before::Tombstone {
+            self.restored_tombstones.push((change.tree, change.key.clone()));
+        }
+        Ok(())
+    }
+
+    /// Reads a key at the snapshot; `f` sees the value, and must not call back into the engine.
+    ///
+    /// # Errors
+    /// When a page cannot be read or is damaged.
+    pub fn get<R>(&mut self, tree: &Tree, key: &[u8], f: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+        let snapshot = self.snapshot();
+        let (versions, reader) = (&self.engine.versions, self.id.0);
+        Ok(tree.get(key, |entry, changed| {
+            if changed < snapshot.settled_before {
+                return entry.filter(|entry| !entry.is_tombstone).map(|entry| f(entry.value));
+            }
+            versions.resolve(tree.id(), key, entry, snapshot.csn, reader, f)
+        })?)
+    }
+
+    /// Begins to read a range at the snapshot.
+    ///
+    /// # Errors
+    /// None today; the signature leaves room for them.
+    pub fn scan(&mut self, tree: &Arc<Tree>, range: KeyRange, direction: Direction) -> Result<Scan> {
+        self.snapshot();
+        Ok(Scan::new(tree.clone(), range, direction))
+    }
+
+    /// Waits until everything that this transaction has read to decide is durable: before a statement's
+    /// answer goes out inside an open transaction. A commit does the same by itself.
+    ///
+    /// # Errors
+    /// When the log or the disk fails.
+    pub fn wait_observed_durable(&mut self) -> Result<()> {
+        if self.observed > Lsn::ZERO {
+            self.engine.wait_durable(self.observed)?;
+            self.observed = Lsn::ZERO;
+        }
+        Ok(())
+    }
+
+    /// Commits. When this returns, the changes are as durable as configured, and visible to all.
+    ///
+    /// # Errors
+    /// When the log or the disk fails; then the store has stopped, and what became of the transaction shows
+    /// when it is opened again.
+    pub fn commit(mut self) -> Result<Committed> {
+        self.is_over = true;
+        self.drop_snapshot();
+        let nothing = Committed { csn: 0, lsn: Lsn::ZERO, number: 0 };
+        let Some((writer, first)) = self.writing.take() else {
+            self.engine.locks().release_all(&mut self.owner);
+            self.wait_observed_durable()?;
+            return Ok(nothing);
+        };
+        if self.changes.is_empty() {
+            let logged = self.engine.log_abort(self.id.0);
+            self.engine.rolled_back(first, std::mem::take(&mut self.restored_tombstones));
+            self.engine.locks().release_all(&mut self.owner);
+            logged?;
+            self.wait_observed_durable()?;
+            return Ok(nothing);
+        }
+        let mut keys = std::mem::take(&mut self.restored_tombstones);
+        keys.extend(std::mem::take(&mut self.changes).into_iter().map(|change| (change.tree, change.key)));
+        let logged = self.engine.log_commit(&writer, first, keys);
+        self.engine.locks().release_all(&mut self.owner);
+        let committed = logged?;
+        self.engine.finish_commit(committed)?;
+        Ok(committed)
+    }
+
+    /// Takes everything back.
+    ///
+    /// # Errors
+    /// When the log or the disk fails; the next opening takes back what is left.
+    pub fn rollback(mut self) -> Result<()> {
+        self.end_rolled_back()
+    }
+
+    fn end_rolled_back(&mut self) -> Result<()> {
+        self.is_over = true;
+        self.drop_snapshot();
+        let mut ended = self.take_back(0);
+        if let Some((_, first)) = self.writing.take() {
+            if ended.is_ok() {
+                ended = self.engine.log_abort(self.id.0);
+            }
+            self.engine.rolled_back(first, std::mem::take(&mut self.restored_tombstones));
+        }
+        self.engine.locks().release_all(&mut self.owner);
+        ended
+    }
+}
+
+/// A range being read at a transaction's snapshot.
+#[derive(Debug)]
+pub struct Scan {
+    tree: Arc<Tree>,
+    range: KeyRange,
+    direction: Direction,
+    position: Option<ScanPosition>,
+}
+
+impl Scan {
+    fn new(tree: Arc<Tree>, range: KeyRange, direction: Direction) -> Scan {
+        let position = match direction {
+            Direction::Forward => range.low.clone(),
+            Direction::Backward => range.high.clone(),
+        };
+        Scan { tree, range, direction, position: Some(position) }
+    }
+
+    /// Adds up to `most` entries to `batch`; false when there are no more behind them.
+    ///
+    /// # Errors
+    /// When a page cannot be read or is damaged.
+    pub fn next_batch(
+        &mut self,
+        transaction: &mut Transaction,
+        batch: &mut EntryBatch,
+        most: usize,
+    ) -> Result<bool> {
+        let snapshot = transaction.snapshot();
+        let (versions, reader) = (&transaction.engine.versions, transaction.id.0);
+        let goal = batch.len() + most;
+        while batch.len() < goal {
+            let Some(from) = self.position.take() else { return Ok(false) };
+            let (tree, range, direction) = (&self.tree, &self.range, self.direction);
+            let mut stopped_at = None;
+            let each = |key: &[u8], entry: Entry<'_>, changed: Lsn| -> Result<ControlFlow<()>> {
+                let is_inside = match direction {
+                    Direction::Forward => range.is_below_high(key),
+                    Direction::Backward => is_above_low(range, key),
+                };
+                if !is_inside {
+                    return Ok(ControlFlow::Break(()));
+                }
+                if changed < snapshot.settled_before {
+                    if !entry.is_tombstone {
+                        batch.push(key, entry.value);
+                    }
+                } else {
+                    versions.resolve(tree.id(), key, Some(entry), snapshot.csn, reader, |value| {
+                        batch.push(key, value)
+                    });
+                }
+                if batch.len() >= goal || !batch.has_room(64 << 20) {
+                    stopped_at = Some(key.to_vec());
+                    return Ok(ControlFlow::Break(()));
+                }
+                Ok(ControlFlow::Continue(()))
+            };
+            let next = match direction {
+                Direction::Forward => tree.scan_leaf_forward(&from, each)?,
+                Direction::Backward => tree.scan_leaf_backward(&from, each)?,
+            };
+            if let Some(key) = stopped_at {
+                self.position = Some(Bound::Excluded(key));
+                return Ok(true);
+            }
+            self.position = next.filter(|position| is_ahead(range, direction, position));
+        }
+        Ok(self.position.is_some())
+    }
+}
+
+pub(crate) fn is_above_low(range: &KeyRange, key: &[u8]) -> bool {
+    match &range.low {
+        Bound::Included(low) => key >= low.as_slice(),
+        Bound::Excluded(low) => key > low.as_slice(),
+        Bound::Unbounded => true,
+    }
+}
+
+/// Whether keys from a fence on can still be inside the range.
+pub(crate) fn is_ahead(range: &KeyRange, direction: Direction, position: &ScanPosition) -> bool {
+    match (direction, position) {
+        (Direction::Forward, Bound::Included(fence) | Bound::Excluded(fence)) => range.is_below_high(fence),
+        (Direction::Backward, Bound::Included(fence) | Bound::Excluded(fence)) => match &range.low {
+            Bound::Included(low) | Bound::Excluded(low) => fence > low,
+            Bound::Unbounded => true,
+        },
+        _ => true,
+    }
+}

@@ -1,0 +1,96 @@
+//! Changing rows: lock the key, change the leaf, remember what stood there.
+
+use std::sync::Arc;
+
+use rustydb_storage::{Error as StorageError, Expect, RowContext, State, Tree};
+
+use crate::error::{Error, Result};
+use crate::locks::LockMode;
+use crate::transaction::{Change, Transaction};
+use crate::versions::Writer;
+
+impl Transaction {
+    /// Inserts a row.
+    ///
+    /// A key that exists stays locked shared, as the transaction now knows of it; a new one exclusively.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateKey`]; those of lock waits; the store's own.
+    pub fn insert(&mut self, tree: &Tree, key: &[u8], value: &[u8]) -> Result<()> {
+        self.check_writable()?;
+        // Most duplicates are found here, under a shared lock that lets others find the same.
+        if tree.get(key, |entry, _| entry.is_some_and(|entry| !entry.is_tombstone))? {
+            let mine = self.engine.versions.newest_writer(tree.id(), key);
+            let is_own = mine.is_some_and(|writer| writer.transaction == self.id.0);
+            if is_own || self.read_newest(tree, key, LockMode::Shared)?.is_some() {
+                return Err(Error::DuplicateKey);
+            }
+        }
+        self.lock_row(tree, key, LockMode::Exclusive)?;
+        loop {
+            match self.change(tree, key, State::Value(value), Expect::NotLive) {
+                Err(Error::Storage(StorageError::NotAdmitted)) => {
+                    self.engine.locks().wait_insert(&self.owner, tree.id(), key, &self.wait)?;
+                }
+                Err(Error::DuplicateKey) => {
+                    self.observe(tree, key);
+                    return Err(Error::DuplicateKey);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Replaces a row's value, locking the row if it is not locked yet.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotFound`]; those of lock waits; the store's own.
+    pub fn update(&mut self, tree: &Tree, key: &[u8], value: &[u8]) -> Result<()> {
+        self.check_writable()?;
+        self.lock_row(tree, key, LockMode::Exclusive)?;
+        self.change(tree, key, State::Value(value), Expect::Live)
+    }
+
+    /// Deletes a row, locking it if it is not locked yet.
+    ///
+    /// # Errors
+    /// [`Error::KeyNotFound`]; those of lock waits; the store's own.
+    pub fn delete(&mut self, tree: &Tree, key: &[u8]) -> Result<()> {
+        self.check_writable()?;
+        self.lock_row(tree, key, LockMode::Exclusive)?;
+        self.change(tree, key, State::Tombstone, Expect::Live)
+    }
+
+    fn change(&mut self, tree: &Tree, key: &[u8], new: State<'_>, expect: Expect) -> Result<()> {
+        let writer = match &self.writing {
+            Some((writer, _)) => writer.clone(),
+            None => {
+                let writer = Arc::new(Writer::new(self.id.0));
+                let first = self.engine.commits.begin_writing(self.id.0, self.engine.log());
+                self.writing = Some((writer.clone(), first));
+                writer
+            }
+        };
+        let context = RowContext {
+            transaction: self.id.0,
+            previous: self.last,
+            schema_version: self.schema_version,
+            ..RowContext::default()
+        };
+        let shared: Arc<[u8]> = key.into();
+        let (engine, owner) = (&self.engine, &self.owner);
+        let is_insert = expect == Expect::NotLive;
+        let lsn = tree.write_if(
+            key,
+            new,
+            expect,
+            Some(&context),
+            || !is_insert || !engine.locks().blocks_insert(owner, tree.id(), key),
+            |before, _| engine.versions.push(tree.id(), &shared, &writer, before),
+        )?;
+        self.changes.push(Change { tree: tree.id(), key: shared, previous: self.last });
+        self.last = lsn;
+        self.owner.weight += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+//! Transactions from outside: what they see, whom they wait for, what is left of them.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
+mod isolation;
+mod simulated;
+
+#[path = "../../examples/simulate/simulation.rs"]
+mod simulation;

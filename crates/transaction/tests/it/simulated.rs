@@ -1,0 +1,10 @@
+//! A share of the seeded crash simulation; `cargo xtask crash --simulated N` runs more.
+
+use crate::simulation::run;
+
+#[test]
+fn crashes_and_faults_lose_nothing() {
+    for seed in 0..250 {
+        run(seed).unwrap_or_else(|problem| panic!("seed {seed}: {problem}"));
+    }
+}
