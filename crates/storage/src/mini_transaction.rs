@@ -6,7 +6,8 @@
 //!
 //! Invariants: all changed pages stay latched until they carry the record's LSN; new overflow pages
 //! are the exception. Nothing refers to them before the record exists, so they are filled and let go
-//! at once, stamped with a position of the log from which the record that freed them before is durable.
+//! at once. They are stamped with the log's end as it was after their allocation: the record that freed
+//! them before is older than that, so it is durable before the new content can reach the disk.
 
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
@@ -33,6 +34,8 @@ pub(crate) struct MiniTransaction<'a> {
     /// Allocations (true) and releases (false) whose bits change at commit.
     bits: Vec<(PageNo, bool)>,
     space: Option<MutexGuard<'a, Space>>,
+    /// It takes back what was begun, so it may have the last of the disk.
+    is_urgent: bool,
     done: bool,
 }
 
@@ -41,6 +44,11 @@ impl Drop for MiniTransaction<'_> {
         if !self.done && self.changed.contains(&true) {
             let reason = Error::Invalid("a change of pages was left half done".to_owned());
             self.core.log.poison(&reason);
+        }
+        if let (false, Some(space)) = (self.done, self.space.as_mut()) {
+            for (page, _) in self.bits.iter().filter(|(_, set)| *set) {
+                space.given_back(*page);
+            }
         }
     }
 }
@@ -55,8 +63,16 @@ impl<'a> MiniTransaction<'a> {
             operations: Vec::new(),
             bits: Vec::new(),
             space: None,
+            is_urgent: false,
             done: false,
         }
+    }
+
+    /// One that may use what a nearly full disk keeps back for rollbacks, if `urgent`.
+    pub(crate) fn with_urgency(core: &'a Core, urgent: bool) -> MiniTransaction<'a> {
+        let mut mini = MiniTransaction::new(core);
+        mini.is_urgent = urgent;
+        mini
     }
 
     /// Takes a latched page in.
@@ -98,7 +114,7 @@ impl<'a> MiniTransaction<'a> {
         loop {
             let number = Space::bitmap_of(page_size, group);
             if let Some(space) = self.space.as_mut() {
-                space.reach(&*self.core.file, number)?;
+                space.reach(&*self.core.file, number, self.is_urgent)?;
             }
             let held = self.bitmap(number)?;
             // A group's bitmap page is itself in the group: bit 0 of every group but the first.
@@ -108,7 +124,7 @@ impl<'a> MiniTransaction<'a> {
                 let found = PageNo(group * group_size + u64::from(candidate));
                 if !self.bits.contains(&(found, true)) {
                     if let Some(space) = self.space.as_mut() {
-                        space.reach(&*self.core.file, found)?;
+                        space.reach(&*self.core.file, found, self.is_urgent)?;
                         space.taken(found);
                     }
                     if is_new {
@@ -185,12 +201,13 @@ impl<'a> MiniTransaction<'a> {
         for _ in 0..pages {
             numbers.push(self.allocate()?);
         }
+        let stamp = self.core.log.end();
         for (index, part) in data.chunks(room).enumerate() {
             let next = numbers.get(index + 1).copied().unwrap_or_default();
             let mut page = self.core.pool.create(numbers[index])?;
-            let bytes = page.bytes_mut(self.not_before);
+            let bytes = page.bytes_mut(stamp);
             page::format_overflow(bytes, numbers[index], tree, next, part);
-            page::set_lsn(bytes, self.not_before);
+            page::set_lsn(bytes, stamp);
             Operation::Overflow { tree, next, data: part }.encode(numbers[index], row, &mut self.operations);
         }
         Ok(numbers[0])
@@ -282,5 +299,78 @@ impl<'a> MiniTransaction<'a> {
         self.done = true;
         applied(lsn);
         Ok(lsn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::disk::SimulatedDisk;
+    use crate::{Expect, Options, State, Store, check};
+
+    fn open(disk: &SimulatedDisk) -> Store {
+        let options = Options {
+            page_size: 4096,
+            buffer_pool_bytes: 64 * 4096,
+            segment_bytes: 64 << 10,
+            ..Options::default()
+        };
+        Store::open(Arc::new(disk.clone()), disk, options).unwrap().0
+    }
+
+    #[test]
+    fn a_page_is_not_overwritten_before_the_record_that_freed_it_is_durable() {
+        let disk = SimulatedDisk::new(1);
+        let old = vec![7; 9000];
+        let id = {
+            let store = open(&disk);
+            let tree = store.tree(store.create_tree().unwrap()).unwrap();
+            tree.write(b"k", State::Value(&old), Expect::Any, None, |_, _| ()).unwrap();
+            store.log().flush(store.log().end()).unwrap();
+            // This one begins, another frees pages, this one takes them.
+            let mut mini = MiniTransaction::new(store.core());
+            tree.write(b"k", State::Absent, Expect::Any, None, |_, _| ()).unwrap();
+            mini.write_chain(tree.id(), &[9; 9000], None).unwrap();
+            drop(mini);
+            store.core().pool.flush_all().unwrap();
+            tree.id()
+        };
+        disk.crash();
+        let store = open(&disk);
+        let found = store.tree(id).unwrap().get(b"k", |entry, _| entry.map(|entry| entry.value.to_vec()));
+        let found = found.unwrap();
+        assert!(found.is_none() || found == Some(old));
+    }
+
+    #[test]
+    fn a_new_group_of_pages_begins_with_its_bitmap() {
+        let disk = SimulatedDisk::new(1);
+        let group = Space::group(4096);
+        let id = {
+            let store = open(&disk);
+            let tree = store.tree(store.create_tree().unwrap()).unwrap();
+            store.core().space.lock().taken(PageNo(group - 4));
+            let mut untouched = MiniTransaction::new(store.core());
+            for _ in 0..8 {
+                untouched.allocate().unwrap();
+            }
+            drop(untouched);
+            for key in 0..20u8 {
+                tree.write(&[key], State::Value(&vec![key; 20_000]), Expect::Any, None, |_, _| ()).unwrap();
+            }
+            assert_eq!(check::check(&store).unwrap().problems, Vec::<String>::new());
+            store.log().flush(store.log().end()).unwrap();
+            tree.id()
+        };
+        disk.crash();
+        let store = open(&disk);
+        let tree = store.tree(id).unwrap();
+        for key in 0..20u8 {
+            assert!(tree.get(&[key], |entry, _| entry.is_some_and(|e| e.value == vec![key; 20_000])).unwrap());
+            tree.write(&[key], State::Absent, Expect::Any, None, |_, _| ()).unwrap();
+        }
+        assert_eq!(check::check(&store).unwrap().problems, Vec::<String>::new());
     }
 }

@@ -37,13 +37,15 @@ const MOST_GROWTH: u64 = 64 << 20;
 pub(crate) struct Space {
     page_size: u64,
     hint: u64,
+    /// The highest page taken since that was last forgotten.
+    highest: u64,
     file_pages: u64,
 }
 
 impl Space {
     pub(crate) fn new(page_size: usize, file_length: u64) -> Space {
         let page_size = page_size as u64;
-        Space { page_size, hint: FIRST_FREE.0, file_pages: file_length / page_size }
+        Space { page_size, hint: FIRST_FREE.0, highest: 0, file_pages: file_length / page_size }
     }
 
     /// Pages that one bitmap page covers.
@@ -70,6 +72,17 @@ impl Space {
     /// A page was taken: look behind it next time.
     pub(crate) fn taken(&mut self, page: PageNo) {
         self.hint = page.0 + 1;
+        self.highest = self.highest.max(page.0);
+    }
+
+    /// The highest page that was taken since [`Space::forget_highest`].
+    pub(crate) fn highest(&self) -> PageNo {
+        PageNo(self.highest)
+    }
+
+    /// From here on [`Space::highest`] counts anew.
+    pub(crate) fn forget_highest(&mut self) {
+        self.highest = 0;
     }
 
     /// A page was given back: look there next time.
@@ -77,23 +90,25 @@ impl Space {
         self.hint = self.hint.min(page.0);
     }
 
-    /// Makes sure that the file reaches over `page`.
-    pub(crate) fn reach(&mut self, file: &dyn File, page: PageNo) -> Result<()> {
+    /// Makes sure that the file reaches over `page`. The last of a disk is for changes that are `urgent`.
+    pub(crate) fn reach(&mut self, file: &dyn File, page: PageNo, urgent: bool) -> Result<()> {
         if page.0 < self.file_pages {
             return Ok(());
         }
-        let growth = (self.file_pages * self.page_size / 8).clamp(GROWTH, MOST_GROWTH) / self.page_size;
-        let wanted = page.0 + 1 + growth;
-        let failed = |error| Error::io("growing the page file", error);
-        match file.reserve(wanted * self.page_size) {
-            Ok(()) => self.file_pages = wanted,
-            // The last pages of a disk are worth having.
-            Err(_) => {
-                file.reserve((page.0 + 1) * self.page_size).map_err(failed)?;
-                self.file_pages = page.0 + 1;
+        let ample = (self.file_pages * self.page_size / 8).clamp(GROWTH, MOST_GROWTH);
+        let growths = [Some(ample), Some(GROWTH), urgent.then_some(0)];
+        let mut failure = None;
+        for growth in growths.into_iter().flatten() {
+            let wanted = page.0 + 1 + growth / self.page_size;
+            match file.reserve(wanted * self.page_size) {
+                Ok(()) => {
+                    self.file_pages = wanted;
+                    return Ok(());
+                }
+                Err(error) => failure = Some(Error::io("growing the page file", error)),
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     /// The file was cut.

@@ -4,6 +4,10 @@
 //! asks the frames for the oldest change that is still only in memory and the transaction floor for
 //! its oldest unfinished transaction, syncs the page file, and writes both positions to the superblock.
 //! From there on recovery need not look further back, and older log segments are released.
+//!
+//! A row of the directory is a tree's root (u64), a byte that is 1 while the tree is being dropped, and
+//! seven bytes for later. From the mark on nobody finds the tree, however little of it is left after a
+//! crash; it is still listed, so that whoever lists trees can drop it again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::ids::{Lsn, PageNo, TreeId};
 use crate::lock_file::Holder;
 use crate::mini_transaction::MiniTransaction;
-use crate::page::node::StoredKey;
+use crate::page::node::{self, StoredKey};
 use crate::page::{self, HEAD, Kind, MAX_PAGE_SIZE, MIN_PAGE_SIZE, get_u64};
 use crate::recovery::{self, Recovered};
 use crate::space::{self, COUNTERS_ROOT, DIRECTORY_ROOT, DOUBLEWRITE, FIRST_BITMAP, FIRST_FREE, Space};
@@ -148,6 +152,8 @@ pub struct Store {
 
 /// The counter that numbers trees.
 const TREE_NUMBERS: TreeId = TreeId(u32::MAX);
+/// Bytes of a row of the directory.
+const DIRECTORY_ROW: usize = 16;
 const NEW_FILE: &str = "pages.new";
 
 impl Store {
@@ -170,6 +176,7 @@ impl Store {
         let file = disk
             .open(superblock::FILE, false, Caching::Direct)
             .map_err(|error| Error::io("opening the page file", error))?;
+        wal::remove_prepared(&*disk)?;
         let Some(head) = Superblock::read(&*file)? else {
             let detail = "it has no head".to_owned();
             return Err(Error::Format { file: superblock::FILE.to_owned(), detail });
@@ -286,13 +293,13 @@ impl Store {
             .map(TreeId)
             .ok_or_else(|| Error::Invalid("all tree numbers are used up".to_owned()))?;
         let key = id.0.to_be_bytes();
-        let mut value = [0; 16];
+        let mut value = [0; DIRECTORY_ROW];
         loop {
             let leaf = self.directory.leaf_for_write(&key)?;
             let Err(index) = self.directory.search(&leaf, &key)? else { return Err(Error::Exists) };
             if let Some(needed) = self.directory.missing_room(&leaf, &key, None, State::Value(&value)) {
                 drop(leaf);
-                self.directory.make_room(&key, needed)?;
+                self.directory.make_room(&key, needed, false)?;
                 continue;
             }
             let mut mini = MiniTransaction::new(&self.core);
@@ -316,23 +323,49 @@ impl Store {
     /// # Errors
     /// The store's own; called again it goes on where it stopped.
     pub fn drop_tree(&self, id: TreeId) -> Result<()> {
-        let tree = self.tree(id)?;
+        let tree = Tree::new(id, self.mark_dropped(id)?, self.core.clone());
         self.trees.write().remove(&id);
         tree.empty()?;
         let key = id.0.to_be_bytes();
+        let counter_leaf = self.counters.leaf_for_write(&key)?;
+        let counter = self.counters.search(&counter_leaf, &key)?;
         let leaf = self.directory.leaf_for_write(&key)?;
         let Ok(index) = self.directory.search(&leaf, &key)? else { return Err(Error::UnknownTree { tree: id }) };
         let mut mini = MiniTransaction::new(&self.core);
-        let leaf = mini.hold(leaf);
+        let (leaf, counter_leaf) = (mini.hold(leaf), mini.hold(counter_leaf));
         mini.free(tree.root())?;
         mini.apply(leaf, &Operation::Remove { index: index as u16 }, None)?;
+        if let Ok(index) = counter {
+            mini.apply(counter_leaf, &Operation::Remove { index: index as u16 }, None)?;
+        }
+        let sparse = [(&self.directory, leaf), (&self.counters, counter_leaf)]
+            .map(|(tree, leaf)| tree.is_sparse(mini.page(leaf)).then_some(tree));
         mini.commit()?;
         self.counter_values.lock().remove(&id);
-        self.counters.write(&key, State::Absent, Expect::Any, None, |_, _| ())?;
-        Ok(())
+        sparse.into_iter().flatten().try_for_each(|tree| tree.merge(&key))
     }
 
-    /// All trees, ascending.
+    /// Marks a tree as being dropped; gives its root.
+    fn mark_dropped(&self, id: TreeId) -> Result<PageNo> {
+        let key = id.0.to_be_bytes();
+        let leaf = self.directory.leaf_for_write(&key)?;
+        let Ok(index) = self.directory.search(&leaf, &key)? else { return Err(Error::UnknownTree { tree: id }) };
+        let mut value = node::leaf_cell(&leaf, index).value.to_vec();
+        if value.len() != DIRECTORY_ROW {
+            return Err(Error::corrupt(leaf.number(), "a row of the directory of another length"));
+        }
+        let root = PageNo(get_u64(&value, 0));
+        if value[8] == 0 {
+            value[8] = 1;
+            let mut mini = MiniTransaction::new(&self.core);
+            let leaf = mini.hold(leaf);
+            mini.apply(leaf, &Operation::LeafReplace { index: index as u16, flags: 0, value: &value }, None)?;
+            mini.commit()?;
+        }
+        Ok(root)
+    }
+
+    /// All trees, ascending; those too whose dropping a crash interrupted.
     ///
     /// # Errors
     /// The store's own.
@@ -356,13 +389,29 @@ impl Store {
         if let Some(tree) = self.trees.read().get(&id) {
             return Ok(tree.clone());
         }
-        let key = id.0.to_be_bytes();
-        let root = self
-            .directory
-            .get(&key, |entry, _| entry.filter(|entry| entry.value.len() >= 8).map(|entry| get_u64(entry.value, 0)))?
-            .ok_or(Error::UnknownTree { tree: id })?;
-        let tree = Arc::new(Tree::new(id, PageNo(root), self.core.clone()));
-        Ok(self.trees.write().entry(id).or_insert(tree).clone())
+        // Looked up under the lock: a tree that is dropped meanwhile must not enter the map behind that.
+        let mut trees = self.trees.write();
+        match self.root_of(id)? {
+            Some((root, false)) => {
+                let tree = || Arc::new(Tree::new(id, root, self.core.clone()));
+                Ok(trees.entry(id).or_insert_with(tree).clone())
+            }
+            _ => Err(Error::UnknownTree { tree: id }),
+        }
+    }
+
+    /// A tree's root, and whether it is being dropped.
+    fn root_of(&self, id: TreeId) -> Result<Option<(PageNo, bool)>> {
+        self.directory.get(&id.0.to_be_bytes(), |entry, _| {
+            let row = entry.map(|entry| entry.value).filter(|row| row.len() == DIRECTORY_ROW)?;
+            Some((PageNo(get_u64(row, 0)), row[8] != 0))
+        })
+    }
+
+    /// What is left of a tree that is being dropped.
+    pub(crate) fn remains(&self, id: TreeId) -> Result<Option<Tree>> {
+        let root = self.root_of(id)?.filter(|(_, is_dropped)| *is_dropped);
+        Ok(root.map(|(root, _)| Tree::new(id, root, self.core.clone())))
     }
 
     fn counter(&self, values: &mut HashMap<TreeId, u64>, id: TreeId) -> Result<u64> {
@@ -377,7 +426,8 @@ impl Store {
     }
 
     /// Takes `count` numbers, none below `at_least`, from a tree's counter; gives the first. They are
-    /// never given again, even if a crash follows before anything that uses them is durable.
+    /// never given again but by a store that a crash has left without any record that uses them: what uses
+    /// them is logged later, so it is durable only if this is.
     ///
     /// # Errors
     /// The store's own; [`Error::Invalid`] when the numbers are used up.
@@ -435,11 +485,14 @@ impl Store {
         log.check()?;
         let begin = log.end();
         let horizon = horizon();
+        // What the horizon counts as finished is in the log up to here.
+        let settled = log.end();
         self.core.pool.flush_all()?;
         let redo_from = self.core.pool.oldest_change(begin);
         self.core.pool.sync()?;
-        // The position that the superblock names must itself be in the log.
-        log.flush(begin)?;
+        // The positions that the superblock names must be in the log, and so must the ends of transactions
+        // that it no longer reaches back to: without them they would be losers with steps that are not read.
+        log.flush(settled)?;
         let head = {
             let mut head = self.head.lock();
             head.sequence += 1;
@@ -466,12 +519,15 @@ impl Store {
     /// # Errors
     /// The store's own.
     pub fn shrink(&self, horizon: impl Fn() -> TransactionHorizon) -> Result<u64> {
-        let used = self.last_used_page()?;
+        let used = {
+            let mut space = self.core.space.lock();
+            space.forget_highest();
+            self.last_used_page()?
+        };
         self.checkpoint(&horizon)?;
         let mut space = self.core.space.lock();
-        // Pages that were taken since are below or above the mark; above it nothing may be cut.
-        let used = used.max(self.last_used_page()?);
-        let keep = used.0 + 1;
+        // A page that was taken since stays, even if it was given back: records about it may be replayed.
+        let keep = used.max(space.highest()).0 + 1;
         let present = space.file_pages();
         if keep >= present {
             return Ok(0);

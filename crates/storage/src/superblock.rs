@@ -83,10 +83,10 @@ impl Superblock {
             let mut bytes = Aligned::new(size);
             for number in [PageNo(0), PageNo(1)] {
                 file.read_at(&mut bytes, number.0 * size as u64).map_err(failed)?;
-                if let Some(found) = Superblock::parse(&bytes, number)? {
-                    if best.is_none_or(|best| best.sequence < found.sequence) {
-                        best = Some(found);
-                    }
+                if let Some(found) = Superblock::parse(&bytes, number)?
+                    && best.is_none_or(|best| best.sequence < found.sequence)
+                {
+                    best = Some(found);
                 }
             }
             size *= 2;

@@ -116,6 +116,15 @@ impl Cancel {
         wakers.registered.push((id, waker));
         Registration { cancel: self, id }
     }
+
+    /// Has `waker` called by every cancellation for as long as the flag exists. A waker that holds the flag
+    /// keeps both alive for ever.
+    pub fn attach(&self, waker: Waker) {
+        let mut wakers = self.inner.wakers.lock();
+        let id = wakers.next_id;
+        wakers.next_id += 1;
+        wakers.registered.push((id, waker));
+    }
 }
 
 /// Keeps a waker registered.
@@ -184,5 +193,15 @@ mod tests {
         cancel.cancel(CancelReason::Killed);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
         assert!(cancel.inner.wakers.lock().registered.is_empty());
+    }
+
+    #[test]
+    fn an_attached_waker_is_called_every_time() {
+        let cancel = Cancel::new();
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        cancel.attach(Waker::from(count.clone()));
+        cancel.clone().cancel(CancelReason::QueryKilled);
+        cancel.cancel(CancelReason::Killed);
+        assert_eq!(count.0.load(Ordering::SeqCst), 2);
     }
 }

@@ -65,6 +65,9 @@ impl Transaction {
     pub(crate) fn lock_row(&mut self, tree: &Tree, key: &[u8], mode: LockMode) -> Result<bool> {
         let engine = self.engine.clone();
         let granted = engine.locks().lock_row(&mut self.owner, tree.id(), key, mode, &self.wait)?;
+        // A transaction that the failed log kept from its end has let its locks go all the same: what it has
+        // left in the leaves is for nobody.
+        engine.log().check()?;
         Ok(granted.newly)
     }
 
@@ -89,9 +92,13 @@ impl Transaction {
     pub(crate) fn observe(&mut self, tree: &Tree, key: &[u8]) {
         let writer = self.engine.versions.newest_writer(tree.id(), key);
         if let Some((_, lsn)) = writer.and_then(|writer| writer.committed()) {
-            if Lsn(lsn) >= self.engine.log().durable() {
-                self.observed = self.observed.max(Lsn(lsn));
-            }
+            self.observe_commit(Lsn(lsn));
+        }
+    }
+
+    fn observe_commit(&mut self, lsn: Lsn) {
+        if lsn >= self.engine.log().durable() {
+            self.observed = self.observed.max(lsn);
         }
     }
 
@@ -194,6 +201,7 @@ impl LockedScan {
             };
             let mut found = None;
             let mut is_at_end = false;
+            let mut deleted = Lsn::ZERO;
             let each = |key: &[u8], entry: Entry<'_>, _: Lsn| -> Result<ControlFlow<()>> {
                 let is_inside = match direction {
                     Direction::Forward => range.is_below_high(key),
@@ -201,8 +209,12 @@ impl LockedScan {
                 };
                 if entry.is_tombstone {
                     let writer = engine.versions.newest_writer(id, key);
+                    let committed = writer.as_ref().and_then(|writer| writer.committed());
+                    if let Some((_, lsn)) = committed {
+                        deleted = deleted.max(Lsn(lsn));
+                    }
                     let is_settled =
-                        writer.is_none_or(|writer| writer.transaction == own || writer.committed().is_some());
+                        committed.is_some() || writer.is_none_or(|writer| writer.transaction == own);
                     if is_settled || !is_inside {
                         return Ok(ControlFlow::Continue(()));
                     }
@@ -219,6 +231,8 @@ impl LockedScan {
                 Direction::Forward => self.tree.scan_leaf_forward(&from, each)?,
                 Direction::Backward => self.tree.scan_leaf_backward(&from, each)?,
             };
+            // That a row is gone is read as much as one that is there.
+            transaction.observe_commit(deleted);
             if found.is_some() {
                 return Ok(found);
             }

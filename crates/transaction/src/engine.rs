@@ -17,7 +17,7 @@ use rustydb_storage::{
 };
 
 use crate::commits::{Commits, Committed, FirstRecord};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::locks::{LockCounters, LockTable, MetadataLocks, OwnerId};
 use crate::purge::{Leftover, PurgeQueue};
 use crate::snapshot::{Snapshot, Snapshots};
@@ -390,6 +390,8 @@ impl Engine {
     /// The store's own.
     pub fn purge(&self) -> Result<usize> {
         let mut worked_off = 0;
+        // What is left of a full disk is for rollbacks.
+        self.log().check_room()?;
         loop {
             // Let go of between lists, for whoever drops a tree.
             let _one_at_a_time = self.purging.lock();
@@ -457,7 +459,11 @@ impl Engine {
                 let _ = thread.join();
             }
         }
-        self.purge()?;
+        match self.purge() {
+            // The log is kept from the oldest list on, so the next opening finds what was left.
+            Ok(_) | Err(Error::DiskFull) => {}
+            Err(error) => return Err(error),
+        }
         Ok(self.store.close(|| self.horizon())?)
     }
 

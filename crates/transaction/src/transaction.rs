@@ -45,6 +45,9 @@ pub enum Direction {
     Backward,
 }
 
+/// How often a change is tried to be taken back while the buffer pool is too small for all at work.
+const RETRIES: usize = 100;
+
 /// A place to go back to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Savepoint {
@@ -226,7 +229,14 @@ impl Transaction {
     fn take_back(&mut self, keep: usize) -> Result<()> {
         while self.changes.len() > keep {
             let Some(change) = self.changes.last().cloned() else { return Ok(()) };
-            let taken_back = self.take_back_one(&change);
+            let mut taken_back = self.take_back_one(&change);
+            for _ in 0..RETRIES {
+                // Others have all of the pool's pages at the moment.
+                if !matches!(taken_back, Err(Error::Storage(StorageError::PoolExhausted { .. }))) {
+                    break;
+                }
+                taken_back = self.take_back_one(&change);
+            }
             if let Err(error) = taken_back {
                 // Half taken back is a state that nobody may see.
                 self.engine.log().poison(&StorageError::Invalid(format!("a rollback failed: {error}")));

@@ -202,6 +202,7 @@ impl Tree {
             if page::level(&page) == 0 {
                 drop(page);
                 let root = self.core.pool.write(self.root)?;
+                self.check_node(&root, self.root)?;
                 // It may have grown while nobody held it.
                 if page::level(&root) == 0 {
                     return Ok(root);

@@ -35,7 +35,11 @@ impl Tree {
             if page::kind(&page) != Some(Kind::Overflow) || page::tree(&page) != self.id {
                 return Err(Error::corrupt(next, format!("is not an overflow page of tree {}", self.id)));
             }
-            bytes.extend_from_slice(page::overflow_data(&page)?);
+            let data = page::overflow_data(&page)?;
+            if data.is_empty() {
+                return Err(Error::corrupt(next, "an overflow page without data"));
+            }
+            bytes.extend_from_slice(data);
             if bytes.len() as u64 > length {
                 break;
             }

@@ -18,7 +18,7 @@ pub type ScanPosition = Bound<Vec<u8>>;
 pub struct EntryBatch {
     bytes: Vec<u8>,
     /// Where each key starts, its value starts, and its value ends.
-    entries: Vec<(u32, u32, u32)>,
+    entries: Vec<(usize, usize, usize)>,
 }
 
 impl EntryBatch {
@@ -53,7 +53,7 @@ impl EntryBatch {
     #[must_use]
     pub fn key(&self, index: usize) -> &[u8] {
         let (key, value, _) = self.entries[index];
-        &self.bytes[key as usize..value as usize]
+        &self.bytes[key..value]
     }
 
     /// A value.
@@ -63,16 +63,16 @@ impl EntryBatch {
     #[must_use]
     pub fn value(&self, index: usize) -> &[u8] {
         let (_, value, end) = self.entries[index];
-        &self.bytes[value as usize..end as usize]
+        &self.bytes[value..end]
     }
 
-    /// Adds an entry. A batch holds less than 4 GiB; see [`EntryBatch::has_room`].
+    /// Adds an entry; see [`EntryBatch::has_room`].
     pub fn push(&mut self, key: &[u8], value: &[u8]) {
-        let start = self.bytes.len() as u32;
+        let start = self.bytes.len();
         self.bytes.extend_from_slice(key);
-        let middle = self.bytes.len() as u32;
+        let middle = self.bytes.len();
         self.bytes.extend_from_slice(value);
-        self.entries.push((start, middle, self.bytes.len() as u32));
+        self.entries.push((start, middle, self.bytes.len()));
     }
 
     /// Whether an entry of `bytes` more can be added.

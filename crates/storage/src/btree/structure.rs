@@ -89,6 +89,25 @@ fn image(
     Ok(Some(bytes))
 }
 
+/// The image of two neighbours in one page; `None` when that would be too full.
+fn merged(parent: &[u8], left_index: usize, left: &[u8], right: &[u8]) -> Result<Option<Vec<u8>>> {
+    let mut all = entries(left);
+    let mut from_right = entries(right);
+    let is_one_empty = all.is_empty() || from_right.is_empty();
+    if let (true, Some(first)) = (page::level(left) > 0, from_right.first_mut()) {
+        // "From here on" becomes the divider again, chain and all.
+        let key = node::key(parent, left_index + 1);
+        let bytes = [node::prefix(parent), key.suffix].concat();
+        first.key = OwnedKey { bytes, chain: key.chain };
+    }
+    all.append(&mut from_right);
+    let (low, high) = (owned_fence(left, false), owned_fence(right, true));
+    let merged = image(left, page::level(left), page::number(left), low.as_ref(), high.as_ref(), &all)?;
+    // Room must remain, or the next insert splits what was merged just now. An empty page always goes: a
+    // queue empties page after page beside full ones.
+    Ok(merged.filter(|merged| is_one_empty || node::free_space(merged) >= merged.len() / 4))
+}
+
 /// The shortest key that is above `below` and not above `at_most`.
 fn separator(below: &[u8], at_most: &[u8]) -> Vec<u8> {
     let shared = below.iter().zip(at_most).take_while(|(a, b)| a == b).count();
@@ -102,12 +121,11 @@ impl Tree {
     }
 
     /// Splits pages on the way to `key` until its leaf can take `needed` bytes, or one split was done.
-    pub(crate) fn make_room(&self, key: &[u8], needed: usize) -> Result<()> {
-        self.core.log.check_room()?;
+    pub(crate) fn make_room(&self, key: &[u8], needed: usize, urgent: bool) -> Result<()> {
         let mut parent = self.core.pool.write(self.root)?;
         self.check_node(&parent, self.root)?;
         if self.must_split(&parent, needed) {
-            return self.split_root(parent, key);
+            return self.split_root(parent, key, urgent);
         }
         while page::level(&parent) > 0 {
             let index = self.child_index(&parent, key)?;
@@ -115,7 +133,7 @@ impl Tree {
             let child = self.core.pool.write(number)?;
             self.check_child(&child, number, page::level(&parent))?;
             if self.must_split(&child, needed) {
-                return self.split_child(parent, index, child, key);
+                return self.split_child(parent, index, child, key, urgent);
             }
             parent = child;
         }
@@ -165,11 +183,9 @@ impl Tree {
         let mut left = entries(page);
         let mut right = left.split_off(at);
         let mut dropped_chain = None;
-        if page::level(page) > 0 {
-            if let Some(first) = right.first_mut() {
-                dropped_chain = first.key.chain.take().map(|(chain, _)| chain);
-                first.key.bytes.clear();
-            }
+        if let (true, Some(first)) = (page::level(page) > 0, right.first_mut()) {
+            dropped_chain = first.key.chain.take().map(|(chain, _)| chain);
+            first.key.bytes.clear();
         }
         (left, right, dropped_chain)
     }
@@ -179,10 +195,17 @@ impl Tree {
         Ok(OwnedKey { bytes: stored.suffix.to_vec(), chain: stored.chain })
     }
 
-    fn split_child<'a>(&'a self, parent: PageMut<'a>, index: usize, child: PageMut<'a>, key: &[u8]) -> Result<()> {
+    fn split_child<'a>(
+        &'a self,
+        parent: PageMut<'a>,
+        index: usize,
+        child: PageMut<'a>,
+        key: &[u8],
+        urgent: bool,
+    ) -> Result<()> {
         let (at, divider) = self.division(&child, key)?;
         let (left, right, dropped) = Tree::divide(&child, at);
-        let mut mini = MiniTransaction::new(&self.core);
+        let mut mini = MiniTransaction::with_urgency(&self.core, urgent);
         let parent = mini.hold(parent);
         let child = mini.hold(child);
         let new = mini.allocate_held()?;
@@ -213,10 +236,10 @@ impl Tree {
         mini.commit().map(|_| ())
     }
 
-    fn split_root<'a>(&'a self, root: PageMut<'a>, key: &[u8]) -> Result<()> {
+    fn split_root<'a>(&'a self, root: PageMut<'a>, key: &[u8], urgent: bool) -> Result<()> {
         let (at, divider) = self.division(&root, key)?;
         let (left, right, dropped) = Tree::divide(&root, at);
-        let mut mini = MiniTransaction::new(&self.core);
+        let mut mini = MiniTransaction::with_urgency(&self.core, urgent);
         let root = mini.hold(root);
         let (left_page, right_page) = (mini.allocate_held()?, mini.allocate_held()?);
         if let Some(chain) = dropped {
@@ -247,12 +270,12 @@ impl Tree {
     }
 
     /// Whether a page should be merged with a neighbour.
-    pub(super) fn is_sparse(&self, page: &[u8]) -> bool {
+    pub(crate) fn is_sparse(&self, page: &[u8]) -> bool {
         node::used_space(page) < page.len() / 4
     }
 
     /// Merges the sparse pages on the way to `key` with a neighbour under the same parent, level by level.
-    pub(super) fn merge(&self, key: &[u8]) -> Result<()> {
+    pub(crate) fn merge(&self, key: &[u8]) -> Result<()> {
         let mut level = 0;
         while self.merge_level(key, level)? {
             level += 1;
@@ -288,44 +311,39 @@ impl Tree {
         if !self.is_sparse(&child) {
             return Ok(false);
         }
-        let left_index = if index + 1 < siblings { index } else { index - 1 };
-        let sibling_number = node::child(&parent, if left_index == index { index + 1 } else { left_index });
-        let sibling = self.core.pool.write(sibling_number)?;
-        self.check_child(&sibling, sibling_number, level + 1)?;
-        let (left, right) = if left_index == index { (child, sibling) } else { (sibling, child) };
-        self.merge_pair(parent, left_index, left, right)?;
+        let with_right = (index + 1 < siblings).then_some((index, index + 1));
+        let with_left = index.checked_sub(1).map(|before| (before, before));
+        for (left_index, other) in [with_right, with_left].into_iter().flatten() {
+            let number = node::child(&parent, other);
+            let sibling = self.core.pool.write(number)?;
+            self.check_child(&sibling, number, level + 1)?;
+            let is_left = left_index == index;
+            let (left, right) = if is_left { (&child, &sibling) } else { (&sibling, &child) };
+            if let Some(merged) = merged(&parent, left_index, left, right)? {
+                let (left, right) = if is_left { (child, sibling) } else { (sibling, child) };
+                self.merge_pair(parent, left_index, left, right, &merged)?;
+                return Ok(true);
+            }
+        }
         Ok(true)
     }
 
-    fn merge_pair<'a>(&'a self, parent: PageMut<'a>, left_index: usize, left: PageMut<'a>, right: PageMut<'a>) -> Result<()> {
-        let mut all = entries(&left);
-        let mut from_right = entries(&right);
-        let divider = {
-            let key = node::key(&parent, left_index + 1);
-            let mut bytes = node::prefix(&parent).to_vec();
-            bytes.extend_from_slice(key.suffix);
-            OwnedKey { bytes, chain: key.chain }
-        };
-        let is_inner = page::level(&left) > 0;
-        if let (true, Some(first)) = (is_inner, from_right.first_mut()) {
-            // "From here on" becomes the divider again, chain and all.
-            first.key = divider.clone();
-        }
-        all.append(&mut from_right);
-        let low = owned_fence(&left, false);
-        let high = owned_fence(&right, true);
-        let Some(merged) = image(&left, page::level(&left), left.number(), low.as_ref(), high.as_ref(), &all)? else {
-            return Ok(());
-        };
-        // Room must remain, or the next insert splits what was merged just now.
-        if node::free_space(&merged) < merged.len() / 4 {
-            return Ok(());
-        }
+    fn merge_pair<'a>(
+        &'a self,
+        parent: PageMut<'a>,
+        left_index: usize,
+        left: PageMut<'a>,
+        right: PageMut<'a>,
+        merged: &[u8],
+    ) -> Result<()> {
         let mut mini = MiniTransaction::new(&self.core);
+        let divider = node::key(&parent, left_index + 1).chain;
+        let is_leaf = page::level(&left) == 0;
         let chains = [
             node::fence(&left, true).and_then(|fence| fence.chain),
             node::fence(&right, false).and_then(|fence| fence.chain),
-            if is_inner { None } else { divider.chain },
+            // Between inner pages it stays as a key.
+            divider.filter(|_| is_leaf),
         ];
         let parent = mini.hold(parent);
         let left = mini.hold(left);
@@ -335,7 +353,7 @@ impl Tree {
         }
         let right_number = mini.number(right);
         mini.free(right_number)?;
-        mini.apply_image(left, &merged)?;
+        mini.apply_image(left, merged)?;
         mini.apply(parent, &Operation::Remove { index: (left_index + 1) as u16 }, None)?;
         mini.commit().map(|_| ())
     }

@@ -13,6 +13,9 @@ use crate::wal::record::{Operation, Row, RowBytes, RowState};
 /// What shall stand at a key.
 pub type State<'a> = RowState<'a>;
 
+/// Longest key and value together: a record holds a row before and after its change, and its length is 32 bits.
+const ENTRY_LIMIT: usize = (1 << 31) - (1 << 27);
+
 /// What must stand at a key for a change to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
@@ -65,10 +68,15 @@ impl Tree {
         admit: impl Fn() -> bool,
         applied: impl FnOnce(State<'_>, Lsn),
     ) -> Result<Lsn> {
-        if !context.is_some_and(|context| context.is_compensation) {
+        let size = key.len() + if let State::Value(value) = new { value.len() } else { 0 };
+        if size > ENTRY_LIMIT {
+            return Err(Error::Invalid(format!("a row of {size} bytes is longer than {ENTRY_LIMIT}")));
+        }
+        let urgent = context.is_some_and(|context| context.is_compensation);
+        if !urgent {
             self.core.log.check_room()?;
         }
-        let lsn = loop {
+        let (lsn, is_sparse) = loop {
             let leaf = self.leaf_for_write(key)?;
             let found = self.search(&leaf, key)?;
             let present = match found {
@@ -87,19 +95,24 @@ impl Tree {
             }
             if let Some(needed) = self.missing_room(&leaf, key, found.ok(), new) {
                 drop(leaf);
-                self.make_room(key, needed)?;
+                self.make_room(key, needed, urgent)?;
                 continue;
             }
             if !admit() {
                 return Err(Error::NotAdmitted);
             }
-            let mut mini = MiniTransaction::new(&self.core);
+            let mut mini = MiniTransaction::with_urgency(&self.core, urgent);
             let leaf = mini.hold(leaf);
             let bytes = RowBytes { key, after: if let State::Value(value) = new { value } else { &[] } };
             // Only a row record has a key and values for its operations to refer to.
             let shared = context.map(|_| &bytes);
-            self.change_leaf(&mut mini, leaf, found, present.as_ref(), new, &bytes, shared)?;
-            break match context {
+            let place = match (found, &present) {
+                (Ok(index), Some(present)) => Ok((index, present)),
+                (Ok(index) | Err(index), _) => Err(index),
+            };
+            self.change_leaf(&mut mini, leaf, place, new, &bytes, shared)?;
+            let is_sparse = new == State::Absent && found.is_ok() && self.is_sparse(mini.page(leaf));
+            let lsn = match context {
                 None => mini.commit().inspect(|&lsn| applied(before, lsn))?,
                 Some(context) => {
                     let row = Row {
@@ -116,7 +129,12 @@ impl Tree {
                     mini.commit_row(&row, |lsn| applied(before, lsn))?
                 }
             };
+            break (lsn, is_sparse);
         };
+        if is_sparse {
+            // The change has happened; pages that could not be merged are only emptier than they might be.
+            let _ = self.merge(key);
+        }
         if self.core.log.is_crowded() {
             self.core.log.flush(lsn)?;
         }
@@ -187,20 +205,19 @@ impl Tree {
         &self,
         mini: &mut MiniTransaction<'_>,
         leaf: Held,
-        found: std::result::Result<usize, usize>,
-        present: Option<&Present>,
+        place: std::result::Result<(usize, &Present), usize>,
         new: State<'_>,
         bytes: &RowBytes<'_>,
         shared: Option<&RowBytes<'_>>,
     ) -> Result<()> {
         debug_assert_eq!(page::kind(mini.page(leaf)), Some(Kind::Leaf));
-        if let Some(chain) = present.and_then(|present| present.chain) {
-            mini.free_chain(chain)?;
+        if let Ok((_, Present { chain: Some(chain), .. })) = place {
+            mini.free_chain(*chain)?;
         }
         let pointer_bytes;
         let (flags, value): (u8, &[u8]) = match new {
             State::Absent => {
-                let Ok(index) = found else { return Ok(()) };
+                let Ok((index, _)) = place else { return Ok(()) };
                 if let Some((first, _)) = node::key(mini.page(leaf), index).chain {
                     mini.free_chain(first)?;
                 }
@@ -214,8 +231,8 @@ impl Tree {
             }
             State::Value(value) => (0, value),
         };
-        match found {
-            Ok(index) => {
+        match place {
+            Ok((index, _)) => {
                 mini.apply(leaf, &Operation::LeafReplace { index: index as u16, flags, value }, shared)
             }
             Err(index) => {

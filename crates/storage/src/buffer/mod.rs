@@ -13,7 +13,8 @@
 //!   up to their LSN. A page in a batch stays pinned until the batch is done.
 //!
 //! Lock order: shard, then nothing. A latch may be held while a shard is locked for another page; a
-//! shard is never held while waiting for a latch or the disk.
+//! shard is never held while waiting for a latch or the disk. Latches, then the writer of batches: who has
+//! that waits for no latch, as the latch's holder may be waiting for this very batch to empty a frame.
 
 mod doublewrite;
 mod eviction;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use hashbrown::HashMap;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub(crate) use doublewrite::{DoublewriteLayout, restore_torn_pages};
 pub use eviction::{Clock, Eviction, Frames};
@@ -104,6 +105,32 @@ struct Pin<'a> {
 impl Drop for Pin<'_> {
     fn drop(&mut self) {
         self.frame.pins.fetch_sub(1, Ordering::Release);
+    }
+}
+
+/// Pages on their way to the disk, pinned until they are there.
+struct Batch<'a> {
+    writer: MutexGuard<'a, doublewrite::Writer>,
+    pins: Vec<Pin<'a>>,
+    newest: Lsn,
+}
+
+impl<'a> Batch<'a> {
+    fn new(writer: MutexGuard<'a, doublewrite::Writer>) -> Batch<'a> {
+        Batch { writer, pins: Vec::new(), newest: Lsn::ZERO }
+    }
+
+    /// Takes a copy of a page, if it is dirty.
+    fn add(&mut self, pin: Pin<'a>, bytes: RwLockReadGuard<'a, Aligned>) {
+        let page = pin.frame.page.load(Ordering::Relaxed);
+        if page == NO_PAGE || !pin.frame.dirty.load(Ordering::Acquire) {
+            return;
+        }
+        self.writer.add(PageNo(page), &bytes);
+        self.newest = self.newest.max(page::lsn(&bytes));
+        pin.frame.dirty.store(false, Ordering::Release);
+        drop(bytes);
+        self.pins.push(pin);
     }
 }
 
@@ -375,7 +402,13 @@ impl Pool {
             }
         }
         for _ in 0..1000 {
-            let Some(index) = self.eviction.victim(self) else { std::thread::yield_now(); continue };
+            let Some(index) = self.eviction.victim(self) else {
+                // The pages of a batch on its way are pinned: a small pool may be one batch. Who writes it
+                // waits for no latch, so this ends.
+                drop(self.doublewrite.lock());
+                std::thread::yield_now();
+                continue;
+            };
             let frame = &self.frames[index];
             if frame.dirty.load(Ordering::Acquire) {
                 self.flush_around(index)?;
@@ -433,15 +466,12 @@ impl Pool {
             .collect();
         dirty.sort_unstable();
         let count = dirty.len();
-        let mut left: Vec<usize> = dirty.into_iter().map(|(_, index)| index).collect();
-        while !left.is_empty() {
-            let mut busy = Vec::new();
-            for batch in left.chunks(BATCH) {
-                busy.extend(self.write_frames(batch)?);
-            }
-            left = busy;
-            if !left.is_empty() {
-                std::thread::yield_now();
+        let left: Vec<usize> = dirty.into_iter().map(|(_, index)| index).collect();
+        for batch in left.chunks(BATCH) {
+            let busy = self.write_frames(batch)?;
+            // A page that is in demand may never be found free; nothing is held here that its holder waits for.
+            for index in busy {
+                self.write_waiting(index)?;
             }
         }
         Ok(count)
@@ -461,32 +491,38 @@ impl Pool {
     }
 
     /// Writes frames through the doublewrite area; gives those that were latched and so left out.
-    ///
-    /// No latch is waited for here: its holder may be waiting for this very batch to empty a frame.
     fn write_frames(&self, frames: &[usize]) -> Result<Vec<usize>> {
-        let mut writer = self.doublewrite.lock();
-        let mut pins = Vec::with_capacity(frames.len());
+        let mut batch = Batch::new(self.doublewrite.lock());
         let mut busy = Vec::new();
-        let mut newest = Lsn::ZERO;
         for &index in frames {
-            let page = self.frames[index].page.load(Ordering::Acquire);
-            // Pinned through the page table, so that an eviction in progress is never joined.
-            let Some(pin) = (if page == NO_PAGE { None } else { self.pin_present(PageNo(page)) }) else { continue };
-            let Some(bytes) = pin.frame.latch.try_read() else {
-                busy.push(index);
-                continue;
-            };
-            if pin.frame.page.load(Ordering::Relaxed) != page || !pin.frame.dirty.load(Ordering::Acquire) {
-                continue;
+            let Some(pin) = self.pin_frame(index) else { continue };
+            match pin.frame.latch.try_read() {
+                Some(bytes) => batch.add(pin, bytes),
+                None => busy.push(index),
             }
-            writer.add(PageNo(page), &bytes);
-            newest = newest.max(page::lsn(&bytes));
-            pin.frame.dirty.store(false, Ordering::Release);
-            drop(bytes);
-            pins.push(pin);
         }
+        self.write_batch(batch).map(|()| busy)
+    }
+
+    /// Writes one frame, whose latch is waited for, before the writer of batches is.
+    fn write_waiting(&self, index: usize) -> Result<()> {
+        let Some(pin) = self.pin_frame(index) else { return Ok(()) };
+        let bytes = pin.frame.latch.read();
+        let mut batch = Batch::new(self.doublewrite.lock());
+        batch.add(pin, bytes);
+        self.write_batch(batch)
+    }
+
+    /// Pins a frame through the page table, so that an eviction in progress is never joined.
+    fn pin_frame(&self, index: usize) -> Option<Pin<'_>> {
+        let page = self.frames[index].page.load(Ordering::Acquire);
+        if page == NO_PAGE { None } else { self.pin_present(PageNo(page)) }
+    }
+
+    fn write_batch(&self, batch: Batch<'_>) -> Result<()> {
+        let Batch { mut writer, pins, newest } = batch;
         if pins.is_empty() {
-            return Ok(busy);
+            return Ok(());
         }
         // A frame of the log is durable as a whole, so one byte past the record's start is enough.
         let written = self.log.flush(Lsn(newest.0 + 1)).and_then(|()| writer.write(&*self.file));
@@ -503,7 +539,7 @@ impl Pool {
         }
         self.counters.writes.fetch_add(pins.len() as u64, Ordering::Relaxed);
         self.counters.batches.fetch_add(1, Ordering::Relaxed);
-        Ok(busy)
+        Ok(())
     }
 
     /// The oldest change that is not on disk; `limit` when there is none before it.

@@ -414,7 +414,7 @@ impl File for SimulatedFile {
         self.shared.check_room((offset + data.len() as u64).saturating_sub(length))?;
         let cut = self.shared.step(true);
         // A write that the power cut interrupts may still have reached the platter in part.
-        if cut.is_ok() || self.shared.operations.load(Ordering::Relaxed) % 2 == 0 {
+        if cut.is_ok() || self.shared.operations.load(Ordering::Relaxed).is_multiple_of(2) {
             self.change(Pending::Write { offset: offset as usize, data: data.to_vec() });
         }
         cut

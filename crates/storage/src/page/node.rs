@@ -13,7 +13,7 @@
 //! 12-byte pointer (first overflow page u64, length u32) to a chain with the whole key; a value
 //! that would make its cell larger than [`cell_limit`] is a 16-byte pointer (page u64, length u64).
 //!
-//! Invariants: slots are in key order; `prefix` never reaches into the part of a fence that is in a
+//! Invariants: slots are in key order; cells, fences and dead bytes add up to the heap; `prefix` never reaches into the part of a fence that is in a
 //! chain; the first key of an inner page is empty and means "from the low fence"; every page takes at
 //! least four more cells of the largest size when empty, so a split always makes room.
 
@@ -467,6 +467,9 @@ pub fn verify(page: &[u8]) -> Result<()> {
         Some(Kind::Inner) => false,
         _ => return wrong("not a tree page"),
     };
+    if leaf != (super::level(page) == 0) {
+        return wrong("its level is not one of its kind");
+    }
     let slots_end = HEAD + count(page) * SLOT;
     if slots_end > heap_start(page) || heap_start(page) > page.len() || garbage(page) > page.len() - heap_start(page) {
         return wrong("slots and cells overlap");
@@ -482,11 +485,16 @@ pub fn verify(page: &[u8]) -> Result<()> {
         let pointer_fits = !leaf || page[offset] & VALUE_OVERFLOW == 0 || value_len == 16;
         cut_fits && pointer_fits && offset + head + key_len + value_len <= page.len()
     };
+    let mut heap = garbage(page);
     for at in [96, 98] {
         let offset = get_u16(page, at) as usize;
-        if offset != 0 && !inside(offset, true) {
+        if offset == 0 {
+            continue;
+        }
+        if !inside(offset, true) {
             return wrong("a fence leaves the page");
         }
+        heap += LEAF_CELL + get_u16(page, offset + 1) as usize;
     }
     let prefix_fits = |high| fence(page, high).is_some_and(|key| key.suffix.len() >= prefix_len(page));
     if prefix_len(page) > 0 && !(prefix_fits(false) && prefix_fits(true)) {
@@ -500,6 +508,10 @@ pub fn verify(page: &[u8]) -> Result<()> {
         if page[slot + 2..slot + 6] != head_of(key(page, index).suffix) {
             return wrong("a slot's head differs from its key");
         }
+        heap += cell_size(page, slot_offset(page, index));
+    }
+    if heap != heap_size(page) {
+        return wrong("its cells overlap, or bytes between them are lost");
     }
     Ok(())
 }

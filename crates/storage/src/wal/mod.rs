@@ -14,8 +14,8 @@
 //! - After a failed write or sync the log is poisoned: nothing is appended or acknowledged any more,
 //!   since what the disk has kept is unknown.
 //!
-//! Lock order: `leading`, then `buffer`, then `writer`; none is held while waiting for the disk but
-//! `writer`, which only the leader takes.
+//! Lock order: `leading` for itself; `writer`, then `buffer`. None is held while waiting for the disk but
+//! `writer`, which the leader takes, and who releases old segments.
 
 mod frame;
 mod reader;
@@ -32,7 +32,7 @@ pub(crate) use reader::has_frames;
 pub use reader::{LogEnd, read_from};
 pub use record::Record;
 use segment::SegmentMaker;
-pub(crate) use segment::SegmentWriter;
+pub(crate) use segment::{SegmentWriter, remove_prepared};
 
 use crate::disk::{Disk, SECTOR};
 use crate::error::{Error, Result};
@@ -40,6 +40,9 @@ use crate::ids::Lsn;
 
 /// Appenders help to flush once this much is buffered, so that the buffer stays bounded.
 pub const BUFFER_LIMIT: usize = 8 << 20;
+
+/// A frame takes no further record past this: its length is 32 bits, and a record may be nearly as long.
+const FRAME_LIMIT: usize = 1 << 30;
 
 /// Counters of the log.
 #[derive(Debug, Default)]
@@ -71,9 +74,7 @@ pub struct Log {
     durable: AtomicU64,
     poisoned: OnceLock<Arc<str>>,
     full: AtomicBool,
-    wants_next: AtomicBool,
-    preparing: Mutex<()>,
-    segments: SegmentMaker,
+    segments: Arc<SegmentMaker>,
     /// Counters, read by metrics.
     pub counters: LogCounters,
 }
@@ -92,8 +93,6 @@ impl Log {
             durable: AtomicU64::new(position.0),
             poisoned: OnceLock::new(),
             full: AtomicBool::new(false),
-            wants_next: AtomicBool::new(false),
-            preparing: Mutex::new(()),
             segments,
             counters: LogCounters::default(),
         }
@@ -156,8 +155,15 @@ impl Log {
     /// # Errors
     /// [`Error::Poisoned`].
     pub fn append_with(&self, record: &[u8], ordered: impl FnOnce(Lsn)) -> Result<Lsn> {
-        self.check()?;
-        let mut buffer = self.buffer.lock();
+        let mut buffer = loop {
+            self.check()?;
+            let buffer = self.buffer.lock();
+            if buffer.bytes.is_empty() || buffer.bytes.len() + record.len() <= FRAME_LIMIT {
+                break buffer;
+            }
+            drop(buffer);
+            self.flush(self.end())?;
+        };
         if buffer.bytes.is_empty() {
             buffer.bytes.resize(frame::HEAD, 0);
         }
@@ -232,7 +238,6 @@ impl Log {
         if bytes.capacity() <= BUFFER_LIMIT {
             self.buffer.lock().spare = bytes;
         }
-        self.wants_next.store(writer.wants_next(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -242,15 +247,9 @@ impl Log {
     /// # Errors
     /// When the file cannot be made; a full disk is remembered for [`Log::check_room`].
     pub fn prepare_next(&self) -> Result<()> {
-        if !self.wants_next.load(Ordering::Relaxed) && !self.full.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let Some(_only_one) = self.preparing.try_lock() else { return Ok(()) };
         let made = self.segments.prepare();
         self.full.store(matches!(made, Err(Error::DiskFull { .. })), Ordering::Relaxed);
-        self.writer.lock().set_next(made?);
-        self.wants_next.store(false, Ordering::Relaxed);
-        Ok(())
+        made
     }
 
     /// Lets go of segments whose records all are before `keep_from`; some are kept to be used again.

@@ -73,8 +73,10 @@ pub fn read_from(
     if position < from {
         return Err(Error::log(position, format!("the log ends before {from}, which was durable")));
     }
-    // What was written but not synced before the crash is acted on from now, so it must last.
+    // What was written but not synced before the crash is acted on from now, so it must last; the segment's
+    // name too, where the process died between giving it and making it durable.
     file.sync_data().map_err(|error| Error::io("syncing the log", error))?;
+    disk.sync_directory().map_err(|error| Error::io("syncing the directory", error))?;
     let writer =
         SegmentWriter::resume(disk.clone(), head.origin, nominal, file, head.first, position, chain);
     Ok(LogEnd { end: position, writer })
@@ -87,10 +89,10 @@ pub fn read_from(
 pub(crate) fn has_frames(disk: &dyn Disk) -> Result<bool> {
     for first in segment::list(disk)? {
         let file = open(disk, first)?;
-        if let Some(head) = segment::read_head(&*file, first)? {
-            if any_intact_in(&*file, &head, first)? {
-                return Ok(true);
-            }
+        if let Some(head) = segment::read_head(&*file, first)?
+            && any_intact_in(&*file, &head, first)?
+        {
+            return Ok(true);
         }
     }
     Ok(false)

@@ -413,9 +413,9 @@ impl<'a> Operation<'a> {
     /// # Errors
     /// When the operation does not fit the page, which means that one of them is damaged.
     pub fn apply(&self, number: PageNo, bytes: &mut [u8]) -> Result<()> {
-        let tree_page = |bytes: &[u8]| matches!(page::kind(bytes), Some(Kind::Leaf | Kind::Inner));
-        let entry = |bytes: &[u8], index: u16, extra: usize| {
-            tree_page(bytes) && usize::from(index) < node::count(bytes) + extra
+        let entry = |bytes: &[u8], kinds: &[Kind], index: u16, extra: usize| {
+            page::kind(bytes).is_some_and(|kind| kinds.contains(&kind))
+                && usize::from(index) < node::count(bytes) + extra
         };
         let fits = match *self {
             Operation::Image { front, back } => {
@@ -425,24 +425,28 @@ impl<'a> Operation<'a> {
                     put(bytes, 0, front);
                     bytes[front.len()..hole].fill(0);
                     put(bytes, hole, back);
+                    let is_tree_page = matches!(page::kind(bytes), Some(Kind::Leaf | Kind::Inner));
+                    if is_tree_page {
+                        node::verify(bytes)?;
+                    }
                 }
                 fits
             }
             Operation::LeafInsert { index, flags, key, value } => {
-                entry(bytes, index, 1) && node::leaf_insert(bytes, index.into(), flags, key, value)
+                entry(bytes, &[Kind::Leaf], index, 1) && node::leaf_insert(bytes, index.into(), flags, key, value)
             }
             Operation::LeafReplace { index, flags, value } => {
-                entry(bytes, index, 0) && node::leaf_replace(bytes, index.into(), flags, value)
+                entry(bytes, &[Kind::Leaf], index, 0) && node::leaf_replace(bytes, index.into(), flags, value)
             }
             Operation::Remove { index } => {
-                let fits = entry(bytes, index, 0);
+                let fits = entry(bytes, &[Kind::Leaf, Kind::Inner], index, 0);
                 if fits {
                     node::remove(bytes, index.into());
                 }
                 fits
             }
             Operation::InnerInsert { index, key, child } => {
-                entry(bytes, index, 1) && node::inner_insert(bytes, index.into(), key, child)
+                entry(bytes, &[Kind::Inner], index, 1) && node::inner_insert(bytes, index.into(), key, child)
             }
             Operation::Bits { first, count, set } => set_bits(bytes, first, count, set),
             Operation::Overflow { tree, next, data } => {

@@ -11,8 +11,15 @@
 //! when made, so that a later sync has no file length to write, and used again under a new name when
 //! their records are no longer needed. The next segment is made ready before it is needed: a full
 //! disk is noticed while there is still room to finish.
+//!
+//! Only one file is being made ready at a time, and what is ready is handed over once: two that made the
+//! file `wal-next` together would zero a segment that is in use. Files that an earlier run left ready
+//! are removed, not used: a crash inside a rename may have left one file under two names.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
 
 use super::frame::{self, Origin};
 use crate::disk::{Caching, Disk, File, SECTOR};
@@ -88,14 +95,13 @@ pub(super) fn read_head(file: &dyn File, first: Lsn) -> Result<Option<SegmentHea
 
 /// Writes frames one after another.
 pub(crate) struct SegmentWriter {
-    disk: Arc<dyn Disk>,
     origin: Origin,
     nominal: u64,
     file: Arc<dyn File>,
     first: Lsn,
     position: Lsn,
     chain: u32,
-    next: Option<Arc<dyn File>>,
+    maker: Arc<SegmentMaker>,
     spares: u64,
 }
 
@@ -116,7 +122,7 @@ impl SegmentWriter {
         write_head(&*file, &SegmentHead { origin, chain, first }).map_err(failed)?;
         file.sync_data().map_err(failed)?;
         disk.sync_directory().map_err(failed)?;
-        Ok(SegmentWriter { disk, origin, nominal, file, first, position: first, chain, next: None, spares: 0 })
+        Ok(SegmentWriter::resume(disk, origin, nominal, file, first, first, chain))
     }
 
     /// Goes on in a segment that a reader has followed to its end.
@@ -129,7 +135,8 @@ impl SegmentWriter {
         position: Lsn,
         chain: u32,
     ) -> SegmentWriter {
-        SegmentWriter { disk, origin, nominal, file, first, position, chain, next: None, spares: 0 }
+        let maker = Arc::new(SegmentMaker::new(disk, nominal));
+        SegmentWriter { origin, nominal, file, first, position, chain, maker, spares: 0 }
     }
 
     /// Where the next frame goes.
@@ -154,36 +161,16 @@ impl SegmentWriter {
 
     /// Goes over to the next segment; stays in this one when there is no room for another.
     fn roll(&mut self, start: Lsn) -> Result<()> {
-        let next = match self.next.take() {
-            Some(next) => next,
-            None => match self.maker().prepare() {
-                Ok(next) => next,
-                Err(_) => return Ok(()),
-            },
-        };
-        let failed = |error| Error::io("starting a log segment", error);
-        write_head(&*next, &SegmentHead { origin: self.origin, chain: self.chain, first: start }).map_err(failed)?;
-        next.sync_data().map_err(failed)?;
-        self.disk.rename(NEXT, &name(start)).map_err(failed)?;
-        self.disk.sync_directory().map_err(failed)?;
+        let head = SegmentHead { origin: self.origin, chain: self.chain, first: start };
+        let Some(next) = self.maker.take(&name(start), &head)? else { return Ok(()) };
         self.file = next;
         self.first = start;
         Ok(())
     }
 
-    /// True when the next segment is not ready.
-    pub(super) fn wants_next(&self) -> bool {
-        self.next.is_none()
-    }
-
-    /// Takes the file that [`SegmentMaker::prepare`] made.
-    pub(super) fn set_next(&mut self, file: Arc<dyn File>) {
-        self.next = Some(file);
-    }
-
     /// What makes segments ready without this writer.
-    pub(super) fn maker(&self) -> SegmentMaker {
-        SegmentMaker { disk: self.disk.clone(), nominal: self.nominal }
+    pub(super) fn maker(&self) -> Arc<SegmentMaker> {
+        self.maker.clone()
     }
 
     /// Sets segments aside whose records all are before `keep_from`.
@@ -218,25 +205,79 @@ impl SegmentWriter {
     }
 }
 
-/// Makes segment files ready.
+/// Makes segment files ready, one at a time.
 pub(super) struct SegmentMaker {
     disk: Arc<dyn Disk>,
     nominal: u64,
+    /// The file [`NEXT`], made and not yet taken. Locked while it is being made.
+    ready: Mutex<Option<Arc<dyn File>>>,
+    /// The last one was taken, or there was no room for one.
+    wanted: AtomicBool,
 }
 
 impl SegmentMaker {
+    fn new(disk: Arc<dyn Disk>, nominal: u64) -> SegmentMaker {
+        SegmentMaker { disk, nominal, ready: Mutex::default(), wanted: AtomicBool::new(true) }
+    }
+
+    /// Makes the next segment's file if none is ready.
+    pub(super) fn prepare(&self) -> Result<()> {
+        if !self.wanted.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        // Whoever is at it does this one's work too.
+        let Some(mut ready) = self.ready.try_lock() else { return Ok(()) };
+        if ready.is_none() {
+            *ready = Some(self.make()?);
+        }
+        self.wanted.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gives the next segment's file its head and name, waiting for it or making it where it is not ready;
+    /// `None` when there is no room for one.
+    ///
+    /// It is held on to until it has its name: whoever made the next one before would make the same file.
+    fn take(&self, name: &str, head: &SegmentHead) -> Result<Option<Arc<dyn File>>> {
+        let mut ready = self.ready.lock();
+        self.wanted.store(true, Ordering::Relaxed);
+        let made = match ready.take() {
+            Some(file) => Ok(file),
+            None => self.make(),
+        };
+        let Ok(next) = made else { return Ok(None) };
+        let failed = |error| Error::io("starting a log segment", error);
+        write_head(&*next, head).map_err(failed)?;
+        next.sync_data().map_err(failed)?;
+        self.disk.rename(NEXT, name).map_err(failed)?;
+        self.disk.sync_directory().map_err(failed)?;
+        Ok(Some(next))
+    }
+
     /// The next segment's file, under the name [`NEXT`], from an old one where there is one.
-    pub(super) fn prepare(&self) -> Result<Arc<dyn File>> {
+    fn make(&self) -> Result<Arc<dyn File>> {
         let failed = |error| Error::io("preparing a log segment", error);
         let names = self.disk.list().map_err(failed)?;
-        match names.iter().find(|name| name.starts_with(SPARE)) {
-            Some(spare) => {
-                self.disk.rename(spare, NEXT).map_err(failed)?;
-                self.disk.open(NEXT, false, Caching::Buffered).map_err(failed)
-            }
-            None => fresh_file(&*self.disk, NEXT, self.nominal),
+        if let Some(spare) = names.iter().find(|name| name.starts_with(SPARE)) {
+            self.disk.rename(spare, NEXT).map_err(failed)?;
+            return self.disk.open(NEXT, false, Caching::Buffered).map_err(failed);
+        }
+        fresh_file(&*self.disk, NEXT, self.nominal).inspect_err(|_| {
+            // What it took of a full disk is needed to finish what has begun.
+            let _ = self.disk.remove(NEXT);
+        })
+    }
+}
+
+/// Removes the files that an earlier run left ready to be used.
+pub(crate) fn remove_prepared(disk: &dyn Disk) -> Result<()> {
+    let failed = |error| Error::io("removing old log segments", error);
+    for name in disk.list().map_err(failed)? {
+        if name == NEXT || name.starts_with(SPARE) {
+            disk.remove(&name).map_err(failed)?;
         }
     }
+    Ok(())
 }
 
 /// A file of zeros of the nominal size.

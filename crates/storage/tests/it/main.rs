@@ -5,4 +5,7 @@
 mod crash;
 mod damage;
 mod model;
+mod races;
 mod random;
+mod shapes;
+mod threads;

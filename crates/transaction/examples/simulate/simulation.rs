@@ -39,7 +39,7 @@ impl Random {
     fn key(&mut self) -> Vec<u8> {
         let number = self.below(120);
         let mut key = format!("row-{number:04}").into_bytes();
-        if number % 11 == 0 {
+        if number.is_multiple_of(11) {
             key.resize(400 + number as usize, b'.');
         }
         key
@@ -341,7 +341,7 @@ pub(crate) fn run(seed: u64) -> Result<(), String> {
         let engine = open(&disk).map_err(|error| format!("opening after a crash: {error}"))?;
         compare(&engine, &trees(&engine, ids)?, &mut ledger)?;
     }
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         flip(&disk, ids, &mut ledger)?;
     }
     Ok(())

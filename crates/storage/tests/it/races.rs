@@ -1,0 +1,235 @@
+//! Interleavings that once lost something, each forced into the order that does the harm.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use rustydb_storage::check::check;
+use rustydb_storage::disk::{Caching, Disk, Fault, File, Locked, SimulatedDisk};
+use rustydb_storage::wal::Record;
+use rustydb_storage::{Expect, RowContext, State, Store};
+
+use crate::model::contents;
+use crate::random::{Random, horizon, open, options};
+
+/// A commit that the horizon no longer counts as open is durable before the superblock forgets where its
+/// transaction began; else half of it would be undone.
+#[test]
+fn a_checkpoint_does_not_overtake_a_commit() {
+    let disk = SimulatedDisk::new(1);
+    let id = {
+        let (store, _) = open(&disk).unwrap();
+        let tree = store.tree(store.create_tree().unwrap()).unwrap();
+        let row = |key: &[u8]| {
+            let context = RowContext { transaction: 7, ..RowContext::default() };
+            tree.write(key, State::Value(b"v"), Expect::Any, Some(&context), |_, _| ()).unwrap();
+        };
+        row(b"first");
+        let finished = horizon(&store);
+        store
+            .checkpoint(|| {
+                row(b"second");
+                let mut record = Vec::new();
+                Record::Commit { transaction: 7, csn: 1, time: 1, number: 1 }.encode(&mut record);
+                store.log().append(&record).unwrap();
+                finished()
+            })
+            .unwrap();
+        tree.id()
+    };
+    disk.crash();
+    let (store, recovered) = open(&disk).unwrap();
+    assert_eq!(recovered.losers, []);
+    assert_eq!(contents(&store.tree(id).unwrap()).len(), 2);
+}
+
+/// A disk whose first write to `wal-next` waits until that file has been renamed, or for a while.
+struct HesitantDisk {
+    disk: SimulatedDisk,
+    gate: Arc<Gate>,
+}
+
+#[derive(Default)]
+struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct GateState {
+    is_armed: bool,
+    is_waiting: bool,
+    is_renamed: bool,
+}
+
+struct HesitantFile {
+    file: Arc<dyn File>,
+    gate: Arc<Gate>,
+}
+
+impl Disk for HesitantDisk {
+    fn open(&self, name: &str, create: bool, caching: Caching) -> io::Result<Arc<dyn File>> {
+        let file = self.disk.open(name, create, caching)?;
+        if name != "wal-next" {
+            return Ok(file);
+        }
+        Ok(Arc::new(HesitantFile { file, gate: self.gate.clone() }))
+    }
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)?;
+        if from == "wal-next" {
+            self.gate.state.lock().is_renamed = true;
+            self.gate.changed.notify_all();
+        }
+        Ok(())
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+    fn sync_directory(&self) -> io::Result<()> {
+        self.disk.sync_directory()
+    }
+    fn lock(&self, name: &str, about: &str) -> io::Result<Result<Box<dyn Locked>, String>> {
+        self.disk.lock(name, about)
+    }
+}
+
+impl File for HesitantFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_at(buffer, offset)
+    }
+    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        {
+            let mut state = self.gate.state.lock();
+            if std::mem::take(&mut state.is_armed) {
+                state.is_waiting = true;
+                self.gate.changed.notify_all();
+                let is_renamed = |state: &mut GateState| !state.is_renamed;
+                self.gate.changed.wait_while_for(&mut state, is_renamed, Duration::from_millis(300));
+            }
+        }
+        self.file.write_at(data, offset)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn reserve(&self, length: u64) -> io::Result<()> {
+        self.file.reserve(length)
+    }
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+    fn discard(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.file.discard(offset, length)
+    }
+}
+
+/// Who makes the next segment ready still fills it with zeros when the log has need of it.
+#[test]
+fn a_segment_in_use_is_not_zeroed() {
+    let disk = SimulatedDisk::new(3);
+    let gate = Arc::new(Gate::default());
+    let slow: Arc<dyn Disk> = Arc::new(HesitantDisk { disk: disk.clone(), gate: gate.clone() });
+    let (store, _) = Store::open(slow, &disk, options()).unwrap();
+    let tree = store.tree(store.create_tree().unwrap()).unwrap();
+    let put = |number: u32| {
+        tree.write(&number.to_be_bytes(), State::Value(&[7; 700]), Expect::Any, None, |_, _| ()).unwrap();
+        store.log().flush(store.log().end()).unwrap();
+    };
+    put(0);
+    gate.state.lock().is_armed = true;
+    std::thread::scope(|scope| {
+        scope.spawn(|| store.log().prepare_next().unwrap());
+        gate.changed.wait_while(&mut gate.state.lock(), |state| !state.is_waiting);
+        // Over the end of the segment and into the next.
+        (1..120).for_each(put);
+    });
+    let id = tree.id();
+    drop((tree, store));
+    disk.crash();
+    let (store, _) = open(&disk).unwrap();
+    assert_eq!(contents(&store.tree(id).unwrap()).len(), 120);
+}
+
+/// The process dies between giving a new segment its name and making the name durable; the next one
+/// acknowledges changes in that segment; then the machine goes down.
+#[test]
+fn a_name_that_a_dead_process_left_unsynced_lasts() {
+    for after in 0..60 {
+        let disk = SimulatedDisk::new(after);
+        let (store, _) = open(&disk).unwrap();
+        let tree = store.tree(store.create_tree().unwrap()).unwrap();
+        let id = tree.id();
+        store.close(horizon(&store)).unwrap();
+        disk.inject(Fault::PowerCut { after });
+        let mut acknowledged = 0;
+        for number in 0..200u32 {
+            let written = tree
+                .write(&number.to_be_bytes(), State::Value(&[7; 2000]), Expect::Any, None, |_, _| ())
+                .and_then(|_| store.log().flush(store.log().end()));
+            if written.is_err() {
+                break;
+            }
+            acknowledged = number as usize + 1;
+        }
+        drop((tree, store));
+        disk.heal();
+        {
+            let (store, _) = open(&disk).unwrap();
+            let tree = store.tree(id).unwrap();
+            tree.write(b"later", State::Value(b"v"), Expect::Any, None, |_, _| ()).unwrap();
+            store.log().flush(store.log().end()).unwrap();
+        }
+        disk.crash();
+        let (store, _) = open(&disk).unwrap();
+        let found = contents(&store.tree(id).unwrap());
+        assert!(found.contains_key(b"later".as_slice()), "after {after}");
+        assert!(found.len() > acknowledged, "after {after}: {} of {acknowledged}", found.len());
+    }
+}
+
+/// A crash leaves half of a tree that was being dropped: nobody finds it, and it can be dropped again.
+#[test]
+fn half_a_dropped_tree_is_in_nobodys_way() {
+    let mut halves = 0;
+    for seed in 0..80 {
+        let disk = SimulatedDisk::new(seed);
+        let mut random = Random(seed);
+        let (store, _) = open(&disk).unwrap();
+        let tree = store.tree(store.create_tree().unwrap()).unwrap();
+        for number in 0..400u32 {
+            let key = [&number.to_be_bytes()[..], &[b'k'; 200]].concat();
+            tree.write(&key, State::Value(&[1; 100]), Expect::Any, None, |_, _| ()).unwrap();
+        }
+        let id = tree.id();
+        store.counter_reserve(id, 5, 1).unwrap();
+        store.checkpoint(horizon(&store)).unwrap();
+        disk.inject(Fault::PowerCut { after: random.below(30) });
+        std::thread::scope(|scope| {
+            let dropping = scope.spawn(|| store.drop_tree(id));
+            // What is dropped becomes durable bit by bit.
+            while store.log().flush(store.log().end()).is_ok() && !dropping.is_finished() {}
+        });
+        drop((tree, store));
+        disk.crash();
+        let (store, _) = open(&disk).unwrap();
+        assert_eq!(check(&store).unwrap().problems, Vec::<String>::new(), "seed {seed}");
+        if store.trees().unwrap().contains(&id) && store.tree(id).is_err() {
+            halves += 1;
+        }
+        if store.trees().unwrap().contains(&id) {
+            store.drop_tree(id).unwrap();
+        }
+        assert_eq!(store.counter_value(id).unwrap(), 1);
+        let report = check(&store).unwrap();
+        assert_eq!((report.problems, report.trees), (Vec::<String>::new(), 2), "seed {seed}");
+    }
+    assert!(halves > 0);
+}
