@@ -1,0 +1,3 @@
+//! The registry seen from outside: what a scrape reads.
+
+mod exposition;
