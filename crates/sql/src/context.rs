@@ -1,0 +1,125 @@
+//! What a statement is bound and run in: the boundary between sessions and the planner and executor.
+//!
+//! Binding asks a [`BindContext`] for tables and for the session's settings. Running gets an
+//! [`ExecContext`]: the transaction, the session's state through [`EvalContext`], and limits.
+//!
+//! Resolving a table takes its metadata lock first and reads its definition after, so a definition in
+//! hand cannot change under the statement; the lock is held until the transaction ends.
+//!
+//! TIMESTAMP columns are stored in UTC. Whoever reads a stored row into values converts them to the
+//! session's zone (`DateTime::to_local`) and whoever writes converts back (`to_utc`); nothing above the scan
+//! sees UTC.
+
+use std::sync::Arc;
+
+use rustydb_catalog::TableDef;
+use rustydb_transaction::{Cancel, Engine, Transaction};
+use rustydb_value::Value;
+
+use crate::database::Database;
+use crate::error::SqlError;
+use crate::session::SessionState;
+
+/// What a statement wants of a table; decides the metadata lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TableUse {
+    /// Snapshot reads
+    Read,
+    /// Locking reads and changes of rows
+    Write,
+}
+
+/// A table as a statement found it.
+#[derive(Clone)]
+pub struct TableRef {
+    /// Columns and indexes; a virtual table has columns only.
+    pub def: Arc<TableDef>,
+    /// Where its rows come from.
+    pub rows: TableRows,
+}
+
+/// Where the rows of a table come from.
+#[derive(Clone)]
+pub enum TableRows {
+    /// Trees of the store
+    Stored,
+    /// Computed when scanned (`information_schema`)
+    Virtual(Arc<dyn VirtualTable>),
+}
+
+/// Finds tables for the binder and takes their metadata locks.
+pub trait TableLookup {
+    /// The table, locked for `usage`; 1146 or 1049 when there is none, 1205 when the lock does not come.
+    fn table(&mut self, database: &str, name: &str, usage: TableUse) -> Result<TableRef, SqlError>;
+}
+
+/// What binding needs to know.
+pub struct BindContext<'a> {
+    /// Finds tables.
+    pub tables: &'a mut dyn TableLookup,
+    /// Default database, `sql_mode`, collations, time zone, variables.
+    pub session: &'a SessionState,
+}
+
+impl BindContext<'_> {
+    /// The default database, or error 1046.
+    pub fn database(&self) -> Result<&str, SqlError> {
+        self.session.database.as_deref().ok_or_else(SqlError::no_database)
+    }
+}
+
+/// What evaluating an expression may read and change.
+pub struct EvalContext<'a> {
+    /// Values of the parameter markers, by position.
+    pub params: &'a [Value],
+    /// Session facts, user variables, warnings, `LAST_INSERT_ID`; see [`SessionState`].
+    pub session: &'a mut SessionState,
+    /// Asked between batches: true ends the statement with 1317 or 3024.
+    pub cancel: &'a Cancel,
+    /// The row of the statement being stored, from 1, for the texts of conversion errors; 0 outside DML.
+    pub row: u64,
+}
+
+/// What running a plan may read and change.
+pub struct ExecContext<'a> {
+    /// The shared parts of the server: engine, catalog, process list.
+    pub database: &'a Arc<Database>,
+    /// The transaction the statement runs in.
+    pub txn: &'a mut Transaction,
+    /// For expressions.
+    pub eval: EvalContext<'a>,
+    /// Bytes that one statement may hold in sorts, groups and duplicates before it is refused (or spills).
+    pub memory_limit: usize,
+}
+
+impl ExecContext<'_> {
+    /// The engine under the database.
+    pub fn engine(&self) -> &Arc<Engine> {
+        self.database.engine()
+    }
+}
+
+/// Equality conditions that a scan of a virtual table may use to compute fewer rows; the scan filters
+/// again, so using none of them is correct.
+#[derive(Debug, Clone, Default)]
+pub struct VirtualFilter {
+    /// `TABLE_SCHEMA = '...'` (or SCHEMA_NAME, CONSTRAINT_SCHEMA, ...)
+    pub schema: Option<String>,
+    /// `TABLE_NAME = '...'`
+    pub table: Option<String>,
+}
+
+/// A table whose rows are computed when it is scanned.
+pub trait VirtualTable: Send + Sync {
+    /// Name and columns, as a definition without trees.
+    fn definition(&self) -> &Arc<TableDef>;
+    /// Which columns [`VirtualFilter`] speaks of, by position: schema, table.
+    fn filter_columns(&self) -> (Option<usize>, Option<usize>);
+    /// All rows, each with one value per column, visible to this session.
+    fn rows(
+        &self,
+        database: &Arc<Database>,
+        session: &SessionState,
+        filter: &VirtualFilter,
+    ) -> Result<Vec<Vec<Value>>, SqlError>;
+}

@@ -1,0 +1,261 @@
+//! What all sessions share: the store, the catalog, global variables, the process list, caches, figures.
+//!
+//! A [`Database`] is opened once over a disk and lives until the last session is gone. It hands out
+//! [`Session`](crate::session::Session)s and answers what doors ask before there is one: accounts for
+//! authentication, limits, KILL.
+//!
+//! Lock order: none of the locks in here is held while another is taken.
+
+mod accounts;
+pub mod cache;
+pub(crate) mod deadlines;
+pub mod metrics;
+pub mod processes;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use rustydb_catalog::{Catalog, UserDef};
+use rustydb_storage::disk::{Clock, Disk, Entropy};
+use rustydb_telemetry::Registry;
+use rustydb_transaction::{Engine, EngineOptions};
+
+use crate::api::SessionOptions;
+use crate::error::SqlError;
+use crate::session::Session;
+use crate::variables::registry::position;
+use crate::variables::{Facts, GlobalVariables, SystemValue};
+use cache::StatementCache;
+use deadlines::Deadlines;
+use metrics::Metrics;
+use processes::{ProcessInfo, Processes};
+
+/// A statement that took longer than its session's `long_query_time`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlowStatement {
+    /// The statement with its values left out
+    pub template: String,
+    /// How long it took
+    pub took: Duration,
+    /// Rows sent, or changed
+    pub rows: u64,
+    /// Default database
+    pub database: Option<String>,
+    /// User name
+    pub user: String,
+    /// Number of the connection
+    pub connection_id: u64,
+    /// The error it ended with
+    pub error: Option<u16>,
+}
+
+/// Where slow statements are reported.
+pub type SlowStatementHook = Box<dyn Fn(&SlowStatement) + Send + Sync>;
+
+/// How a database is opened.
+pub struct OpenOptions {
+    /// Where it lies.
+    pub disk: Arc<dyn Disk>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// For the engine below.
+    pub engine: EngineOptions,
+    /// What the process says about itself.
+    pub facts: Facts,
+    /// Global variables that the configuration sets.
+    pub variables: Vec<(String, SystemValue)>,
+    /// Where figures are registered.
+    pub registry: Arc<Registry>,
+    /// Bytes that one statement may hold in sorts, groups and the like.
+    pub statement_memory: usize,
+    /// Told of every slow statement; without one they go to the log.
+    pub slow_statements: Option<SlowStatementHook>,
+}
+
+/// The default of [`OpenOptions::statement_memory`].
+pub const DEFAULT_STATEMENT_MEMORY: usize = 256 << 20;
+
+impl OpenOptions {
+    /// Everything at its default over this disk.
+    pub fn new(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> OpenOptions {
+        OpenOptions {
+            disk,
+            clock,
+            entropy,
+            engine: EngineOptions::default(),
+            facts: Facts {
+                version: format!("8.4.6-RustyDB-{}", env!("CARGO_PKG_VERSION")),
+                hostname: "localhost".into(),
+                ..Facts::default()
+            },
+            variables: Vec::new(),
+            registry: Arc::new(Registry::new()),
+            statement_memory: DEFAULT_STATEMENT_MEMORY,
+            slow_statements: None,
+        }
+    }
+}
+
+/// What all sessions share.
+pub struct Database {
+    engine: Arc<Engine>,
+    catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    globals: Arc<GlobalVariables>,
+    processes: Processes,
+    pub(crate) cache: StatementCache,
+    pub(crate) metrics: Metrics,
+    pub(crate) deadlines: Deadlines,
+    registry: Arc<Registry>,
+    prepared_statements: Arc<AtomicU64>,
+    statement_memory: usize,
+    slow_statements: Option<SlowStatementHook>,
+    started: Duration,
+}
+
+impl Database {
+    /// Opens the store (recovering it if need be) and everything above it.
+    pub fn open(options: OpenOptions) -> Result<Arc<Database>, SqlError> {
+        let globals = Arc::new(GlobalVariables::new(&options.facts));
+        for (name, value) in options.variables {
+            globals.configure(&name, value)?;
+        }
+        let engine = Engine::open(options.disk, Arc::clone(&options.clock), &*options.entropy, options.engine)?;
+        let catalog = Catalog::open(Arc::clone(&engine), Arc::clone(&options.clock))?;
+        Ok(Arc::new(Database {
+            engine,
+            catalog,
+            started: options.clock.monotonic(),
+            clock: options.clock,
+            entropy: options.entropy,
+            globals,
+            processes: Processes::default(),
+            cache: StatementCache::default(),
+            metrics: Metrics::new(&options.registry),
+            deadlines: Deadlines::default(),
+            registry: options.registry,
+            prepared_statements: Arc::default(),
+            statement_memory: options.statement_memory,
+            slow_statements: options.slow_statements,
+        }))
+    }
+
+    /// Opens a session. The caller has authenticated the account; an unknown default database is error 1049.
+    pub fn session(self: &Arc<Self>, options: &SessionOptions) -> Result<Session, SqlError> {
+        Session::open(Arc::clone(self), options)
+    }
+
+    /// The transactional store.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The definitions.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Random bytes.
+    pub fn entropy(&self) -> &Arc<dyn Entropy> {
+        &self.entropy
+    }
+
+    /// The global values of system variables.
+    pub fn globals(&self) -> &Arc<GlobalVariables> {
+        &self.globals
+    }
+
+    /// The figures of this crate.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Where all figures are registered.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Bytes that one statement may hold.
+    pub fn statement_memory(&self) -> usize {
+        self.statement_memory
+    }
+
+    /// How many prepared statements all sessions have together.
+    pub(crate) fn prepared_statements(&self) -> &Arc<AtomicU64> {
+        &self.prepared_statements
+    }
+
+    /// How long it has been open.
+    pub fn uptime(&self) -> Duration {
+        self.clock.monotonic().saturating_sub(self.started)
+    }
+
+    /// The account that a client of this name and host is matched with.
+    pub fn user(&self, name: &str, host: &str) -> Option<Arc<UserDef>> {
+        self.catalog.user(name, host)
+    }
+
+    /// Who is connected and what each does.
+    pub fn process_list(&self) -> Vec<ProcessInfo> {
+        self.processes.list(self.clock.monotonic())
+    }
+
+    /// The connections.
+    pub fn processes(&self) -> &Processes {
+        &self.processes
+    }
+
+    /// Ends a connection's statement, or the connection (1094 if there is none).
+    pub fn kill(&self, id: u64, statement_only: bool) -> Result<(), SqlError> {
+        self.processes.kill(id, statement_only)
+    }
+
+    /// A global variable that holds a number, for the doors (`max_connections`, `connect_timeout`).
+    pub fn global_number(&self, name: &str) -> Option<u64> {
+        let (at, _) = crate::variables::find(name)?;
+        Some(self.globals.get(at).as_u64())
+    }
+
+    /// Whether `super_read_only` forbids changes.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.globals.get(const { position("super_read_only") }) == SystemValue::Bool(true)
+    }
+
+    /// Reports a slow statement.
+    pub(crate) fn report_slow(&self, slow: &SlowStatement) {
+        self.metrics.slow.inc(1);
+        if self.globals.get(const { position("slow_query_log") }) != SystemValue::Bool(true) {
+            return;
+        }
+        match &self.slow_statements {
+            Some(hook) => hook(slow),
+            None => tracing::warn!(
+                target: "rustydb::slow",
+                template = %slow.template,
+                seconds = slow.took.as_secs_f64(),
+                rows = slow.rows,
+                database = slow.database.as_deref().unwrap_or(""),
+                user = %slow.user,
+                connection = slow.connection_id,
+                error = slow.error,
+                "slow statement"
+            ),
+        }
+    }
+
+    /// Ends all statements, writes everything out and closes the store. Sessions that are still there get
+    /// errors from then on.
+    pub fn close(&self) -> Result<(), SqlError> {
+        self.processes.shut_down();
+        Ok(self.engine.close()?)
+    }
+}

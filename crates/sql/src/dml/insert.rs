@@ -1,0 +1,481 @@
+//! INSERT and REPLACE.
+//!
+//! For each row: evaluate and convert its values, generate AUTO_INCREMENT, check NOT NULL, write. What a
+//! duplicate key means depends on the statement: an error (the row is written first and the tree says
+//! so), or, for IGNORE, REPLACE and ON DUPLICATE KEY UPDATE, something to be decided: there the unique
+//! keys are locked and looked at before the row is written.
+
+use std::sync::Arc;
+
+use rustydb_catalog::TableDef;
+use rustydb_catalog::definitions::same_name;
+use rustydb_sql_parser::ast::{ColumnName, Expr, ExprKind, Insert, InsertSource, ObjectName};
+use rustydb_transaction::LockMode;
+use rustydb_value::{StoreMode, Value};
+
+use super::auto_increment::AutoIncrement;
+use super::conversion::{store_mode, to_column};
+use super::defaults::{blank_row, default_of};
+use super::evaluation::{Source, evaluate_for, row_vectors};
+use super::update::positive;
+use super::writer::{TableWriter, differences, duplicate, row_values};
+use super::{Changes, Summary};
+use crate::context::{BindContext, ExecContext, TableLookup, TableUse};
+use crate::ddl::names;
+use crate::ddl::table::implicit_default;
+use crate::error::SqlError;
+use crate::exec;
+use crate::expr::Scope;
+use crate::plan;
+
+/// What a duplicate key means to the statement.
+enum OnDuplicate {
+    /// Error 1062
+    Fail,
+    /// A warning; the row is left out
+    Ignore,
+    /// The old rows make way
+    Replace,
+    /// The old row is changed
+    Update(Vec<(usize, Source)>),
+}
+
+/// Rows on their way into one table.
+struct Insertion {
+    table: Arc<TableDef>,
+    writer: TableWriter,
+    mode: StoreMode,
+    automatic: Option<AutoIncrement>,
+    on_duplicate: OnDuplicate,
+    ignore: bool,
+    /// NULL into NOT NULL is an error even outside strict mode: the statement gives a single row.
+    single: bool,
+    /// Hidden row ids reserved and not used: next, end.
+    row_ids: (u64, u64),
+    changes: Changes,
+    records: u64,
+    duplicates: u64,
+    sql: String,
+}
+
+/// Runs an INSERT or REPLACE.
+pub(crate) fn insert(
+    statement: &Insert,
+    sql: &str,
+    tables: &mut dyn TableLookup,
+    context: &mut ExecContext<'_>,
+) -> Result<Changes, SqlError> {
+    let table = target_table(&statement.table, tables, context)?;
+    if !statement.partitions.is_empty() {
+        return Err(SqlError::not_supported("PARTITION clause"));
+    }
+    let targets = target_columns(&table, &statement.columns)?;
+    let mode = store_mode(&context.eval.session.settings, statement.ignore);
+    let mut insertion = Insertion {
+        writer: TableWriter::open(context.engine(), &table)?,
+        automatic: AutoIncrement::of(&table),
+        on_duplicate: OnDuplicate::Fail,
+        ignore: statement.ignore,
+        single: matches!(&statement.source, InsertSource::Values(rows) if rows.len() == 1),
+        row_ids: (0, 0),
+        changes: Changes::default(),
+        records: 0,
+        duplicates: 0,
+        sql: sql.to_owned(),
+        mode,
+        table,
+    };
+    insertion.on_duplicate = insertion.bind_on_duplicate(statement, tables, context)?;
+    match &statement.source {
+        InsertSource::Values(rows) => insertion.values(rows, &targets, tables, context)?,
+        InsertSource::Query(query) => {
+            insertion.query(query, &statement.columns, &targets, tables, context)?;
+        }
+    }
+    Ok(insertion.finish(statement))
+}
+
+/// The table to be changed, or MySQL's error for one that cannot be.
+pub(super) fn target_table(
+    name: &ObjectName,
+    tables: &mut dyn TableLookup,
+    context: &ExecContext<'_>,
+) -> Result<Arc<TableDef>, SqlError> {
+    let (database, name) = names::resolve(name, context.eval.session)?;
+    if names::is_system_database(database) {
+        return Err(SqlError::database_access_denied(
+            &context.eval.session.account.0,
+            &context.eval.session.account.1,
+            database,
+        ));
+    }
+    Ok(tables.table(database, name, TableUse::Write)?.def)
+}
+
+/// Positions of the named columns; all visible ones when none are named.
+fn target_columns(table: &TableDef, columns: &[ColumnName]) -> Result<Vec<usize>, SqlError> {
+    if columns.is_empty() {
+        let visible = table.columns.iter().enumerate().filter(|(_, c)| c.visible);
+        return Ok(visible.map(|(at, _)| at).collect());
+    }
+    let mut targets = Vec::with_capacity(columns.len());
+    for column in columns {
+        let qualifier = column.table_name().is_none_or(|t| t == table.name);
+        let found = table.columns.iter().position(|c| same_name(&c.name, column.name.as_str()));
+        let at = found
+            .filter(|_| qualifier)
+            .ok_or_else(|| SqlError::unknown_column(column.name.as_str(), "field list"))?;
+        if targets.contains(&at) {
+            return Err(SqlError::column_twice(column.name.as_str()));
+        }
+        targets.push(at);
+    }
+    Ok(targets)
+}
+
+impl Insertion {
+    fn bind_on_duplicate(
+        &self,
+        statement: &Insert,
+        tables: &mut dyn TableLookup,
+        context: &mut ExecContext<'_>,
+    ) -> Result<OnDuplicate, SqlError> {
+        if statement.replace {
+            return Ok(OnDuplicate::Replace);
+        }
+        if statement.on_duplicate.is_empty() {
+            return Ok(if statement.ignore { OnDuplicate::Ignore } else { OnDuplicate::Fail });
+        }
+        let alias = statement.row_alias.as_ref();
+        if alias.is_some_and(|a| !a.columns.is_empty()) {
+            return Err(SqlError::not_supported("column aliases of the inserted row"));
+        }
+        let scope = on_duplicate_scope(&self.table, alias.map(|a| a.name.as_str()));
+        let mut assignments = Vec::with_capacity(statement.on_duplicate.len());
+        for assignment in &statement.on_duplicate {
+            let name = assignment.column.name.as_str();
+            let at = self.table.column_index(name);
+            let at = at.ok_or_else(|| SqlError::unknown_column(name, "field list"))?;
+            let Some(column) = self.table.columns.get(at) else { continue };
+            let mut value = assignment.value.clone();
+            let uses = replace_values(&mut value, alias.map_or(NEW_ROW, |a| a.name.as_str()));
+            for _ in 0..uses {
+                context.eval.session.warn(&SqlError::values_deprecated());
+            }
+            let mut bind = BindContext { tables, session: context.eval.session };
+            let source = Source::bind(&value, column, &scope, &mut bind, &self.sql, context.eval.params)?;
+            assignments.push((at, source));
+        }
+        Ok(OnDuplicate::Update(assignments))
+    }
+
+    /// `VALUES (..), (..)`
+    fn values(
+        &mut self,
+        rows: &[Vec<Expr>],
+        targets: &[usize],
+        tables: &mut dyn TableLookup,
+        context: &mut ExecContext<'_>,
+    ) -> Result<(), SqlError> {
+        // A row without values means all defaults, where no columns were named or none exist to name.
+        for (number, row) in (1u64..).zip(rows) {
+            if row.len() != targets.len() && !row.is_empty() {
+                return Err(SqlError::column_count(number));
+            }
+        }
+        let table = Arc::clone(&self.table);
+        let mut scope = None;
+        let total = rows.len() as u64;
+        for (number, row) in (1u64..).zip(rows) {
+            context.eval.row = number;
+            let given: &[usize] = if row.is_empty() { &[] } else { targets };
+            let mut values = blank_row(&table, given, self.mode.strict, context.eval.session)?;
+            for (expr, at) in row.iter().zip(given) {
+                let Some(column) = table.columns.get(*at) else { continue };
+                // Constants need no names; the scope is made when the first expression does.
+                let value = match crate::literal::for_column(expr, context.eval.params, &column.ty)? {
+                    Some(value) => to_column(&value, column, number, &self.mode, context.eval.session)?,
+                    None => {
+                        let scope = scope.get_or_insert_with(|| Scope::of_table(&table, None));
+                        let mut bind = BindContext { tables, session: context.eval.session };
+                        let source =
+                            Source::bind(expr, column, scope, &mut bind, &self.sql, context.eval.params)?;
+                        self.source_value(&source, *at, &values, &[], context)?
+                    }
+                };
+                if let Some(slot) = values.get_mut(*at) {
+                    *slot = value;
+                }
+            }
+            self.write(values, total - number + 1, number, context)?;
+        }
+        Ok(())
+    }
+
+    /// INSERT .. SELECT. The rows are read before the first is written, so that a statement that reads the
+    /// table it writes sees what was there before it.
+    fn query(
+        &mut self,
+        query: &rustydb_sql_parser::ast::Query,
+        named: &[ColumnName],
+        targets: &[usize],
+        tables: &mut dyn TableLookup,
+        context: &mut ExecContext<'_>,
+    ) -> Result<(), SqlError> {
+        let plan = {
+            let mut bind = BindContext { tables, session: context.eval.session };
+            plan::prepare_select(query, &self.sql, Some(context.eval.params), &mut bind)?
+        };
+        if plan.columns().len() != targets.len() {
+            return Err(SqlError::column_count(1));
+        }
+        let _ = named;
+        let mut rows: Vec<Vec<Value>> = Vec::new();
+        let mut bytes = 0usize;
+        let limit = context.memory_limit;
+        exec::run(&plan, context, &mut |cells| {
+            bytes += cells.len() * size_of::<Value>()
+                + cells
+                    .iter()
+                    .map(|c| match c {
+                        rustydb_value::ValueRef::Text(t) => t.len(),
+                        rustydb_value::ValueRef::Bytes(b) => b.len(),
+                        _ => 0,
+                    })
+                    .sum::<usize>();
+            if bytes > limit {
+                return Err(SqlError::memory_capacity(limit, "INSERT ... SELECT", "Insert fewer rows at once."));
+            }
+            rows.push(cells.iter().map(|c| c.to_owned()).collect());
+            Ok(())
+        })?;
+        let table = Arc::clone(&self.table);
+        let total = rows.len() as u64;
+        for (number, row) in (1u64..).zip(&rows) {
+            context.eval.row = number;
+            let mut values = blank_row(&table, targets, self.mode.strict, context.eval.session)?;
+            for (value, at) in row.iter().zip(targets) {
+                let (Some(column), Some(slot)) = (table.columns.get(*at), values.get_mut(*at)) else { continue };
+                *slot = to_column(value, column, number, &self.mode, context.eval.session)?;
+            }
+            self.write(values, total - number + 1, number, context)?;
+        }
+        Ok(())
+    }
+
+    /// The value of a source for column `at`, converted for it. `row` are the columns so far, `new` the row that
+    /// an INSERT wanted to write (for `VALUES(column)`).
+    fn source_value(
+        &self,
+        source: &Source,
+        at: usize,
+        row: &[Value],
+        new: &[Value],
+        context: &mut ExecContext<'_>,
+    ) -> Result<Value, SqlError> {
+        let Some(column) = self.table.columns.get(at) else { return Ok(Value::Null) };
+        let value = match source {
+            Source::Default => return default_of(column, self.mode.strict, context.eval.session),
+            Source::Constant(value) => value.clone(),
+            Source::Bound(bound) => {
+                let zone = context.eval.session.settings.time_zone;
+                let mut vectors = row_vectors(&self.table, row, zone);
+                vectors.extend(row_vectors(&self.table, new, zone));
+                evaluate_for(bound, &vectors, &column.ty, &mut context.eval)?
+            }
+        };
+        let number = context.eval.row;
+        to_column(&value, column, number, &self.mode, context.eval.session)
+    }
+
+    /// Completes a converted row and writes it. `left` counts the rows of the statement from this one on.
+    fn write(
+        &mut self,
+        mut values: Vec<Value>,
+        left: u64,
+        number: u64,
+        context: &mut ExecContext<'_>,
+    ) -> Result<(), SqlError> {
+        if number.is_multiple_of(256) && context.eval.cancel.is_cancelled() {
+            return Err(SqlError::query_interrupted());
+        }
+        self.records += 1;
+        self.check_nulls(&mut values, context)?;
+        let engine = Arc::clone(context.engine());
+        if let Some(automatic) = &mut self.automatic {
+            automatic.fill(&engine, context.eval.session, &mut values, left)?;
+        }
+        if !matches!(self.on_duplicate, OnDuplicate::Fail) && !self.resolve_duplicates(&values, context)? {
+            return Ok(());
+        }
+        let row_id = if self.table.has_hidden_key() { self.next_row_id(&engine, left)? } else { 0 };
+        self.writer.insert(context.txn, &values, row_id)?;
+        self.changes.affected += 1;
+        Ok(())
+    }
+
+    /// NOT NULL: an error, or the type's zero with a warning where the statement is lenient.
+    fn check_nulls(&self, values: &mut [Value], context: &mut ExecContext<'_>) -> Result<(), SqlError> {
+        for (column, value) in self.table.columns.iter().zip(values) {
+            if value.is_null() && !column.nullable && !column.auto_increment {
+                let refused = SqlError::column_null(&column.name);
+                if self.mode.strict || (self.single && !self.ignore) {
+                    return Err(refused);
+                }
+                context.eval.session.warn(&refused);
+                *value = implicit_default(&column.ty);
+            }
+        }
+        Ok(())
+    }
+
+    fn next_row_id(&mut self, engine: &rustydb_transaction::Engine, left: u64) -> Result<u64, SqlError> {
+        let (next, end) = self.row_ids;
+        if next < end {
+            self.row_ids.0 += 1;
+            return Ok(next);
+        }
+        let count = left.clamp(1, 4096);
+        let first = engine.counter_reserve(self.table.primary.tree, count, 1)?;
+        self.row_ids = (first + 1, first + count);
+        Ok(first)
+    }
+
+    /// Decides about rows that are in the way. False: there is nothing left to insert.
+    fn resolve_duplicates(&mut self, values: &[Value], context: &mut ExecContext<'_>) -> Result<bool, SqlError> {
+        let table = Arc::clone(&self.table);
+        while let Some(collision) = self.writer.collision(context.txn, values)? {
+            self.duplicates += 1;
+            match &self.on_duplicate {
+                OnDuplicate::Fail => break,
+                OnDuplicate::Ignore => {
+                    if let Some(index) = table.all_indexes().nth(collision.index) {
+                        context.eval.session.warn(&duplicate(&table, index, values));
+                    }
+                    return Ok(false);
+                }
+                OnDuplicate::Replace => {
+                    let trees = Arc::clone(self.writer.trees());
+                    let key = &collision.primary_key;
+                    if let Some(old) = context.txn.get_locked(&trees.primary, key, LockMode::Exclusive)? {
+                        self.writer.delete(context.txn, key, &trees.reader.row(&old)?)?;
+                        self.changes.affected += 1;
+                    }
+                }
+                OnDuplicate::Update(assignments) => {
+                    let assignments = assignments.clone();
+                    self.update_duplicate(&collision.primary_key, &assignments, values, context)?;
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// ON DUPLICATE KEY UPDATE of the row under `key`: two affected rows if it changes, one if it was found
+    /// unchanged and the client counts found rows, none otherwise.
+    fn update_duplicate(
+        &mut self,
+        key: &[u8],
+        assignments: &[(usize, Source)],
+        new: &[Value],
+        context: &mut ExecContext<'_>,
+    ) -> Result<(), SqlError> {
+        let trees = Arc::clone(self.writer.trees());
+        let Some(bytes) = context.txn.get_locked(&trees.primary, key, LockMode::Exclusive)? else {
+            return Ok(());
+        };
+        let stored = trees.reader.row(&bytes)?;
+        let old = row_values(&stored)?;
+        let table = Arc::clone(&self.table);
+        let mut values = old.clone();
+        for (at, source) in assignments {
+            let value = self.source_value(source, *at, &values, new, context)?;
+            if let Some(slot) = values.get_mut(*at) {
+                *slot = value;
+            }
+        }
+        self.check_nulls(&mut values, context)?;
+        if values == old {
+            self.changes.affected += u64::from(context.eval.session.found_rows_mode);
+            return Ok(());
+        }
+        let assigned: Vec<usize> = assignments.iter().map(|(at, _)| *at).collect();
+        super::update::touch_times(&table, &assigned, &mut values, context.eval.session);
+        if let Some(automatic) = &mut self.automatic {
+            let raised = positive(values.get(automatic.column()));
+            automatic.raise(context.engine(), raised)?;
+            automatic.last = raised;
+        }
+        self.writer.update(context.txn, key, &stored, &differences(&old, values))?;
+        self.changes.affected += 2;
+        Ok(())
+    }
+
+    fn finish(mut self, statement: &Insert) -> Changes {
+        if let Some(automatic) = &self.automatic {
+            self.changes.generated = automatic.first;
+            self.changes.insert_id = automatic.first.unwrap_or(automatic.last);
+        }
+        let several = match &statement.source {
+            InsertSource::Values(rows) => rows.len() > 1,
+            InsertSource::Query(_) => true,
+        };
+        if several {
+            self.changes.summary = Summary::Records { records: self.records, duplicates: self.duplicates };
+        }
+        self.changes
+    }
+}
+
+/// The name under which ON DUPLICATE KEY UPDATE sees the row that was to be inserted, when the statement gives
+/// it none: no identifier of SQL can be this one.
+const NEW_ROW: &str = "\0new";
+
+/// Columns of the old row, then those of the new one under its own name.
+fn on_duplicate_scope(table: &TableDef, alias: Option<&str>) -> Scope {
+    let mut scope = Scope::of_table(table, None);
+    let mut new = crate::expr::scope::stored_table(table, Some(alias.unwrap_or(NEW_ROW)));
+    for column in &mut new.columns {
+        column.qualified_only = true;
+    }
+    scope.add(new);
+    scope
+}
+
+/// Turns every `VALUES(column)` into that column of the new row; gives how many there were.
+fn replace_values(expr: &mut Expr, new_row: &str) -> usize {
+    use rustydb_sql_parser::ast::Ident;
+    if let ExprKind::InsertValue(column) = &expr.kind {
+        let table = ObjectName { database: None, name: Ident::new(new_row) };
+        let name = column.name.clone();
+        expr.kind = ExprKind::Column(ColumnName { table: Some(Box::new(table)), name });
+        return 1;
+    }
+    let mut each = |e: &mut Expr| replace_values(e, new_row);
+    match &mut expr.kind {
+        ExprKind::Unary { expr, .. }
+        | ExprKind::Collate { expr, .. }
+        | ExprKind::ConvertUsing { expr, .. }
+        | ExprKind::IsNull { expr, .. }
+        | ExprKind::IsTruth { expr, .. } => each(expr),
+        ExprKind::Assign { value, .. } => each(value),
+        ExprKind::Binary { left, right, .. } => each(left) + each(right),
+        ExprKind::And(list) | ExprKind::Or(list) | ExprKind::Row(list) => list.iter_mut().map(each).sum(),
+        ExprKind::Between(between) => {
+            each(&mut between.expr) + each(&mut between.low) + each(&mut between.high)
+        }
+        ExprKind::InList { expr, list, .. } => each(expr) + list.iter_mut().map(each).sum::<usize>(),
+        ExprKind::Like(like) => each(&mut like.expr) + each(&mut like.pattern),
+        ExprKind::Case(case) => {
+            let operand = case.operand.as_mut().map_or(0, &mut each);
+            let branches: usize =
+                case.branches.iter_mut().map(|b| each(&mut b.when) + each(&mut b.then)).sum();
+            operand + branches + case.otherwise.as_mut().map_or(0, &mut each)
+        }
+        ExprKind::Cast(cast) => each(&mut cast.expr),
+        ExprKind::Function(call) => call.args.iter_mut().map(each).sum(),
+        // What is left has no operands, or a VALUES() inside is refused by the binder.
+        _ => 0,
+    }
+}

@@ -1,0 +1,257 @@
+//! UPDATE of one table.
+//!
+//! Assignments run from the left, and each sees the values of those before it, as in MySQL. A row whose
+//! values come out as they were is matched but not changed: it is not written, and its ON UPDATE columns
+//! stay.
+//!
+//! Rows are changed while they are being found when no index can notice. When a column of an index is
+//! assigned, all rows are found first: else a row could move ahead of the scan and be met again.
+
+use std::sync::Arc;
+
+use rustydb_catalog::TableDef;
+use rustydb_sql_parser::ast::{LimitValue, TableReference, TableSource, Update};
+use rustydb_transaction::Savepoint;
+use rustydb_value::{StoreMode, Value};
+
+use super::auto_increment::AutoIncrement;
+use super::conversion::{store_mode, to_column};
+use super::defaults::{default_of, now_for};
+use super::evaluation::{Source, evaluate_for, row_vectors};
+use super::insert::target_table;
+use super::writer::{TableWriter, differences, row_values};
+use super::{Changes, Summary};
+use crate::context::{BindContext, ExecContext, TableLookup};
+use crate::ddl::table::implicit_default;
+use crate::error::SqlError;
+use crate::exec::{self, Matching};
+use crate::expr::Scope;
+use crate::session::SessionState;
+
+/// Runs an UPDATE.
+pub(crate) fn update(
+    statement: &Update,
+    sql: &str,
+    tables: &mut dyn TableLookup,
+    context: &mut ExecContext<'_>,
+) -> Result<Changes, SqlError> {
+    let source = single_table(statement)?;
+    let table = target_table(&source.name, tables, context)?;
+    let alias = source.alias.as_ref().map(|a| a.as_str());
+    let scope = Scope::of_table(&table, alias);
+    let assignments = bind_assignments(statement, &table, alias, &scope, sql, tables, context)?;
+    let assigned: Vec<usize> = assignments.iter().map(|(at, _)| *at).collect();
+    let limit = limit_count(statement.limit.as_ref(), context.eval.params)?;
+    let mut matching = {
+        let mut bind = BindContext { tables, session: context.eval.session };
+        Matching::bind(
+            &table,
+            &scope,
+            statement.filter.as_ref(),
+            &statement.order_by,
+            limit,
+            sql,
+            Some(context.eval.params),
+            &mut bind,
+        )?
+    };
+    let mut updating = Updating {
+        writer: TableWriter::open(context.engine(), &table)?,
+        automatic: AutoIncrement::of(&table).filter(|a| assigned.contains(&a.column())),
+        mode: store_mode(&context.eval.session.settings, statement.ignore),
+        ignore: statement.ignore,
+        matched: 0,
+        changed: 0,
+        assignments,
+        assigned,
+        table,
+    };
+    let mut rows = exec::matching_rows(&mut matching, context)?;
+    if updating.touches_index() {
+        let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let mut bytes = 0usize;
+        while let Some((key, row)) = rows.next(context)? {
+            bytes += key.len() + row.len() + size_of::<(Vec<u8>, Vec<u8>)>();
+            if bytes > context.memory_limit {
+                let reason = "Update fewer rows at once, for instance with LIMIT.";
+                return Err(SqlError::memory_capacity(context.memory_limit, "UPDATE", reason));
+            }
+            found.push((key, row));
+        }
+        for (key, row) in found {
+            updating.row(&key, &row, context)?;
+        }
+    } else {
+        while let Some((key, row)) = rows.next(context)? {
+            updating.row(&key, &row, context)?;
+        }
+    }
+    let found_rows = context.eval.session.found_rows_mode;
+    Ok(Changes {
+        affected: if found_rows { updating.matched } else { updating.changed },
+        summary: Summary::Matched { matched: updating.matched, changed: updating.changed },
+        ..Changes::default()
+    })
+}
+
+fn single_table(statement: &Update) -> Result<&TableSource, SqlError> {
+    if statement.with.is_some() {
+        return Err(SqlError::not_supported("WITH before UPDATE"));
+    }
+    match statement.tables.as_slice() {
+        [TableReference::Table(source)] if source.partitions.is_empty() => Ok(source),
+        [TableReference::Table(_)] => Err(SqlError::not_supported("PARTITION clause")),
+        _ => Err(SqlError::not_supported("UPDATE of several tables")),
+    }
+}
+
+fn bind_assignments(
+    statement: &Update,
+    table: &TableDef,
+    alias: Option<&str>,
+    scope: &Scope,
+    sql: &str,
+    tables: &mut dyn TableLookup,
+    context: &ExecContext<'_>,
+) -> Result<Vec<(usize, Source)>, SqlError> {
+    let shown = alias.unwrap_or(&table.name);
+    let mut assignments = Vec::with_capacity(statement.assignments.len());
+    for assignment in &statement.assignments {
+        let name = &assignment.column;
+        let known_table = name.table_name().is_none_or(|t| t == shown);
+        let at = table.column_index(name.name.as_str()).filter(|_| known_table);
+        let at = at.ok_or_else(|| {
+            let text = match name.table_name() {
+                Some(table) => format!("{table}.{}", name.name.as_str()),
+                None => name.name.as_str().to_owned(),
+            };
+            SqlError::unknown_column(text, "field list")
+        })?;
+        let Some(column) = table.columns.get(at) else { continue };
+        let mut bind = BindContext { tables, session: context.eval.session };
+        let source = Source::bind(&assignment.value, column, scope, &mut bind, sql, context.eval.params)?;
+        assignments.push((at, source));
+    }
+    Ok(assignments)
+}
+
+/// The number behind LIMIT.
+pub(super) fn limit_count(limit: Option<&LimitValue>, params: &[Value]) -> Result<Option<u64>, SqlError> {
+    Ok(match limit {
+        None => None,
+        Some(LimitValue::Number(n)) => Some(*n),
+        Some(LimitValue::Parameter(n)) => match params.get(*n as usize) {
+            Some(Value::UInt(n)) => Some(*n),
+            Some(Value::Int(n)) if *n >= 0 => Some(*n as u64),
+            _ => return Err(SqlError::wrong_arguments("LIMIT")),
+        },
+        Some(LimitValue::Variable(name)) => return Err(SqlError::unknown_column(name.as_str(), "LIMIT")),
+    })
+}
+
+/// Sets the ON UPDATE columns of a row that changes, except those that the statement assigned.
+pub(super) fn touch_times(table: &TableDef, assigned: &[usize], values: &mut [Value], session: &SessionState) {
+    for (at, (column, value)) in table.columns.iter().zip(values).enumerate() {
+        if column.on_update_now.is_some() && !assigned.contains(&at) {
+            *value = now_for(column, session);
+        }
+    }
+}
+
+/// The number that an AUTO_INCREMENT column holds, 0 for NULL and negative ones.
+pub(super) fn positive(value: Option<&Value>) -> u64 {
+    match value {
+        Some(Value::Int(n)) => u64::try_from(*n).unwrap_or(0),
+        Some(Value::UInt(n)) => *n,
+        _ => 0,
+    }
+}
+
+struct Updating {
+    table: Arc<TableDef>,
+    writer: TableWriter,
+    automatic: Option<AutoIncrement>,
+    mode: StoreMode,
+    ignore: bool,
+    assignments: Vec<(usize, Source)>,
+    assigned: Vec<usize>,
+    matched: u64,
+    changed: u64,
+}
+
+impl Updating {
+    /// Whether an index could notice a change.
+    fn touches_index(&self) -> bool {
+        let timed = self.table.columns.iter().enumerate().filter(|(_, c)| c.on_update_now.is_some());
+        let columns: Vec<usize> = self.assigned.iter().copied().chain(timed.map(|(at, _)| at)).collect();
+        self.table.all_indexes().any(|index| index.columns.iter().any(|p| columns.contains(&p.column)))
+    }
+
+    fn row(&mut self, key: &[u8], bytes: &[u8], context: &mut ExecContext<'_>) -> Result<(), SqlError> {
+        self.matched += 1;
+        context.eval.row = self.matched;
+        let trees = Arc::clone(self.writer.trees());
+        let stored = trees.reader.row(bytes)?;
+        let old = row_values(&stored)?;
+        let mut values = old.clone();
+        for at in 0..self.assignments.len() {
+            self.assign(at, &mut values, context)?;
+        }
+        if values == old {
+            return Ok(());
+        }
+        touch_times(&self.table, &self.assigned, &mut values, context.eval.session);
+        let raised = self.automatic.as_ref().map_or(0, |a| positive(values.get(a.column())));
+        let before: Option<Savepoint> = self.ignore.then(|| context.txn.savepoint());
+        match self.writer.update(context.txn, key, &stored, &differences(&old, values)) {
+            Ok(()) => {}
+            Err(duplicate) if duplicate.code == 1062 => {
+                let Some(before) = before else { return Err(duplicate) };
+                context.txn.rollback_to(before)?;
+                context.eval.session.warn(&duplicate);
+                return Ok(());
+            }
+            Err(other) => return Err(other),
+        }
+        if let Some(automatic) = &mut self.automatic {
+            automatic.raise(context.database.engine(), raised)?;
+        }
+        self.changed += 1;
+        Ok(())
+    }
+
+    /// Runs one assignment over the row as it is by now.
+    fn assign(
+        &self,
+        assignment: usize,
+        values: &mut [Value],
+        context: &mut ExecContext<'_>,
+    ) -> Result<(), SqlError> {
+        let Some((at, source)) = self.assignments.get(assignment) else { return Ok(()) };
+        let Some(column) = self.table.columns.get(*at) else { return Ok(()) };
+        let mut value = match source {
+            Source::Default => default_of(column, self.mode.strict, context.eval.session)?,
+            Source::Constant(value) => {
+                to_column(value, column, self.matched, &self.mode, context.eval.session)?
+            }
+            Source::Bound(bound) => {
+                let zone = context.eval.session.settings.time_zone;
+                let vectors = row_vectors(&self.table, values, zone);
+                let value = evaluate_for(bound, &vectors, &column.ty, &mut context.eval)?;
+                to_column(&value, column, self.matched, &self.mode, context.eval.session)?
+            }
+        };
+        if value.is_null() && !column.nullable {
+            let refused = SqlError::column_null(&column.name);
+            if self.mode.strict {
+                return Err(refused);
+            }
+            context.eval.session.warn(&refused);
+            value = implicit_default(&column.ty);
+        }
+        if let Some(slot) = values.get_mut(*at) {
+            *slot = value;
+        }
+        Ok(())
+    }
+}

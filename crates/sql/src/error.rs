@@ -1,0 +1,347 @@
+//! The errors that clients see: MySQL's number, SQLSTATE and text, one constructor each.
+//!
+//! Programs branch on the number, people read the text, and drivers map the SQLSTATE; so nothing in
+//! this crate builds an error except through a constructor of this file, and each repeats MySQL 8.4's
+//! wording to the letter. What fails below SQL (storage, locks) is translated here too, once.
+
+use std::fmt::{self, Display};
+
+/// An error as the MySQL protocol reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlError {
+    /// MySQL's error number
+    pub code: u16,
+    /// SQLSTATE
+    pub sqlstate: [u8; 5],
+    /// Text, at most a few hundred bytes
+    pub message: String,
+}
+
+/// What the caller can do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The same transaction may succeed when it is run again (deadlock, lock wait timeout).
+    Retryable,
+    /// The connection or the server is going away.
+    Connection,
+    /// The statement is at fault; repeating it gives the same error.
+    Terminal,
+}
+
+impl Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = String::from_utf8_lossy(&self.sqlstate);
+        write!(f, "ERROR {} ({state}): {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for SqlError {}
+
+impl SqlError {
+    /// An error by its three parts, for a caller that carries MySQL errors from elsewhere.
+    pub fn new(code: u16, sqlstate: &[u8; 5], message: impl Into<String>) -> SqlError {
+        SqlError { code, sqlstate: *sqlstate, message: message.into() }
+    }
+
+    /// What the caller can do about it.
+    pub fn class(&self) -> ErrorClass {
+        match self.code {
+            1205 | 1213 | 3572 => ErrorClass::Retryable,
+            1053 | 1160 | 1927 | 2006 | 2013 | 4031 => ErrorClass::Connection,
+            _ => ErrorClass::Terminal,
+        }
+    }
+}
+
+impl From<crate::api::SinkClosed> for SqlError {
+    fn from(_: crate::api::SinkClosed) -> SqlError {
+        SqlError::client_gone()
+    }
+}
+
+impl From<rustydb_transaction::Error> for SqlError {
+    fn from(error: rustydb_transaction::Error) -> SqlError {
+        SqlError::from(&error)
+    }
+}
+
+impl From<&rustydb_transaction::Error> for SqlError {
+    fn from(error: &rustydb_transaction::Error) -> SqlError {
+        use rustydb_transaction::Error as E;
+        match error {
+            E::LockWaitTimeout => SqlError::lock_wait_timeout(),
+            E::Deadlock => SqlError::deadlock(),
+            E::WouldBlock => SqlError::lock_nowait(),
+            E::TooManyLocks => SqlError::too_many_locks(),
+            E::Cancelled(_) => SqlError::query_interrupted(),
+            E::ReadOnly => SqlError::read_only_transaction(),
+            E::DiskFull => SqlError::disk_full(),
+            other => SqlError::storage(other),
+        }
+    }
+}
+
+impl From<rustydb_catalog::Error> for SqlError {
+    fn from(error: rustydb_catalog::Error) -> SqlError {
+        use rustydb_catalog::Error as E;
+        match error {
+            E::DatabaseExists { name } => SqlError::database_exists(name),
+            E::UnknownDatabase { name } => SqlError::unknown_database(name),
+            E::SystemDatabase { name } => SqlError::system_schema(name),
+            E::TableExists { name, .. } => SqlError::table_exists(name),
+            E::UnknownTable { database, name } => SqlError::no_such_table(database, name),
+            E::UnknownIndex { name } => SqlError::cannot_drop(name),
+            E::UserExists { name, host } => {
+                SqlError::cannot_user("CREATE USER", format_args!("'{name}'@'{host}'"))
+            }
+            E::UnknownUser { name, host } => {
+                SqlError::cannot_user("ALTER USER", format_args!("'{name}'@'{host}'"))
+            }
+            E::Name { name } => SqlError::identifier_too_long(name),
+            E::DuplicateColumn { name } => SqlError::duplicate_column(name),
+            E::DuplicateIndex { name } => SqlError::duplicate_key_name(name),
+            E::Transaction(error) => SqlError::from(&error),
+            other => SqlError::storage(other),
+        }
+    }
+}
+
+macro_rules! errors {
+    ($($(#[$doc:meta])* $code:literal $state:literal $name:ident($($arg:ident),*) $text:literal;)*) => {
+        impl SqlError {
+            $($(#[$doc])*
+            #[doc = concat!(stringify!($code), ": ", $text)]
+            pub fn $name($($arg: impl Display),*) -> SqlError {
+                SqlError { code: $code, sqlstate: *$state, message: format!($text) }
+            })*
+        }
+    };
+}
+
+// Access, connection, server state.
+errors! {
+    1040 b"08004" too_many_connections() "Too many connections";
+    1044 b"42000" database_access_denied(user, host, database) "Access denied for user '{user}'@'{host}' to database '{database}'";
+    1045 b"28000" access_denied(user, host, using_password) "Access denied for user '{user}'@'{host}' (using password: {using_password})";
+    1053 b"08S01" server_shutdown() "Server shutdown in progress";
+    1094 b"HY000" no_such_thread(id) "Unknown thread id: {id}";
+    1095 b"HY000" kill_denied(id) "You are not owner of thread {id}";
+    1153 b"08S01" packet_too_large() "Got a packet bigger than 'max_allowed_packet' bytes";
+    1160 b"08S01" client_gone() "Got an error writing communication packets";
+    1317 b"70100" query_interrupted() "Query execution was interrupted";
+    3024 b"HY000" max_execution_time() "Query execution was interrupted, maximum statement execution time exceeded";
+    1290 b"HY000" option_prevents(option) "The MySQL server is running with the {option} option so it cannot execute this statement";
+    1396 b"HY000" cannot_user(operation, user) "Operation {operation} failed for {user}";
+    1524 b"HY000" plugin_not_loaded(name) "Plugin '{name}' is not loaded";
+    1141 b"42000" no_such_grant(user, host) "There is no such grant defined for user '{user}' on host '{host}'";
+}
+
+// Syntax and what is not built.
+errors! {
+    1064 b"42000" syntax(near, line) "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for the right syntax to use near '{near}' at line {line}";
+    1065 b"42000" empty_query() "Query was empty";
+    1235 b"42000" not_supported(feature) "This version of MySQL doesn't yet support '{feature}'";
+    1047 b"08S01" unknown_command() "Unknown command";
+    1295 b"HY000" not_preparable() "This command is not supported in the prepared statement protocol yet";
+    1210 b"HY000" wrong_arguments(function) "Incorrect arguments to {function}";
+    1243 b"HY000" unknown_statement(name, operation) "Unknown prepared statement handler ({name}) given to {operation}";
+    1390 b"HY000" too_many_parameters() "Prepared statement contains too many placeholders";
+    1461 b"42000" too_many_statements(limit) "Can't create more than max_prepared_stmt_count statements (current value: {limit})";
+    1615 b"HY000" reprepare() "Prepared statement needs to be re-prepared";
+    1221 b"HY000" incorrect_usage(first, second) "Incorrect usage of {first} and {second}";
+    1149 b"42000" syntax_usage() "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version for the right syntax to use";
+}
+
+// Names that are missing, double or malformed.
+errors! {
+    1007 b"HY000" database_exists(name) "Can't create database '{name}'; database exists";
+    1008 b"HY000" no_database_to_drop(name) "Can't drop database '{name}'; database doesn't exist";
+    1046 b"3D000" no_database() "No database selected";
+    1049 b"42000" unknown_database(name) "Unknown database '{name}'";
+    1050 b"42S01" table_exists(name) "Table '{name}' already exists";
+    1051 b"42S02" unknown_tables(names) "Unknown table '{names}'";
+    1052 b"23000" ambiguous_column(name, clause) "Column '{name}' in {clause} is ambiguous";
+    1054 b"42S22" unknown_column(name, clause) "Unknown column '{name}' in '{clause}'";
+    1059 b"42000" identifier_too_long(name) "Identifier name '{name}' is too long";
+    1060 b"42S21" duplicate_column(name) "Duplicate column name '{name}'";
+    1061 b"42000" duplicate_key_name(name) "Duplicate key name '{name}'";
+    1066 b"42000" table_not_unique(name) "Not unique table/alias: '{name}'";
+    1072 b"42000" key_column_missing(name) "Key column '{name}' doesn't exist in table";
+    1091 b"42000" cannot_drop(name) "Can't DROP '{name}'; check that column/key exists";
+    1096 b"HY000" no_tables_used() "No tables used";
+    1102 b"42000" wrong_database_name(name) "Incorrect database name '{name}'";
+    1103 b"42000" wrong_table_name(name) "Incorrect table name '{name}'";
+    1109 b"42S02" unknown_table(name, clause) "Unknown table '{name}' in {clause}";
+    1110 b"42000" column_twice(name) "Column '{name}' specified twice";
+    1115 b"42000" unknown_charset(name) "Unknown character set: '{name}'";
+    1146 b"42S02" no_such_table(database, table) "Table '{database}.{table}' doesn't exist";
+    1166 b"42000" wrong_column_name(name) "Incorrect column name '{name}'";
+    1347 b"HY000" wrong_object(database, name, kind) "'{database}.{name}' is not {kind}";
+    1305 b"42000" no_such_routine(kind, name) "{kind} {name} does not exist";
+    1360 b"HY000" no_such_trigger() "Trigger does not exist";
+    1539 b"HY000" no_such_event(name) "Unknown event '{name}'";
+    1381 b"HY000" no_binary_log() "You are not using binary logging";
+    1176 b"42000" key_missing(key, table) "Key '{key}' doesn't exist in table '{table}'";
+    1253 b"42000" collation_mismatch(collation, charset) "COLLATION '{collation}' is not valid for CHARACTER SET '{charset}'";
+    1273 b"HY000" unknown_collation(name) "Unknown collation: '{name}'";
+    1280 b"42000" wrong_index_name(name) "Incorrect index name '{name}'";
+    1286 b"42000" unknown_engine(name) "Unknown storage engine '{name}'";
+    1305 b"42000" no_such_function(name) "FUNCTION {name} does not exist";
+    1305 b"42000" no_such_savepoint(name) "SAVEPOINT {name} does not exist";
+    1582 b"42000" wrong_parameter_count(function) "Incorrect parameter count in the call to native function '{function}'";
+    3552 b"HY000" system_schema(name) "Access to system schema '{name}' is rejected.";
+    3554 b"HY000" system_table_access(kind, name) "Access to {kind} '{name}' is rejected.";
+}
+
+// Definitions of tables.
+errors! {
+    1031 b"HY000" no_such_option(table) "Table storage engine for '{table}' doesn't have this option";
+    1063 b"42000" wrong_column_specifier(name) "Incorrect column specifier for column '{name}'";
+    1067 b"42000" invalid_default(name) "Invalid default value for '{name}'";
+    1068 b"42000" multiple_primary_keys() "Multiple primary key defined";
+    1069 b"42000" too_many_keys(limit) "Too many keys specified; max {limit} keys allowed";
+    1070 b"42000" too_many_key_parts(limit) "Too many key parts specified; max {limit} parts allowed";
+    1071 b"42000" key_too_long(limit) "Specified key was too long; max key length is {limit} bytes";
+    1074 b"42000" column_too_long(name, limit) "Column length too big for column '{name}' (max = {limit}); use BLOB or TEXT instead";
+    1075 b"42000" wrong_auto_key() "Incorrect table definition; there can be only one auto column and it must be defined as a key";
+    1089 b"HY000" wrong_sub_key() "Incorrect prefix key; the used key part isn't a string, the used length is longer than the key part, or the storage engine doesn't support unique prefix keys";
+    1090 b"42000" cannot_remove_all() "You can't delete all columns with ALTER TABLE; use DROP TABLE instead";
+    1101 b"42000" blob_default(name) "BLOB, TEXT, GEOMETRY or JSON column '{name}' can't have a default value";
+    1113 b"42000" no_columns() "A table must have at least 1 column";
+    1117 b"HY000" too_many_columns() "Too many columns";
+    1118 b"42000" row_too_big(limit) "Row size too large. The maximum row size for the used table type, not counting BLOBs, is {limit}. This includes storage overhead, check the manual. You have to change some columns to TEXT or BLOBs";
+    1170 b"42000" blob_key_without_length(name) "BLOB/TEXT column '{name}' used in key specification without a key length";
+    1171 b"42000" primary_nullable() "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead";
+    1291 b"HY000" duplicate_member(name, value, kind) "Column '{name}' has duplicated value '{value}' in {kind}";
+    1294 b"HY000" invalid_on_update(name) "Invalid ON UPDATE clause for '{name}' column";
+    1367 b"22007" illegal_value_parsing(kind, value) "Illegal {kind} '{value}' value found during parsing";
+    1391 b"HY000" key_part_zero(name) "Key part '{name}' length cannot be 0";
+    1425 b"42000" scale_too_big(scale, name, limit) "Too big scale {scale} specified for column '{name}'. Maximum is {limit}.";
+    1426 b"42000" precision_too_big(precision, name, limit) "Too-big precision {precision} specified for '{name}'. Maximum is {limit}.";
+    1427 b"42000" scale_above_precision(name) "For float(M,D), double(M,D) or decimal(M,D), M must be >= D (column '{name}').";
+    1439 b"42000" display_width(name, limit) "Display width out of range for column '{name}' (max = {limit})";
+    1441 b"22008" datetime_function_overflow(kind) "Datetime function: {kind} field overflow";
+    1831 b"HY000" duplicate_index(name, database, table) "Duplicate index '{name}' defined on the table '{database}.{table}'. This is deprecated and will be disallowed in a future release.";
+    1097 b"HY000" set_too_big(name) "Too many strings for column {name} and SET";
+    3505 b"HY000" member_too_long(name) "Too long enumeration/set value for column {name}.";
+    1818 b"HY000" invalid_year_width() "Invalid display width. Use YEAR instead.";
+    3013 b"HY000" invalid_size(name) "Invalid size for column '{name}'.";
+    3750 b"HY000" primary_key_required() "Unable to create or change a table without a primary key, when the system variable 'sql_require_primary_key' is set. Add a primary key to the table or unset this variable to avoid this message. Note that tables without a primary key can cause performance problems in row-based replication, so please consult your DBA before changing this setting.";
+    1628 b"HY000" table_comment_too_long(name, limit) "Comment for table '{name}' is too long (max = {limit})";
+    1688 b"HY000" index_comment_too_long(name, limit) "Comment for index '{name}' is too long (max = {limit})";
+    1629 b"HY000" column_comment_too_long(object, limit) "Comment for field '{object}' is too long (max = {limit})";
+    3522 b"HY000" primary_index_visible() "A primary key index cannot be invisible";
+}
+
+// What MySQL deprecates: warnings, never errors.
+errors! {
+    1287 b"HY000" deprecated_use(old, new) "'{old}' is deprecated and will be removed in a future release. Please use {new} instead";
+    1287 b"HY000" values_deprecated() "'VALUES function' is deprecated and will be removed in a future release. Please use an alias (INSERT INTO ... VALUES (...) AS alias) and replace VALUES(col) in the ON DUPLICATE KEY UPDATE clause with alias.col instead";
+    1681 b"HY000" deprecated(what) "{what} is deprecated and will be removed in a future release.";
+    1681 b"HY000" zerofill_deprecated() "The ZEROFILL attribute is deprecated and will be removed in a future release. Use the LPAD function to zero-pad numbers, or store the formatted numbers in a CHAR column.";
+    1681 b"HY000" unsigned_deprecated() "UNSIGNED for decimal and floating point data types is deprecated and support for it will be removed in a future release.";
+    1681 b"HY000" float_digits_deprecated() "Specifying number of digits for floating point data types is deprecated and will be removed in a future release.";
+    3719 b"HY000" utf8_alias() "'utf8' is currently an alias for the character set UTF8MB3, but will be an alias for UTF8MB4 in a future release. Please consider using UTF8MB4 in order to be unambiguous.";
+    3720 b"HY000" national_charset() "NATIONAL/NCHAR/NVARCHAR implies the character set UTF8MB3, which will be replaced by UTF8MB4 in a future release. Please consider using CHAR(x) CHARACTER SET UTF8MB4 in order to be unambiguous.";
+    3778 b"HY000" utf8mb3_collation(name) "'{name}' is a collation of the deprecated character set UTF8MB3. Please consider using UTF8MB4 with an appropriate collation instead.";
+    3135 b"HY000" modes_merged() "'NO_ZERO_DATE', 'NO_ZERO_IN_DATE' and 'ERROR_FOR_DIVISION_BY_ZERO' sql modes should be used with strict mode. They will be merged with strict mode in a future release.";
+    1292 b"22007" truncated_variable(name, value) "Truncated incorrect {name} value: '{value}'";
+    3502 b"HY000" hash_index() "This storage engine does not support the HASH index algorithm, storage engine default was used instead.";
+    1266 b"HY000" engine_substituted(engine, table) "Using storage engine {engine} for table '{table}'";
+}
+
+// Values: what a row cannot hold.
+errors! {
+    1048 b"23000" column_null(name) "Column '{name}' cannot be null";
+    1062 b"23000" duplicate_entry(entry, key) "Duplicate entry '{entry}' for key '{key}'";
+    1136 b"21S01" column_count(row) "Column count doesn't match value count at row {row}";
+    1222 b"21000" different_column_counts() "The used SELECT statements have a different number of columns";
+    1241 b"21000" operand_columns(count) "Operand should contain {count} column(s)";
+    1242 b"21000" subquery_rows() "Subquery returns more than 1 row";
+    1264 b"22003" out_of_range(column, row) "Out of range value for column '{column}' at row {row}";
+    1265 b"01000" data_truncated(column, row) "Data truncated for column '{column}' at row {row}";
+    1292 b"22007" truncated_wrong_value(kind, value) "Truncated incorrect {kind} value: '{value}'";
+    1292 b"22007" incorrect_value(kind, value, column, row) "Incorrect {kind} value: '{value}' for column '{column}' at row {row}";
+    1365 b"22012" division_by_zero() "Division by 0";
+    1366 b"HY000" incorrect_value_for_column(kind, value, column, row) "Incorrect {kind} value: '{value}' for column '{column}' at row {row}";
+    1364 b"HY000" no_default(column) "Field '{column}' doesn't have a default value";
+    1406 b"22001" data_too_long(column, row) "Data too long for column '{column}' at row {row}";
+    1467 b"HY000" auto_increment_failed() "Failed to read auto-increment value from storage engine";
+    1690 b"22003" value_out_of_range(kind, expression) "{kind} value is out of range in '{expression}'";
+    3140 b"22032" invalid_json(reason, position, column) "Invalid JSON text: \"{reason}\" at position {position} in value for column '{column}'.";
+    1300 b"HY000" invalid_character_string(charset, value) "Invalid {charset} character string: '{value}'";
+    1525 b"HY000" wrong_value(kind, value) "Incorrect {kind} value: '{value}'";
+    1411 b"HY000" wrong_value_for_type(kind, value, function) "Incorrect {kind} value: '{value}' for function {function}";
+    1267 b"HY000" collation_mix_two(first, first_level, second, second_level, operation) "Illegal mix of collations ({first},{first_level}) and ({second},{second_level}) for operation '{operation}'";
+    1271 b"HY000" collation_mix(operation) "Illegal mix of collations for operation '{operation}'";
+}
+
+// Grouping, ordering, tables in DML.
+errors! {
+    1055 b"42000" not_grouped(position, clause, name) "Expression #{position} of {clause} is not in GROUP BY clause and contains nonaggregated column '{name}' which is not functionally dependent on columns in GROUP BY clause; this is incompatible with sql_mode=only_full_group_by";
+    1056 b"42000" wrong_group_field(name) "Can't group on '{name}'";
+    1111 b"HY000" invalid_group_function() "Invalid use of group function";
+    1140 b"42000" mixed_grouping(position, clause, name) "In aggregated query without GROUP BY, expression #{position} of {clause} contains nonaggregated column '{name}'; this is incompatible with sql_mode=only_full_group_by";
+    1093 b"HY000" update_table_used(name) "You can't specify target table '{name}' for update in FROM clause";
+    1288 b"HY000" not_updatable(name, operation) "The target table {name} of the {operation} is not updatable";
+    3065 b"HY000" distinct_order(position, name) "Expression #{position} of ORDER BY clause is not in SELECT list, references column '{name}' which is not in SELECT list; this is incompatible with DISTINCT";
+    1172 b"42000" too_many_rows() "Result consisted of more than one row";
+    1327 b"42000" undeclared_variable(name) "Undeclared variable: {name}";
+    1329 b"02000" no_data() "No data - zero rows fetched, selected, or processed";
+    1175 b"HY000" safe_update() "You are using safe update mode and you tried to update a table without a WHERE that uses a KEY column. ";
+    1104 b"42000" too_big_select() "The SELECT would examine more than MAX_JOIN_SIZE rows; check your WHERE and use SET SQL_BIG_SELECTS=1 or SET MAX_JOIN_SIZE=# if the SELECT is okay";
+    3170 b"HY000" memory_capacity(limit, purpose, reason) "Memory capacity of {limit} bytes for '{purpose}' exceeded. {reason}";
+}
+
+// Variables.
+errors! {
+    1193 b"HY000" unknown_variable(name) "Unknown system variable '{name}'";
+    1227 b"42000" privilege_needed(privilege) "Access denied; you need (at least one of) the {privilege} privilege(s) for this operation";
+    1228 b"HY000" local_variable(name) "Variable '{name}' is a SESSION variable and can't be used with SET GLOBAL";
+    1229 b"HY000" global_variable(name) "Variable '{name}' is a GLOBAL variable and should be set with SET GLOBAL";
+    1231 b"42000" wrong_value_for_variable(name, value) "Variable '{name}' can't be set to the value of '{value}'";
+    1232 b"42000" wrong_type_for_variable(name) "Incorrect argument type to variable '{name}'";
+    1233 b"HY000" variable_unreadable(name) "Variable '{name}' can only be set, not read";
+    1238 b"HY000" incorrect_variable_scope(name, scope) "Variable '{name}' is a {scope} variable";
+    1621 b"HY000" session_read_only(name) "SESSION variable '{name}' is read-only. Use SET GLOBAL to assign the value";
+    1298 b"HY000" unknown_time_zone(name) "Unknown or incorrect time zone: '{name}'";
+    3061 b"42000" user_variable_name(name) "User variable name '{name}' is illegal";
+}
+
+// Transactions and locks.
+errors! {
+    1205 b"HY000" lock_wait_timeout() "Lock wait timeout exceeded; try restarting transaction";
+    1206 b"HY000" too_many_locks() "The total number of locks exceeds the lock table size";
+    1213 b"40001" deadlock() "Deadlock found when trying to get lock; try restarting transaction";
+    1568 b"25001" isolation_in_transaction() "Transaction characteristics can't be changed while a transaction is in progress";
+    1792 b"25006" read_only_transaction() "Cannot execute statement in a READ ONLY transaction.";
+    3572 b"HY000" lock_nowait() "Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.";
+    1099 b"HY000" table_read_locked(name) "Table '{name}' was locked with a READ lock and can't be updated";
+    1100 b"HY000" table_not_locked(name) "Table '{name}' was not locked with LOCK TABLES";
+}
+
+// The floors below.
+errors! {
+    1030 b"HY000" disk_full() "Got error 28 - 'No space left on device' from storage engine";
+    1030 b"HY000" storage(cause) "Got error 168 - '{cause}' from storage engine";
+    1105 b"HY000" unknown(cause) "{cause}";
+    1712 b"HY000" index_corrupt(index) "Index {index} is corrupted";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_mysqls() {
+        let error = SqlError::duplicate_entry("1-x", "t.PRIMARY");
+        assert_eq!(error.to_string(), "ERROR 1062 (23000): Duplicate entry '1-x' for key 't.PRIMARY'");
+        assert_eq!(
+            SqlError::unknown_column("x", "field list").message,
+            "Unknown column 'x' in 'field list'"
+        );
+        assert_eq!(SqlError::deadlock().class(), ErrorClass::Retryable);
+        assert_eq!(SqlError::server_shutdown().class(), ErrorClass::Connection);
+        assert_eq!(SqlError::no_database().class(), ErrorClass::Terminal);
+    }
+}

@@ -1,0 +1,323 @@
+//! Key ranges of an index from the values of its conditions.
+//!
+//! A condition compares values in its own class; the index holds them in the column's type. A value that
+//! the column cannot hold still has a place among those that it can: below all, above all, or between two
+//! of them. So `tiny < 300` reads everything and `tiny = 300` nothing, and the ranges are exact: the plan
+//! has dropped the conditions they stand for.
+
+use std::ops::Bound;
+
+use rustydb_catalog::{IndexColumn, IndexDef, TableDef};
+use rustydb_transaction::KeyRange;
+use rustydb_value::key::{encode_text_prefix, prefix_successor};
+use rustydb_value::{
+    Collation, ColumnType, Date, DateTime, PadAttribute, Time, TimeZone, TypeKind, Value, encode_key_part,
+};
+
+use crate::context::EvalContext;
+use crate::error::SqlError;
+use crate::expr::eval::{Frame, evaluate};
+use crate::expr::like::Pattern;
+use crate::expr::{BoundExpr, Class, Vector};
+use crate::plan::{IndexAccess, KeyBounds, KeyEqual};
+use crate::stored::damaged;
+
+/// What to read of an index, in its order, without overlap.
+#[derive(Debug)]
+pub enum Ranges {
+    /// Single entries of a unique index, by their whole keys.
+    Points(Vec<Vec<u8>>),
+    /// Ranges.
+    Ranges(Vec<KeyRange>),
+}
+
+/// The place of a value among those that a column can hold.
+enum Place {
+    /// NULL equals nothing and bounds nothing.
+    Null,
+    /// One of them.
+    At(Value),
+    /// After this one and before the next.
+    After(Value),
+    /// Before all.
+    BelowAll,
+    /// After all.
+    AboveAll,
+}
+
+/// The ranges of an access, given the outer row of a lookup join (or nothing) as a frame of one row.
+pub fn key_ranges(
+    table: &TableDef,
+    access: &IndexAccess,
+    frame: &Frame<'_>,
+    context: &mut EvalContext<'_>,
+) -> Result<Ranges, SqlError> {
+    let Some(index) = table.all_indexes().nth(access.index) else {
+        return Err(SqlError::unknown("plan: an index is missing"));
+    };
+    let mut prefixes: Vec<Vec<u8>> = vec![Vec::new()];
+    let mut any_null = false;
+    for (equal, part) in access.equals.iter().zip(&index.columns) {
+        let mut encoded: Vec<Vec<u8>> = Vec::new();
+        match equal {
+            KeyEqual::Null => {
+                any_null = true;
+                let mut bytes = Vec::new();
+                encode(table, part, &Value::Null, &mut bytes)?;
+                encoded.push(bytes);
+            }
+            KeyEqual::Values(values) => {
+                for value in values {
+                    if let Place::At(value) = place(table, part, value, frame, context)? {
+                        let mut bytes = Vec::with_capacity(16);
+                        encode(table, part, &value, &mut bytes)?;
+                        encoded.push(bytes);
+                    }
+                }
+            }
+        }
+        if prefixes.len() == 1 && encoded.len() == 1 {
+            if let (Some(prefix), Some(bytes)) = (prefixes.first_mut(), encoded.first()) {
+                prefix.extend_from_slice(bytes);
+            }
+            continue;
+        }
+        let mut longer = Vec::with_capacity(prefixes.len() * encoded.len());
+        for prefix in &prefixes {
+            for bytes in &encoded {
+                longer.push([prefix.as_slice(), bytes].concat());
+            }
+        }
+        prefixes = longer;
+    }
+    if prefixes.len() > 1 {
+        prefixes.sort_unstable();
+        prefixes.dedup();
+    }
+    if access.range.is_none() {
+        let whole = index.unique && access.equals.len() == index.columns.len() && !any_null;
+        if whole && !access.equals.is_empty() {
+            return Ok(Ranges::Points(prefixes));
+        }
+        if access.equals.is_empty() {
+            return Ok(Ranges::Ranges(vec![KeyRange::all()]));
+        }
+        return Ok(Ranges::Ranges(prefixes.iter().map(|p| KeyRange::prefix(p)).collect()));
+    }
+    let Some(bounds) = bounds(table, index, access, frame, context)? else { return Ok(Ranges::Ranges(Vec::new())) };
+    Ok(Ranges::Ranges(prefixes.iter().filter_map(|p| bounds.under(p)).collect()))
+}
+
+fn encode(table: &TableDef, part: &IndexColumn, value: &Value, out: &mut Vec<u8>) -> Result<(), SqlError> {
+    let Some(column) = table.columns.get(part.column) else {
+        return Err(SqlError::unknown("plan: an index column is missing"));
+    };
+    encode_key_part(out, &column.ty, value.as_ref(), part.descending).map_err(|e| damaged(table, e))
+}
+
+/// The bounds of a key part, as bytes that follow the prefix.
+struct Bounds {
+    /// First key part that is read, and whether keys that begin with it are.
+    start: Option<(Vec<u8>, bool)>,
+    /// Last one, likewise.
+    end: Option<(Vec<u8>, bool)>,
+}
+
+impl Bounds {
+    /// The range of keys that begin with a prefix and continue within the bounds; None if there is none.
+    fn under(&self, prefix: &[u8]) -> Option<KeyRange> {
+        let joined = |part: &[u8]| [prefix, part].concat();
+        let low = match &self.start {
+            None => Bound::Included(prefix.to_vec()),
+            Some((part, true)) => Bound::Included(joined(part)),
+            Some((part, false)) => Bound::Included(prefix_successor(&joined(part))?),
+        };
+        let high = match &self.end {
+            None => prefix_successor(prefix).map_or(Bound::Unbounded, Bound::Excluded),
+            Some((part, true)) => prefix_successor(&joined(part)).map_or(Bound::Unbounded, Bound::Excluded),
+            Some((part, false)) => Bound::Excluded(joined(part)),
+        };
+        if let (Bound::Included(low), Bound::Excluded(high)) = (&low, &high)
+            && low >= high
+        {
+            return None;
+        }
+        Some(KeyRange { low, high })
+    }
+}
+
+fn bounds(
+    table: &TableDef,
+    index: &IndexDef,
+    access: &IndexAccess,
+    frame: &Frame<'_>,
+    context: &mut EvalContext<'_>,
+) -> Result<Option<Bounds>, SqlError> {
+    let (Some(part), Some(range)) = (index.columns.get(access.equals.len()), &access.range) else {
+        return Ok(None);
+    };
+    let mut null = Vec::new();
+    encode(table, part, &Value::Null, &mut null)?;
+    let (low, high) = match range {
+        KeyBounds::Prefix(pattern) => {
+            let value = evaluate(pattern, frame, context)?;
+            if value.is_null(0) {
+                return Ok(None);
+            }
+            let beginning = Pattern::new(value.text(0), Some('\\'), Collation::UTF8MB4_BIN).prefix();
+            let Some(column) = table.columns.get(part.column) else { return Ok(None) };
+            let mut bytes = Vec::new();
+            if beginning.is_empty() || encode_text_prefix(&mut bytes, &column.ty, &beginning, part.descending).is_err() {
+                return Ok(Some(Bounds { start: Some((null, false)), end: None }));
+            }
+            return Ok(Some(Bounds { start: Some((bytes.clone(), true)), end: Some((bytes, true)) }));
+        }
+        KeyBounds::Range { low, high } => (low, high),
+    };
+    let mut first: Option<(Vec<u8>, bool)> = None;
+    let mut last: Option<(Vec<u8>, bool)> = None;
+    let bytes_of = |value: &Value| -> Result<Vec<u8>, SqlError> {
+        let mut bytes = Vec::with_capacity(16);
+        encode(table, part, value, &mut bytes)?;
+        Ok(bytes)
+    };
+    if let Some((value, included)) = low {
+        match place(table, part, value, frame, context)? {
+            Place::Null | Place::AboveAll => return Ok(None),
+            Place::BelowAll => {}
+            Place::At(value) => first = Some((bytes_of(&value)?, *included)),
+            Place::After(value) => first = Some((bytes_of(&value)?, false)),
+        }
+    }
+    if let Some((value, included)) = high {
+        match place(table, part, value, frame, context)? {
+            Place::Null | Place::BelowAll => return Ok(None),
+            Place::AboveAll => {}
+            Place::At(value) => last = Some((bytes_of(&value)?, *included)),
+            Place::After(value) => last = Some((bytes_of(&value)?, true)),
+        }
+    }
+    // A bound is never true for NULL, which stands first (last in a descending part).
+    Ok(Some(if part.descending {
+        Bounds { start: last, end: first.or(Some((null, false))) }
+    } else {
+        Bounds { start: first.or(Some((null, false))), end: last }
+    }))
+}
+
+/// Evaluates a value and finds its place in a column.
+fn place(
+    table: &TableDef,
+    part: &IndexColumn,
+    expr: &BoundExpr,
+    frame: &Frame<'_>,
+    context: &mut EvalContext<'_>,
+) -> Result<Place, SqlError> {
+    let vector = evaluate(expr, frame, context)?;
+    let Some(column) = table.columns.get(part.column) else { return Ok(Place::Null) };
+    Ok(place_of(&vector, expr, &column.ty, context.session.settings.time_zone))
+}
+
+fn place_of(vector: &Vector, expr: &BoundExpr, ty: &ColumnType, zone: TimeZone) -> Place {
+    if vector.is_null(0) {
+        return Place::Null;
+    }
+    let class = expr.ty.class();
+    match (&ty.kind, class) {
+        (kind, Class::Int | Class::UInt) if kind.is_integer() => {
+            let value = if class == Class::Int {
+                i128::from(vector.as_ints().at(0))
+            } else {
+                i128::from(vector.as_uints().at(0))
+            };
+            let (low, high) = kind.integer_range().unwrap_or((i64::MIN, u64::MAX));
+            if value < i128::from(low) {
+                Place::BelowAll
+            } else if value > i128::from(high) {
+                Place::AboveAll
+            } else if kind.is_unsigned() {
+                Place::At(Value::UInt(value as u64))
+            } else {
+                Place::At(Value::Int(value as i64))
+            }
+        }
+        (TypeKind::Decimal { precision, scale, unsigned }, Class::Decimal) => {
+            let value = crate::expr::number::decimal_from_i256(vector.as_decimals().at(0), expr.ty.decimals);
+            if *unsigned && value.is_negative() {
+                return Place::BelowAll;
+            }
+            if value.integer_digits() > precision.saturating_sub(*scale) {
+                return if value.is_negative() { Place::BelowAll } else { Place::AboveAll };
+            }
+            match value.round(*scale) {
+                Ok(rounded) => Place::At(Value::Decimal(rounded)),
+                Err(_) => Place::AboveAll,
+            }
+        }
+        (TypeKind::Double { .. }, Class::Double) => Place::At(Value::Double(vector.as_doubles().at(0))),
+        (TypeKind::Date, Class::Date) => match Date::from_packed(vector.as_ints().at(0)) {
+            Some(date) => Place::At(Value::Date(date)),
+            None => Place::Null,
+        },
+        (TypeKind::Date, Class::DateTime) => match DateTime::from_packed(vector.as_ints().at(0), 6) {
+            Some(moment) if moment.micros_of_day() == 0 => Place::At(Value::Date(moment.date())),
+            Some(moment) => Place::After(Value::Date(moment.date())),
+            None => Place::Null,
+        },
+        (TypeKind::DateTime { fsp }, Class::Date | Class::DateTime) => match moment_of(vector, class) {
+            Some(moment) => rounded(moment, *fsp),
+            None => Place::Null,
+        },
+        (TypeKind::Timestamp { fsp }, Class::Date | Class::DateTime) => {
+            let Some(local) = moment_of(vector, class) else { return Place::Null };
+            let utc = local.to_utc(zone);
+            match utc {
+                Some(utc) if utc.to_timestamp_micros().is_some() => rounded(utc, *fsp),
+                _ if local.date().year() < 2000 => Place::BelowAll,
+                _ => Place::AboveAll,
+            }
+        }
+        (TypeKind::Time { fsp }, Class::Time) => {
+            let micros = vector.as_ints().at(0);
+            let unit = 10i64.pow(6 - u32::from((*fsp).min(6)));
+            let cut = micros.div_euclid(unit) * unit;
+            let value = Value::Time(Time::clamped(cut, *fsp));
+            if cut == micros { Place::At(value) } else { Place::After(value) }
+        }
+        (TypeKind::Char { .. }, Class::Text) => {
+            // Trailing spaces are not kept in the column; to a collation without padding they count.
+            let text = vector.text(0);
+            let kept = text.trim_end_matches(' ');
+            if kept.len() < text.len() && ty.collation.pad_attribute() == PadAttribute::NoPad {
+                Place::After(Value::Text(kept.to_string()))
+            } else {
+                Place::At(Value::Text(kept.to_string()))
+            }
+        }
+        (TypeKind::Binary { len }, Class::Binary) => {
+            let bytes = vector.bytes(0).to_vec();
+            if bytes.len() as u64 == u64::from(*len) { Place::At(Value::Bytes(bytes)) } else { Place::After(Value::Bytes(bytes)) }
+        }
+        (_, Class::Text) => Place::At(Value::Text(vector.text(0).to_string())),
+        (_, Class::Binary) => Place::At(Value::Bytes(vector.bytes(0).to_vec())),
+        _ => Place::Null,
+    }
+}
+
+fn moment_of(vector: &Vector, class: Class) -> Option<DateTime> {
+    let packed = vector.as_ints().at(0);
+    match class {
+        Class::Date => Date::from_packed(packed).map(DateTime::from_date),
+        _ => DateTime::from_packed(packed, 6),
+    }
+}
+
+/// A moment among those with fewer digits.
+fn rounded(moment: DateTime, fsp: u8) -> Place {
+    let cut = moment.truncate(fsp);
+    if cut.packed() == moment.packed() {
+        Place::At(Value::DateTime(cut))
+    } else {
+        Place::After(Value::DateTime(cut))
+    }
+}

@@ -1,0 +1,375 @@
+//! Current reads under locks: the rows of FOR UPDATE and FOR SHARE, and those that UPDATE and DELETE change.
+//!
+//! A row is locked as it is met, its newest version is tested against all conditions, and under READ
+//! COMMITTED a row that does not match is let go at once. Through a secondary index first the entry is
+//! locked, then the row it leads to. So what is found cannot change before the transaction ends.
+//!
+//! Limits: SKIP LOCKED is refused (1235).
+
+use std::sync::Arc;
+
+use rustydb_catalog::TableDef;
+use rustydb_sql_parser::ast;
+use rustydb_transaction::{Direction, KeyRange, LockMode, LockedScan, Tree, WaitOptions};
+use rustydb_value::{TypeKind, Value};
+
+use super::key_range::{Ranges, key_ranges};
+use super::run::{Run, run_subqueries};
+use super::scan::to_local;
+use super::sort_key::append_sorted;
+use crate::context::{BindContext, ExecContext, TableRef, TableRows};
+use crate::error::SqlError;
+use crate::expr::bind::{Binder, Planning};
+use crate::expr::eval::{Frame, SubqueryValue, evaluate, filter};
+use crate::expr::types::ExprType;
+use crate::expr::vector::{Builder, Vector};
+use crate::expr::{BoundExpr, Scope};
+use crate::plan::rules::{access_path, index_order};
+use crate::plan::{Access, IndexAccess, IndexHints, Plan, RowLock, Scan, SelectPlan, SortKey};
+use crate::stored::{IndexEntry, RowReader, damaged};
+
+/// Rows of a table, locked one by one.
+pub struct LockedRows {
+    reader: RowReader,
+    tree: Arc<Tree>,
+    /// The primary tree, if `tree` is another.
+    rows_tree: Option<Arc<Tree>>,
+    ranges: Ranges,
+    next: usize,
+    scan: Option<LockedScan>,
+    direction: Direction,
+    mode: LockMode,
+    lock: RowLock,
+    /// Columns that the conditions see, in their numbering.
+    columns: Vec<usize>,
+    types: Vec<ExprType>,
+}
+
+impl LockedRows {
+    /// Over these ranges of an index (0 is the primary one).
+    pub fn open(
+        reader: RowReader,
+        index: usize,
+        mut ranges: Ranges,
+        reverse: bool,
+        lock: RowLock,
+        columns: Vec<usize>,
+        run: &mut Run<'_, '_>,
+    ) -> Result<LockedRows, SqlError> {
+        if lock.wait == ast::LockWait::SkipLocked {
+            return Err(SqlError::not_supported("SKIP LOCKED"));
+        }
+        let def = reader.table().clone();
+        let Some(chosen) = def.all_indexes().nth(index) else {
+            return Err(SqlError::unknown("plan: an index is missing"));
+        };
+        let tree = run.context.engine().tree(chosen.tree)?;
+        let rows_tree =
+            if index == 0 { None } else { Some(run.context.engine().tree(def.primary.tree)?) };
+        if reverse {
+            match &mut ranges {
+                Ranges::Points(keys) => keys.reverse(),
+                Ranges::Ranges(ranges) => ranges.reverse(),
+            }
+        }
+        let types = columns
+            .iter()
+            .filter_map(|at| def.columns.get(*at))
+            .map(|c| ExprType::of_column(&c.ty, c.nullable))
+            .collect();
+        Ok(LockedRows {
+            reader,
+            tree,
+            rows_tree,
+            ranges,
+            next: 0,
+            scan: None,
+            direction: if reverse { Direction::Backward } else { Direction::Forward },
+            mode: if lock.exclusive { LockMode::Exclusive } else { LockMode::Shared },
+            lock,
+            columns,
+            types,
+        })
+    }
+
+    /// The next entry of the index, locked.
+    fn next_entry(&mut self, run: &mut Run<'_, '_>) -> Result<Option<(Vec<u8>, Vec<u8>)>, SqlError> {
+        loop {
+            match &mut self.ranges {
+                Ranges::Points(keys) => {
+                    let Some(key) = keys.get(self.next) else { return Ok(None) };
+                    self.next += 1;
+                    if let Some(value) = run.context.txn.get_locked(&self.tree, key, self.mode)? {
+                        return Ok(Some((key.clone(), value)));
+                    }
+                }
+                Ranges::Ranges(ranges) => {
+                    if self.scan.is_none() {
+                        let Some(range) = ranges.get_mut(self.next) else { return Ok(None) };
+                        self.next += 1;
+                        let range = std::mem::replace(range, KeyRange::all());
+                        let scan = run.context.txn.scan_locked(&self.tree, range, self.direction, self.mode)?;
+                        self.scan = Some(scan);
+                    }
+                    if let Some(scan) = &mut self.scan {
+                        match scan.next(run.context.txn)? {
+                            Some(entry) => return Ok(Some(entry)),
+                            None => self.scan = None,
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next row for which all conditions are true: the key in the primary tree, and the row.
+    pub fn next(
+        &mut self,
+        conditions: &[BoundExpr],
+        run: &mut Run<'_, '_>,
+    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, SqlError> {
+        if self.lock.wait != ast::LockWait::NoWait {
+            return self.next_waiting(conditions, run);
+        }
+        let cancel = run.context.eval.cancel.clone();
+        let usual = run.context.eval.session.settings.row_lock_wait;
+        run.context.txn.set_wait(WaitOptions { lock_wait: std::time::Duration::ZERO, cancel: cancel.clone() });
+        let found = self.next_waiting(conditions, run);
+        run.context.txn.set_wait(WaitOptions { lock_wait: usual, cancel });
+        found.map_err(|error| if error.code == 1205 { SqlError::lock_nowait() } else { error })
+    }
+
+    fn next_waiting(
+        &mut self,
+        conditions: &[BoundExpr],
+        run: &mut Run<'_, '_>,
+    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, SqlError> {
+        loop {
+            run.check()?;
+            let Some((key, value)) = self.next_entry(run)? else { return Ok(None) };
+            let (row_key, row) = match &self.rows_tree {
+                None => (key.clone(), value),
+                Some(rows_tree) => {
+                    let entry =
+                        IndexEntry::read(&key, &value).map_err(|e| damaged(self.reader.table(), e))?;
+                    let row_key = entry.primary_key.to_vec();
+                    match run.context.txn.get_locked(rows_tree, &row_key, self.mode)? {
+                        Some(row) => (row_key, row),
+                        None => continue,
+                    }
+                }
+            };
+            if self.matches(&row, conditions, run)? {
+                return Ok(Some((row_key, row)));
+            }
+            match &self.rows_tree {
+                None => run.context.txn.release_unmatched(&self.tree, &row_key),
+                Some(rows_tree) => run.context.txn.release_unmatched(rows_tree, &row_key),
+            }
+        }
+    }
+
+    fn matches(&self, row: &[u8], conditions: &[BoundExpr], run: &mut Run<'_, '_>) -> Result<bool, SqlError> {
+        if conditions.is_empty() {
+            return Ok(true);
+        }
+        let columns = row_vectors(&self.reader, row, &self.columns, &self.types, run)?;
+        let frame = Frame::new(&columns, 1).with_subqueries(run.subqueries);
+        Ok(filter(conditions, &frame, &mut run.context.eval)?.is_none())
+    }
+}
+
+/// One stored row as vectors of length one.
+fn row_vectors(
+    reader: &RowReader,
+    row: &[u8],
+    columns: &[usize],
+    types: &[ExprType],
+    run: &Run<'_, '_>,
+) -> Result<Vec<Vector>, SqlError> {
+    let zone = run.context.eval.session.settings.time_zone;
+    let stored = reader.row(row)?;
+    let mut out = Vec::with_capacity(columns.len());
+    for (column, ty) in columns.iter().zip(types) {
+        let value = stored.value(*column)?;
+        let timestamp =
+            reader.table().columns.get(*column).is_some_and(|c| matches!(c.ty.kind, TypeKind::Timestamp { .. }));
+        let mut builder = Builder::of(ty, 1);
+        builder.push(if timestamp { to_local(value, zone) } else { value });
+        out.push(builder.finish());
+    }
+    Ok(out)
+}
+
+/// Which rows an UPDATE or DELETE changes, in which order, and how many.
+pub struct Matching {
+    scan: Scan,
+    order: Vec<(BoundExpr, bool)>,
+    limit: Option<u64>,
+    subplans: Vec<SelectPlan>,
+}
+
+impl Matching {
+    /// Binds the WHERE, ORDER BY and LIMIT of a statement over one table.
+    #[expect(clippy::too_many_arguments, reason = "the clauses of the statement")]
+    pub fn bind(
+        table: &Arc<TableDef>,
+        scope: &Scope,
+        condition: Option<&ast::Expr>,
+        order_by: &[ast::OrderItem],
+        limit: Option<u64>,
+        sql: &str,
+        given: Option<&[Value]>,
+        context: &mut BindContext<'_>,
+    ) -> Result<Matching, SqlError> {
+        let mut planning = Planning::new(context, sql, given);
+        let mut subplans = Vec::new();
+        let mut conditions = Vec::new();
+        if let Some(condition) = condition {
+            let mut binder = Binder::new(&mut planning, scope, "where clause");
+            conditions = binder.bind_condition(condition)?;
+            subplans = std::mem::take(&mut binder.subplans);
+        }
+        let mut order = Vec::with_capacity(order_by.len());
+        for item in order_by {
+            let mut binder = Binder::new(&mut planning, scope, "order clause");
+            binder.subplans = std::mem::take(&mut subplans);
+            order.push((binder.bind_typed(&item.expr)?, item.descending));
+            subplans = std::mem::take(&mut binder.subplans);
+        }
+        let mut scan = Scan {
+            table: TableRef { def: table.clone(), rows: TableRows::Stored },
+            alias: table.name.as_str().into(),
+            columns: (0..table.columns.len()).collect(),
+            filter: conditions,
+            access: Access::Index(IndexAccess::all(0)),
+            reverse: false,
+            limit: None,
+            lock: Some(RowLock { exclusive: true, wait: ast::LockWait::Wait }),
+            hints: IndexHints::default(),
+        };
+        access_path::choose(&mut scan, &|e| e.is_row_free());
+        let (scan, order) = ordered(scan, order, limit);
+        Ok(Matching { scan: narrowed(scan, &order), order, limit, subplans })
+    }
+}
+
+/// Lets an index give the order if it can.
+fn ordered(scan: Scan, order: Vec<(BoundExpr, bool)>, limit: Option<u64>) -> (Scan, Vec<(BoundExpr, bool)>) {
+    let columns: Option<Vec<SortKey>> = order
+        .iter()
+        .map(|(expr, descending)| match &expr.node {
+            crate::expr::Node::Column(column) => {
+                Some(SortKey { column: column.index, ty: expr.ty.clone(), descending: *descending })
+            }
+            _ => None,
+        })
+        .collect();
+    let Some(keys) = columns.filter(|keys| !keys.is_empty()) else { return (scan, order) };
+    let mut plan = Plan::Sort {
+        input: Box::new(Plan::Scan(Box::new(scan.clone()))),
+        keys,
+        limit: limit.map(index_order::fixed_limit),
+    };
+    index_order::use_index_order(&mut plan);
+    match plan {
+        Plan::Scan(scan) => (*scan, Vec::new()),
+        _ => (scan, order),
+    }
+}
+
+/// Only the columns that conditions and sort keys read; their numbering follows the table's.
+fn narrowed(mut scan: Scan, order: &[(BoundExpr, bool)]) -> Scan {
+    let mut used = Vec::new();
+    for expr in scan.filter.iter().chain(order.iter().map(|(e, _)| e)) {
+        expr.columns(&mut used);
+    }
+    // Positions must stay those of the table, so columns are only cut off at the end.
+    let width = used.iter().max().map_or(0, |last| last + 1);
+    scan.columns.truncate(width);
+    scan.limit = None;
+    scan
+}
+
+/// The rows that a statement changes.
+pub struct MatchingRows {
+    rows: LockedRows,
+    conditions: Vec<BoundExpr>,
+    subqueries: Vec<SubqueryValue>,
+    left: u64,
+    /// All rows, when they had to be sorted first.
+    sorted: Option<std::vec::IntoIter<(Vec<u8>, Vec<u8>)>>,
+}
+
+/// Begins to find and lock the rows of a statement.
+pub fn matching_rows(matching: &mut Matching, context: &mut ExecContext<'_>) -> Result<MatchingRows, SqlError> {
+    let shell = SelectPlan {
+        columns: Vec::new(),
+        types: Vec::new(),
+        root: Plan::Dual,
+        subplans: std::mem::take(&mut matching.subplans),
+        into: None,
+        cacheable: false,
+    };
+    let subqueries = run_subqueries(&shell, context)?;
+    matching.subplans = shell.subplans;
+    let scan = &matching.scan;
+    let Access::Index(access) = &scan.access else { return Err(SqlError::unknown("plan: no index")) };
+    let frame = Frame::constant().with_subqueries(&subqueries);
+    let ranges = key_ranges(&scan.table.def, access, &frame, &mut context.eval)?;
+    let lock = RowLock { exclusive: true, wait: ast::LockWait::Wait };
+    let mut run = Run { context, subqueries: &subqueries, held: 0, cut_off: 0 };
+    let reader = RowReader::new(scan.table.def.clone());
+    let rows = LockedRows::open(reader, access.index, ranges, scan.reverse, lock, scan.columns.clone(), &mut run)?;
+    let mut found = MatchingRows {
+        rows,
+        conditions: scan.filter.clone(),
+        left: matching.limit.unwrap_or(u64::MAX),
+        subqueries: Vec::new(),
+        sorted: None,
+    };
+    if !matching.order.is_empty() {
+        found.sort(&matching.order, &mut run)?;
+    }
+    found.subqueries = subqueries;
+    Ok(found)
+}
+
+impl MatchingRows {
+    fn sort(&mut self, order: &[(BoundExpr, bool)], run: &mut Run<'_, '_>) -> Result<(), SqlError> {
+        let mut all: Vec<(Vec<u8>, (Vec<u8>, Vec<u8>))> = Vec::new();
+        while let Some((key, row)) = self.rows.next(&self.conditions, run)? {
+            let columns = row_vectors(&self.rows.reader, &row, &self.rows.columns, &self.rows.types, run)?;
+            let frame = Frame::new(&columns, 1).with_subqueries(run.subqueries);
+            let mut sort_key = Vec::new();
+            for (expr, descending) in order {
+                let value = evaluate(expr, &frame, &mut run.context.eval)?;
+                append_sorted(&mut sort_key, &value, 0, &expr.ty, *descending, false);
+            }
+            run.hold(sort_key.len() + key.len() + row.len() + 96, "sort")?;
+            all.push((sort_key, (key, row)));
+        }
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let rows: Vec<_> = all.into_iter().map(|(_, row)| row).collect();
+        self.sorted = Some(rows.into_iter());
+        Ok(())
+    }
+
+    /// The next row: its key in the primary tree, and its bytes. It is locked.
+    pub fn next(&mut self, context: &mut ExecContext<'_>) -> Result<Option<(Vec<u8>, Vec<u8>)>, SqlError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let found = match &mut self.sorted {
+            Some(sorted) => sorted.next(),
+            None => {
+                let mut run = Run { context, subqueries: &self.subqueries, held: 0, cut_off: 0 };
+                self.rows.next(&self.conditions, &mut run)?
+            }
+        };
+        if found.is_some() {
+            self.left -= 1;
+        }
+        Ok(found)
+    }
+}

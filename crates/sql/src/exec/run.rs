@@ -1,0 +1,194 @@
+//! Opens a plan's operators, runs its subqueries and hands its rows to a callback.
+
+use rustydb_value::ValueRef;
+
+use super::batch::Batch;
+use super::{aggregate, distinct, filter, join, limit, scan, set_operation, sort, values, virtual_scan};
+use crate::context::ExecContext;
+use crate::error::SqlError;
+use crate::expr::eval::SubqueryValue;
+use crate::expr::types::ExprType;
+use crate::expr::vector::{Vector, set_text};
+use crate::expr::Kind;
+use crate::plan::{Access, Plan, SelectPlan};
+use crate::session::UserVariable;
+
+/// What all operators of a running plan share.
+pub struct Run<'r, 'c> {
+    /// The transaction, the session, limits.
+    pub context: &'r mut ExecContext<'c>,
+    /// Results of the plan's subqueries.
+    pub subqueries: &'r [SubqueryValue],
+    /// Bytes that operators hold.
+    pub held: usize,
+    /// Rows that a LIMIT of the whole query cut off, when they are counted.
+    pub cut_off: u64,
+}
+
+impl Run<'_, '_> {
+    /// Ends the statement if it was cancelled.
+    pub fn check(&self) -> Result<(), SqlError> {
+        use rustydb_transaction::CancelReason as R;
+        match self.context.eval.cancel.reason() {
+            None => Ok(()),
+            Some(R::Timeout) => Err(SqlError::max_execution_time()),
+            Some(R::Shutdown) => Err(SqlError::server_shutdown()),
+            Some(_) => Err(SqlError::query_interrupted()),
+        }
+    }
+
+    /// Charges memory to the statement; refused beyond its limit.
+    pub fn hold(&mut self, bytes: usize, purpose: &str) -> Result<(), SqlError> {
+        self.held += bytes;
+        let limit = self.context.memory_limit;
+        if self.held <= limit {
+            return Ok(());
+        }
+        if purpose == "sort" {
+            return Err(SqlError::new(
+                1038,
+                b"HY001",
+                "Out of sort memory, consider increasing server sort buffer size",
+            ));
+        }
+        Err(SqlError::memory_capacity(limit, purpose, "The statement was refused."))
+    }
+
+    /// Gives memory back.
+    pub fn release(&mut self, bytes: usize) {
+        self.held = self.held.saturating_sub(bytes);
+    }
+}
+
+/// An operator that gives batches.
+pub trait Operator {
+    /// The next batch, never empty; None at the end.
+    fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError>;
+}
+
+/// Opens the operator of a plan.
+pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
+    match plan {
+        Plan::Dual => Box::new(values::Dual::default()),
+        Plan::Values(rows) => Box::new(values::Values::new(rows)),
+        Plan::Scan(scan) => match &scan.access {
+            Access::Index(_) => Box::new(scan::TableScan::new(scan)),
+            Access::Virtual(_) => Box::new(virtual_scan::VirtualScan::new(scan)),
+        },
+        Plan::Derived(plan) => Box::new(values::Derived::new(plan)),
+        Plan::Join(node) => join::open_join(node),
+        Plan::Filter { input, predicates } => Box::new(filter::Filter::new(open(input), predicates)),
+        Plan::Aggregate(node) => Box::new(aggregate::HashAggregate::new(open(&node.input), node)),
+        Plan::Project { input, exprs } => Box::new(filter::Project::new(open(input), exprs)),
+        Plan::Distinct { input, types } => Box::new(distinct::Distinct::new(open(input), types)),
+        Plan::Sort { input, keys, limit } => Box::new(sort::Sort::new(open(input), keys, limit.as_ref())),
+        Plan::Limit { input, limit, counts } => Box::new(limit::Limit::new(open(input), limit, *counts)),
+        Plan::Narrow { input, width } => Box::new(filter::Narrow::new(open(input), *width)),
+        Plan::SetOperation(node) => Box::new(set_operation::SetOperations::new(node)),
+    }
+}
+
+/// Runs the subqueries of a plan, in order.
+pub fn run_subqueries(plan: &SelectPlan, context: &mut ExecContext<'_>) -> Result<Vec<SubqueryValue>, SqlError> {
+    let mut out = Vec::with_capacity(plan.subplans.len());
+    for subplan in &plan.subplans {
+        out.push(run_subquery(subplan, context)?);
+    }
+    Ok(out)
+}
+
+fn run_subquery(plan: &SelectPlan, context: &mut ExecContext<'_>) -> Result<SubqueryValue, SqlError> {
+    let inner = run_subqueries(plan, context)?;
+    let mut run = Run { context, subqueries: &inner, held: 0, cut_off: 0 };
+    let mut operator = open(&plan.root);
+    let mut parts: Vec<Vector> = Vec::new();
+    let mut rows = 0;
+    while let Some(batch) = operator.next(&mut run)? {
+        run.hold(batch.memory(), "subquery")?;
+        rows += batch.rows;
+        if let Some(first) = batch.columns.into_iter().next() {
+            parts.push(first);
+        }
+        run.check()?;
+    }
+    let values = if parts.is_empty() { None } else { Some(Vector::concat(&parts)?) };
+    Ok(SubqueryValue { values, rows })
+}
+
+/// The callback that takes the rows.
+pub type RowSink<'s> = dyn FnMut(&[ValueRef<'_>]) -> Result<(), SqlError> + 's;
+
+/// Runs a plan. Every row is given to `sink` as one cell per column; a plan with INTO gives none and sets
+/// its variables instead.
+pub fn run(plan: &SelectPlan, context: &mut ExecContext<'_>, sink: &mut RowSink<'_>) -> Result<(), SqlError> {
+    let subqueries = run_subqueries(plan, context)?;
+    let mut run = Run { context, subqueries: &subqueries, held: 0, cut_off: 0 };
+    let mut operator = open(&plan.root);
+    let mut found = 0u64;
+    if plan.into.is_some() {
+        let mut rows = Vec::new();
+        while let Some(batch) = operator.next(&mut run)? {
+            found += batch.rows as u64;
+            rows.push(batch);
+            if found > 1 {
+                return Err(SqlError::new(1172, b"42000", "Result consisted of more than one row"));
+            }
+        }
+        drop(operator);
+        return assign_into(plan, &rows, run.context);
+    }
+    while let Some(batch) = operator.next(&mut run)? {
+        found += batch.rows as u64;
+        give_rows(&batch, &plan.types, sink)?;
+        run.check()?;
+    }
+    drop(operator);
+    let found = found + run.cut_off;
+    run.context.eval.session.found_rows = found;
+    Ok(())
+}
+
+fn assign_into(plan: &SelectPlan, rows: &[Batch], context: &mut ExecContext<'_>) -> Result<(), SqlError> {
+    let Some(names) = &plan.into else { return Ok(()) };
+    let Some(batch) = rows.first() else {
+        let warning = SqlError::new(1329, b"02000", "No data - zero rows fetched, selected, or processed");
+        context.eval.session.warn(&warning);
+        return Ok(());
+    };
+    for ((name, column), ty) in names.iter().zip(&batch.columns).zip(&plan.types) {
+        let value = column.value(0, ty);
+        let variable = UserVariable { value, collation: ty.collation };
+        context.eval.session.set_user_variable(name, variable)?;
+    }
+    Ok(())
+}
+
+/// Hands the rows of a batch to the sink. One vector of cells serves all of them.
+fn give_rows(batch: &Batch, types: &[ExprType], sink: &mut RowSink<'_>) -> Result<(), SqlError> {
+    // SET members are joined once per batch: a cell only borrows.
+    let texts: Vec<Option<Vec<String>>> = batch
+        .columns
+        .iter()
+        .zip(types)
+        .map(|(column, ty)| match &ty.kind {
+            Kind::Set(members) => {
+                Some((0..batch.rows).map(|row| set_text(members, column.as_uints().at(row))).collect())
+            }
+            _ => None,
+        })
+        .collect();
+    let mut cells: Vec<ValueRef<'_>> = Vec::with_capacity(batch.columns.len());
+    for row in 0..batch.rows {
+        cells.clear();
+        for ((column, ty), text) in batch.columns.iter().zip(types).zip(&texts) {
+            cells.push(match text {
+                Some(texts) if !column.is_null(row) => {
+                    texts.get(row).map_or(ValueRef::Null, |t| ValueRef::Text(t.as_str()))
+                }
+                _ => column.cell(row, ty),
+            });
+        }
+        sink(&cells)?;
+    }
+    Ok(())
+}

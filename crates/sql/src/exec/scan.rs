@@ -1,0 +1,307 @@
+//! Reads a table through one of its indexes, in batches.
+//!
+//! Entries come in the order of the index from the snapshot (or, for FOR UPDATE and FOR SHARE, from locking
+//! reads one by one). An index entry leads to its row by the primary key, unless the entry itself holds
+//! every column that is wanted. Of a row only those columns are decoded, each into a vector of its class.
+//!
+//! The first batch holds 16 rows, each next one four times as many up to 1,024; a limit that is known stops
+//! the scan at its last row.
+
+use std::sync::Arc;
+
+use rustydb_transaction::{Direction, EntryBatch, KeyRange, Scan as TreeScan, Tree};
+use rustydb_value::{TimeZone, TypeKind, Value, ValueRef};
+
+use super::batch::{Batch, FIRST_ROWS, MAX_ROWS};
+use super::entry_columns::EntryReader;
+use super::key_range::{Ranges, key_ranges};
+use super::matching::LockedRows;
+use super::run::{Operator, Run};
+use crate::error::SqlError;
+use crate::expr::eval::{Frame, filter};
+use crate::expr::types::ExprType;
+use crate::expr::vector::{Builder, Vector};
+use crate::plan::{Access, IndexAccess, Scan};
+use crate::stored::{IndexEntry, RowReader, damaged};
+
+/// Where entries come from.
+enum Source {
+    /// Keys that are looked up one by one.
+    Points { keys: Vec<Vec<u8>>, next: usize },
+    /// Ranges, read one after the other.
+    Ranges { ranges: Vec<KeyRange>, next: usize, scan: Option<TreeScan> },
+    /// Locking reads.
+    Locked(Box<LockedRows>),
+    /// Nothing more.
+    Done,
+}
+
+/// The scan of a stored table.
+pub struct TableScan<'p> {
+    plan: &'p Scan,
+    reader: RowReader,
+    entries: Option<EntryReader>,
+    tree: Option<Arc<Tree>>,
+    rows_tree: Option<Arc<Tree>>,
+    source: Option<Source>,
+    /// Rows to give in the next batch.
+    size: usize,
+    /// Rows that anybody will still read.
+    wanted: u64,
+    types: Vec<ExprType>,
+}
+
+impl<'p> TableScan<'p> {
+    /// Of this plan; opened by the first call of `next`, or by [`TableScan::open`].
+    pub fn new(plan: &'p Scan) -> TableScan<'p> {
+        let def = &plan.table.def;
+        let types = plan
+            .columns
+            .iter()
+            .filter_map(|at| def.columns.get(*at))
+            .map(|c| ExprType::of_column(&c.ty, c.nullable))
+            .collect();
+        let entries = match &plan.access {
+            Access::Index(IndexAccess { index, covering: true, .. }) => EntryReader::new(def, *index, &plan.columns),
+            _ => None,
+        };
+        TableScan {
+            plan,
+            reader: RowReader::new(def.clone()),
+            entries,
+            tree: None,
+            rows_tree: None,
+            source: None,
+            size: FIRST_ROWS,
+            wanted: u64::MAX,
+            types,
+        }
+    }
+
+    fn access(&self) -> Option<&'p IndexAccess> {
+        match &self.plan.access {
+            Access::Index(access) => Some(access),
+            Access::Virtual(_) => None,
+        }
+    }
+
+    /// Begins (again), with the row that a lookup join looks up.
+    pub fn open(&mut self, run: &mut Run<'_, '_>, outer: &Frame<'_>) -> Result<(), SqlError> {
+        let plan = self.plan;
+        let Some(access) = self.access() else { return Err(SqlError::unknown("plan: no index")) };
+        if self.tree.is_none() {
+            let def = &plan.table.def;
+            let Some(index) = def.all_indexes().nth(access.index) else {
+                return Err(SqlError::unknown("plan: an index is missing"));
+            };
+            self.tree = Some(run.context.engine().tree(index.tree)?);
+            if access.index != 0 && self.entries.is_none() {
+                self.rows_tree = Some(run.context.engine().tree(def.primary.tree)?);
+            }
+        }
+        self.wanted = match &plan.limit {
+            Some(limit) => {
+                let params = run.context.eval.params;
+                limit.offset.resolve(params)?.saturating_add(limit.count.resolve(params)?)
+            }
+            None => u64::MAX,
+        };
+        if self.wanted == 0 {
+            self.source = Some(Source::Done);
+            return Ok(());
+        }
+        let ranges = key_ranges(&plan.table.def, access, outer, &mut run.context.eval)?;
+        if let Some(lock) = plan.lock {
+            let rows = LockedRows::open(
+                self.reader.clone(),
+                access.index,
+                ranges,
+                plan.reverse,
+                lock,
+                plan.columns.clone(),
+                run,
+            )?;
+            self.source = Some(Source::Locked(Box::new(rows)));
+            return Ok(());
+        }
+        self.source = Some(match ranges {
+            Ranges::Points(mut keys) => {
+                if plan.reverse {
+                    keys.reverse();
+                }
+                Source::Points { keys, next: 0 }
+            }
+            Ranges::Ranges(mut ranges) => {
+                if plan.reverse {
+                    ranges.reverse();
+                }
+                Source::Ranges { ranges, next: 0, scan: None }
+            }
+        });
+        Ok(())
+    }
+
+    /// Adds entries of the index to a batch; whether there may be more.
+    fn fill(&mut self, run: &mut Run<'_, '_>, batch: &mut EntryBatch, most: usize) -> Result<bool, SqlError> {
+        let Some(tree) = &self.tree else { return Ok(false) };
+        let direction = if self.plan.reverse { Direction::Backward } else { Direction::Forward };
+        match &mut self.source {
+            Some(Source::Points { keys, next }) => {
+                while batch.len() < most {
+                    let Some(key) = keys.get(*next) else { return Ok(false) };
+                    *next += 1;
+                    run.context.txn.get(tree, key, |value| batch.push(key, value))?;
+                }
+                Ok(*next < keys.len())
+            }
+            Some(Source::Ranges { ranges, next, scan }) => {
+                while batch.len() < most {
+                    if scan.is_none() {
+                        let Some(range) = ranges.get_mut(*next) else { return Ok(false) };
+                        *next += 1;
+                        let range = std::mem::replace(range, KeyRange::all());
+                        *scan = Some(run.context.txn.scan(tree, range, direction)?);
+                    }
+                    if let Some(open) = scan {
+                        let before = batch.len();
+                        let more = open.next_batch(run.context.txn, batch, most - before)?;
+                        if !more {
+                            *scan = None;
+                        } else if batch.len() == before {
+                            // Only versions that this snapshot does not see: look at the cancel flag.
+                            run.check()?;
+                        }
+                    }
+                }
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The rows that entries of a secondary index lead to.
+    fn rows_of(&self, run: &mut Run<'_, '_>, entries: &EntryBatch) -> Result<EntryBatch, SqlError> {
+        let mut rows = EntryBatch::new();
+        let Some(tree) = &self.rows_tree else { return Ok(rows) };
+        for at in 0..entries.len() {
+            let entry = IndexEntry::read(entries.key(at), entries.value(at))
+                .map_err(|e| damaged(self.reader.table(), e))?;
+            run.context.txn.get(tree, entry.primary_key, |row| rows.push(entry.primary_key, row))?;
+        }
+        Ok(rows)
+    }
+
+    /// The columns of rows.
+    fn decode(&self, rows: &EntryBatch, zone: TimeZone) -> Result<Vec<Vector>, SqlError> {
+        let mut stored = Vec::with_capacity(rows.len());
+        for at in 0..rows.len() {
+            stored.push(self.reader.row(rows.value(at))?);
+        }
+        let mut out = Vec::with_capacity(self.types.len());
+        for (column, ty) in self.plan.columns.iter().zip(&self.types) {
+            let timestamp = is_timestamp(&self.plan.table.def, *column);
+            let mut builder = Builder::of(ty, stored.len());
+            for row in &stored {
+                let value = row.value(*column)?;
+                builder.push(if timestamp { to_local(value, zone) } else { value });
+            }
+            out.push(builder.finish());
+        }
+        Ok(out)
+    }
+
+    /// The columns of index entries that hold them all.
+    fn decode_entries(&self, reader: &EntryReader, entries: &EntryBatch, zone: TimeZone) -> Result<Vec<Vector>, SqlError> {
+        let def = &self.plan.table.def;
+        let at = self.access().map_or(0, |a| a.index);
+        let mut builders: Vec<Builder> = self.types.iter().map(|ty| Builder::of(ty, entries.len())).collect();
+        let mut values: Vec<Value> = Vec::new();
+        for entry in 0..entries.len() {
+            reader.read(def, at, entries.key(entry), entries.value(entry), &mut values)?;
+            for ((builder, value), column) in builders.iter_mut().zip(&values).zip(&self.plan.columns) {
+                let value = value.as_ref();
+                builder.push(if is_timestamp(def, *column) { to_local(value, zone) } else { value });
+            }
+        }
+        Ok(builders.into_iter().map(Builder::finish).collect())
+    }
+}
+
+fn is_timestamp(def: &rustydb_catalog::TableDef, column: usize) -> bool {
+    def.columns.get(column).is_some_and(|c| matches!(c.ty.kind, TypeKind::Timestamp { .. }))
+}
+
+/// A TIMESTAMP as the session sees it.
+pub fn to_local(value: ValueRef<'_>, zone: TimeZone) -> ValueRef<'_> {
+    match value {
+        ValueRef::DateTime(utc) => utc.to_local(zone).map_or(ValueRef::Null, ValueRef::DateTime),
+        other => other,
+    }
+}
+
+impl Operator for TableScan<'_> {
+    fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        if self.source.is_none() {
+            let subqueries = run.subqueries;
+            self.open(run, &Frame::constant().with_subqueries(subqueries))?;
+        }
+        let zone = run.context.eval.session.settings.time_zone;
+        loop {
+            if self.wanted == 0 || matches!(self.source, Some(Source::Done)) {
+                return Ok(None);
+            }
+            run.check()?;
+            let mut most = self.size;
+            if self.plan.filter.is_empty() {
+                most = most.min(usize::try_from(self.wanted).unwrap_or(usize::MAX));
+            }
+            self.size = (self.size * 4).min(MAX_ROWS);
+            let mut entries = EntryBatch::new();
+            let mut filtered = false;
+            let (more, columns, rows) = if let Some(Source::Locked(locked)) = &mut self.source {
+                let mut more = true;
+                while entries.len() < most {
+                    match locked.next(&self.plan.filter, run)? {
+                        Some((key, row)) => entries.push(&key, &row),
+                        None => {
+                            more = false;
+                            break;
+                        }
+                    }
+                    if entries.len() as u64 >= self.wanted {
+                        break;
+                    }
+                }
+                filtered = true;
+                (more, self.decode(&entries, zone)?, entries.len())
+            } else {
+                let more = self.fill(run, &mut entries, most)?;
+                if let Some(reader) = &self.entries {
+                    (more, self.decode_entries(reader, &entries, zone)?, entries.len())
+                } else if self.rows_tree.is_some() {
+                    let rows = self.rows_of(run, &entries)?;
+                    (more, self.decode(&rows, zone)?, rows.len())
+                } else {
+                    (more, self.decode(&entries, zone)?, entries.len())
+                }
+            };
+            if !more {
+                self.source = Some(Source::Done);
+            }
+            let mut batch = Batch { columns, rows };
+            if !filtered && !self.plan.filter.is_empty() && rows > 0 {
+                let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
+                let kept = filter(&self.plan.filter, &frame, &mut run.context.eval)?;
+                batch = batch.select(kept.as_ref())?;
+            }
+            if batch.rows == 0 {
+                continue;
+            }
+            if batch.rows as u64 > self.wanted {
+                batch = batch.slice(0, usize::try_from(self.wanted).unwrap_or(batch.rows));
+            }
+            self.wanted -= batch.rows as u64;
+            return Ok(Some(batch));
+        }
+    }
+}

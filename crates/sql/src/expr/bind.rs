@@ -1,0 +1,735 @@
+//! From the syntax tree to bound expressions: names, overloads, coercions.
+//!
+//! A [`Binder`] works in one clause of one query block. What it shares with the rest of the statement
+//! (the session, the text for messages, the values or types of parameter markers, the subqueries found so
+//! far) is in [`Planning`].
+//!
+//! Limits: a subquery may not use columns of the query around it (1235); rows `(a, b)` can be compared
+//! for equality and with IN; JSON, full text, window functions and stored functions are refused.
+
+use rustydb_sql_parser::ast::{self, ExprKind as E};
+use rustydb_value::{Collation, Value};
+
+use super::coerce::{coerce, to_truth};
+use super::compare::unify;
+use super::scope::Scope;
+use super::types::{Class, Coercibility, ExprType, Kind};
+use super::{BoundExpr, Comparison, Node, SubqueryForm};
+use crate::context::BindContext;
+use crate::error::SqlError;
+use crate::function::{self, Call};
+use crate::plan::SelectPlan;
+use crate::plan::aggregate;
+use crate::session::SessionState;
+
+/// What the parts of a statement share while it is bound.
+pub struct Planning<'a, 'c> {
+    /// Tables and the session.
+    pub context: &'a mut BindContext<'c>,
+    /// The text the tree was parsed from: column headings are parts of it.
+    pub sql: &'a str,
+    /// Values of the parameter markers, when they are known: they give the types.
+    pub given: Option<&'a [Value]>,
+    /// Query blocks around the one being bound, for telling a correlated subquery from a wrong name.
+    pub outer: Vec<Scope>,
+    /// Whether a session fact was folded into the plan, so that it must not be kept.
+    pub uncacheable: bool,
+}
+
+impl<'a, 'c> Planning<'a, 'c> {
+    /// For a statement of this text.
+    pub fn new(context: &'a mut BindContext<'c>, sql: &'a str, given: Option<&'a [Value]>) -> Planning<'a, 'c> {
+        Planning { context, sql, given, outer: Vec::new(), uncacheable: false }
+    }
+
+    /// The session.
+    pub fn session(&self) -> &'c SessionState {
+        self.context.session
+    }
+}
+
+/// What a binder does about an aggregate function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AggregateUse {
+    /// Error 1111.
+    Refused,
+    /// Becomes a [`Node::Aggregate`].
+    Allowed,
+}
+
+/// Binds the expressions of one clause.
+pub struct Binder<'p, 'a, 'c> {
+    /// Shared with the statement.
+    pub planning: &'p mut Planning<'a, 'c>,
+    /// Columns that may be named.
+    pub scope: &'p Scope,
+    /// As errors name the clause: `field list`, `where clause`, ...
+    pub clause: &'static str,
+    /// What to do about aggregates.
+    pub aggregates: AggregateUse,
+    /// Subqueries found, in the numbering of [`Node::Subquery`].
+    pub subplans: Vec<SelectPlan>,
+    /// Names of the select list that may be used (HAVING, ORDER BY).
+    pub aliases: &'p [(std::sync::Arc<str>, BoundExpr)],
+    /// Whether an alias is preferred to a column of the same name (ORDER BY), or the other way round.
+    pub aliases_first: bool,
+}
+
+/// Binds one expression over the columns of a scope; for statements without subqueries and aggregates
+/// (SET, the assignments and filters of UPDATE and DELETE, defaults).
+pub fn bind(expr: &ast::Expr, scope: &Scope, planning: &mut Planning<'_, '_>) -> Result<BoundExpr, SqlError> {
+    let mut binder = Binder::new(planning, scope, "field list");
+    let bound = binder.bind(expr)?;
+    if !binder.subplans.is_empty() {
+        return Err(SqlError::not_supported("subquery in this statement"));
+    }
+    Ok(finish(bound, binder.planning.session()))
+}
+
+/// Gives an expression that still has no type (a lone `?`) the type of text.
+pub fn finish(expr: BoundExpr, session: &SessionState) -> BoundExpr {
+    if matches!(expr.node, Node::Parameter(_)) && expr.ty.kind == Kind::Null {
+        let collation = session.settings.collation_connection;
+        return coerce(expr, ExprType::text(16_383, collation, Coercibility::Coercible));
+    }
+    expr
+}
+
+impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
+    /// A binder that refuses aggregates and knows no aliases.
+    pub fn new(planning: &'p mut Planning<'a, 'c>, scope: &'p Scope, clause: &'static str) -> Binder<'p, 'a, 'c> {
+        Binder {
+            planning,
+            scope,
+            clause,
+            aggregates: AggregateUse::Refused,
+            subplans: Vec::new(),
+            aliases: &[],
+            aliases_first: false,
+        }
+    }
+
+    fn session(&self) -> &'c SessionState {
+        self.planning.session()
+    }
+
+    /// Binds an expression and gives it a type if it has none.
+    pub fn bind_typed(&mut self, expr: &ast::Expr) -> Result<BoundExpr, SqlError> {
+        let bound = self.bind(expr)?;
+        Ok(finish(bound, self.session()))
+    }
+
+    /// Binds a condition: its conjuncts, each something that is true or not.
+    pub fn bind_condition(&mut self, expr: &ast::Expr) -> Result<Vec<BoundExpr>, SqlError> {
+        let bound = self.bind(expr)?;
+        let mut out = Vec::new();
+        split_conjuncts(to_truth(bound), &mut out);
+        Ok(out)
+    }
+
+    /// Binds an expression.
+    pub fn bind(&mut self, expr: &ast::Expr) -> Result<BoundExpr, SqlError> {
+        match &expr.kind {
+            E::Literal(literal) => self.literal(literal),
+            E::Parameter(index) => Ok(self.parameter(*index as usize)),
+            E::Column(name) => self.column(name),
+            E::UserVariable(name) => function::variables::bind_user_variable(name.as_str(), self.planning),
+            E::SystemVariable(variable) => function::variables::bind_system_variable(variable, self.planning),
+            E::Assign { variable, value } => {
+                let value = self.bind(value)?;
+                let value = finish(value, self.session());
+                self.planning.uncacheable = true;
+                let ty = value.ty.clone();
+                let name = variable.as_str().to_lowercase().into();
+                Ok(BoundExpr { node: Node::Assign { name, value: Box::new(value) }, ty })
+            }
+            E::Unary { op, expr } => self.unary(*op, expr),
+            E::Binary { op, left, right } => self.binary(*op, left, right),
+            E::And(list) => {
+                let list = self.truths(list)?;
+                let nullable = list.iter().any(|e| e.ty.nullable);
+                Ok(BoundExpr { node: Node::And(list), ty: ExprType::boolean().with_nullable(nullable) })
+            }
+            E::Or(list) => {
+                let list = self.truths(list)?;
+                let nullable = list.iter().any(|e| e.ty.nullable);
+                Ok(BoundExpr { node: Node::Or(list), ty: ExprType::boolean().with_nullable(nullable) })
+            }
+            E::Between(between) => self.between(between),
+            E::InList { expr, list, negated } => self.in_list(expr, list, *negated),
+            E::InSubquery { expr, query, negated } => self.in_subquery(expr, query, *negated),
+            E::Like(like) => {
+                let mut args = vec![self.bind(&like.expr)?, self.bind(&like.pattern)?];
+                if let Some(escape) = &like.escape {
+                    args.push(self.bind(escape)?);
+                }
+                let bound = self.call("like", args)?;
+                if like.negated { self.call("not", vec![bound]) } else { Ok(bound) }
+            }
+            E::Regexp { .. } => Err(SqlError::not_supported("REGEXP")),
+            E::MemberOf { .. } | E::JsonPath(_) => Err(SqlError::not_supported("JSON")),
+            E::IsNull { expr, negated } => {
+                let arg = self.bind(expr)?;
+                self.call(if *negated { "is not null" } else { "isnull" }, vec![arg])
+            }
+            E::IsTruth { expr, truth, negated } => {
+                let arg = self.bind(expr)?;
+                let name = match (truth, negated) {
+                    (ast::Truth::True, false) => "is true",
+                    (ast::Truth::True, true) => "is not true",
+                    (ast::Truth::False, false) => "is false",
+                    (ast::Truth::False, true) => "is not false",
+                    (ast::Truth::Unknown, false) => "isnull",
+                    (ast::Truth::Unknown, true) => "is not null",
+                };
+                self.call(name, vec![arg])
+            }
+            E::Row(list) => Err(SqlError::operand_columns(if list.len() == 1 { 1 } else { 1 })),
+            E::Subquery(query) => self.scalar_subquery(query),
+            E::Exists(query) => {
+                let index = self.subquery(query, true)?;
+                let form = SubqueryForm::Exists { negated: false };
+                Ok(BoundExpr { node: Node::Subquery { index, form }, ty: ExprType::boolean().not_null() })
+            }
+            E::Quantified(quantified) => self.quantified(quantified),
+            E::Case(case) => self.case(case),
+            E::Cast(cast) => {
+                if cast.array || cast.time_zone.is_some() {
+                    return Err(SqlError::not_supported("CAST ... ARRAY or AT TIME ZONE"));
+                }
+                let arg = self.bind(&cast.expr)?;
+                super::cast::bind_cast(arg, &cast.target, self.session())
+            }
+            E::ConvertUsing { expr, charset } => {
+                let arg = self.bind(expr)?;
+                super::cast::bind_convert_using(arg, charset.as_ref().map(ast::Ident::as_str), self.session())
+            }
+            E::Collate { expr, collation } => {
+                let arg = self.bind(expr)?;
+                super::cast::bind_collate(arg, collation.as_str(), self.session())
+            }
+            E::DateArithmetic(arithmetic) => {
+                let date = self.bind(&arithmetic.date)?;
+                let value = self.bind(&arithmetic.interval.value)?;
+                let unit = literal_int(i64::from(function::date::unit_code(arithmetic.interval.unit)));
+                let name = if arithmetic.subtract { "date_sub" } else { "date_add" };
+                self.call(name, vec![date, value, unit])
+            }
+            E::Default(_) => Err(SqlError::not_supported("DEFAULT in an expression")),
+            E::InsertValue(_) => Err(SqlError::not_supported("VALUES() outside of ON DUPLICATE KEY UPDATE")),
+            E::Aggregate(call) => self.aggregate(call),
+            E::Window(_) => Err(SqlError::not_supported("window functions")),
+            E::Function(call) => self.function(call),
+            E::Special(call) => self.special(call),
+            E::OdbcEscape { expr, .. } => self.bind(expr),
+        }
+    }
+
+    fn truths(&mut self, list: &[ast::Expr]) -> Result<Vec<BoundExpr>, SqlError> {
+        list.iter().map(|e| Ok(to_truth(self.bind(e)?))).collect()
+    }
+
+    fn literal(&mut self, literal: &ast::Literal) -> Result<BoundExpr, SqlError> {
+        super::literal::bind_literal(literal, self.session())
+    }
+
+    fn parameter(&self, index: usize) -> BoundExpr {
+        let ty = match self.planning.given.and_then(|given| given.get(index)) {
+            Some(value) if !value.is_null() => {
+                let mut ty = super::eval::value_type(value).with_nullable(true);
+                if ty.class() == Class::Text {
+                    ty.collation = self.session().settings.collation_connection;
+                }
+                ty
+            }
+            _ => ExprType::null(),
+        };
+        BoundExpr { node: Node::Parameter(index), ty }
+    }
+
+    fn column(&mut self, name: &ast::ColumnName) -> Result<BoundExpr, SqlError> {
+        let alias = || {
+            if name.table.is_some() {
+                return None;
+            }
+            let wanted = name.name.as_str();
+            self.aliases
+                .iter()
+                .find(|(alias, _)| rustydb_catalog::definitions::same_name(alias, wanted))
+                .map(|(_, bound)| bound.clone())
+        };
+        if self.aliases_first
+            && let Some(found) = alias()
+        {
+            return Ok(found);
+        }
+        match self.scope.find(name, self.clause) {
+            Ok(index) => self.scope.expression(index).ok_or_else(|| SqlError::unknown("scope")),
+            Err(error) => {
+                if let Some(found) = alias() {
+                    return Ok(found);
+                }
+                if error.code == 1054 && self.planning.outer.iter().any(|s| s.find(name, "").is_ok()) {
+                    return Err(SqlError::not_supported("correlated subquery"));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn unary(&mut self, op: ast::UnaryOp, expr: &ast::Expr) -> Result<BoundExpr, SqlError> {
+        match op {
+            ast::UnaryOp::Plus => self.bind(expr),
+            ast::UnaryOp::Minus => {
+                if let E::Literal(literal) = &expr.kind
+                    && let Some(negative) = super::literal::negative(literal)
+                {
+                    return Ok(negative);
+                }
+                let arg = self.bind(expr)?;
+                self.call("neg", vec![arg])
+            }
+            ast::UnaryOp::Not => {
+                let arg = self.bind(expr)?;
+                // The negated forms of subqueries keep their own three values.
+                if let Node::Subquery { index, form: SubqueryForm::Exists { negated } } = arg.node {
+                    let form = SubqueryForm::Exists { negated: !negated };
+                    return Ok(BoundExpr { node: Node::Subquery { index, form }, ty: arg.ty });
+                }
+                self.call("not", vec![arg])
+            }
+            ast::UnaryOp::BitNot => {
+                let arg = self.bind(expr)?;
+                self.call("~", vec![arg])
+            }
+            ast::UnaryOp::Binary => {
+                let arg = self.bind(expr)?;
+                let length = super::coerce::text_type(&arg.ty, self.session().settings.collation_connection).length;
+                Ok(super::cast::force(arg, ExprType::binary(length.saturating_mul(4))))
+            }
+        }
+    }
+
+    fn binary(
+        &mut self,
+        op: ast::BinaryOp,
+        left: &ast::Expr,
+        right: &ast::Expr,
+    ) -> Result<BoundExpr, SqlError> {
+        use ast::BinaryOp as B;
+        if let Some(op) = comparison_of(op) {
+            return self.comparison(op, left, right);
+        }
+        let name = match op {
+            B::Add => "+",
+            B::Subtract => "-",
+            B::Multiply => "*",
+            B::Divide => "/",
+            B::IntegerDivide => "div",
+            B::Modulo => "%",
+            B::BitOr => "|",
+            B::BitAnd => "&",
+            B::BitXor => "^",
+            B::ShiftLeft => "<<",
+            B::ShiftRight => ">>",
+            B::Xor => "xor",
+            _ => return Err(SqlError::not_supported("SOUNDS LIKE")),
+        };
+        let args = vec![self.bind(left)?, self.bind(right)?];
+        self.call(name, args)
+    }
+
+    fn comparison(&mut self, op: Comparison, left: &ast::Expr, right: &ast::Expr) -> Result<BoundExpr, SqlError> {
+        if let (E::Row(a), E::Row(b)) = (&left.kind, &right.kind) {
+            return self.row_comparison(op, a, b);
+        }
+        let (left, right) = (self.bind(left)?, self.bind(right)?);
+        self.compare(op, left, right)
+    }
+
+    fn row_comparison(
+        &mut self,
+        op: Comparison,
+        a: &[ast::Expr],
+        b: &[ast::Expr],
+    ) -> Result<BoundExpr, SqlError> {
+        if a.len() != b.len() {
+            return Err(SqlError::operand_columns(a.len()));
+        }
+        let all = match op {
+            Comparison::Equal | Comparison::NullSafeEqual => true,
+            Comparison::NotEqual => false,
+            _ => return Err(SqlError::not_supported("order of rows")),
+        };
+        let mut parts = Vec::with_capacity(a.len());
+        for (x, y) in a.iter().zip(b) {
+            parts.push(self.comparison(op, x, y)?);
+        }
+        let nullable = parts.iter().any(|p| p.ty.nullable);
+        let node = if all { Node::And(parts) } else { Node::Or(parts) };
+        Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
+    }
+
+    /// A comparison of two bound operands.
+    pub fn compare(&mut self, op: Comparison, left: BoundExpr, right: BoundExpr) -> Result<BoundExpr, SqlError> {
+        compare(op, left, right, self.session())
+    }
+
+    fn between(&mut self, between: &ast::Between) -> Result<BoundExpr, SqlError> {
+        let mut operands = [self.bind(&between.expr)?, self.bind(&between.low)?, self.bind(&between.high)?];
+        let collation = unify(&mut operands, "between", self.session())?;
+        let [value, low, high] = operands;
+        let side = |op, a: BoundExpr, b: BoundExpr| {
+            let nullable = a.ty.nullable || b.ty.nullable;
+            BoundExpr {
+                node: Node::Compare { op, sides: Box::new([a, b]), collation },
+                ty: ExprType::boolean().with_nullable(nullable),
+            }
+        };
+        let parts = vec![
+            side(Comparison::GreaterEqual, value.clone(), low),
+            side(Comparison::LessEqual, value, high),
+        ];
+        let nullable = parts.iter().any(|p| p.ty.nullable);
+        let both = BoundExpr { node: Node::And(parts), ty: ExprType::boolean().with_nullable(nullable) };
+        if between.negated { self.call("not", vec![both]) } else { Ok(both) }
+    }
+
+    fn in_list(&mut self, expr: &ast::Expr, list: &[ast::Expr], negated: bool) -> Result<BoundExpr, SqlError> {
+        if let E::Row(columns) = &expr.kind {
+            let mut options = Vec::with_capacity(list.len());
+            for item in list {
+                let E::Row(values) = &item.kind else { return Err(SqlError::operand_columns(columns.len())) };
+                options.push(self.row_comparison(Comparison::Equal, columns, values)?);
+            }
+            let nullable = options.iter().any(|p| p.ty.nullable);
+            let any = BoundExpr { node: Node::Or(options), ty: ExprType::boolean().with_nullable(nullable) };
+            return if negated { self.call("not", vec![any]) } else { Ok(any) };
+        }
+        let mut operands = Vec::with_capacity(list.len() + 1);
+        operands.push(self.bind(expr)?);
+        for item in list {
+            operands.push(self.bind(item)?);
+        }
+        let collation = unify(&mut operands, " IN ", self.session())?;
+        let nullable = operands.iter().any(|o| o.ty.nullable);
+        let mut operands = operands.into_iter();
+        let Some(needle) = operands.next() else { return Err(SqlError::operand_columns(1)) };
+        let node = Node::In { needle: Box::new(needle), list: operands.collect(), negated, collation };
+        Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
+    }
+
+    /// Plans a subquery and gives its number.
+    fn subquery(&mut self, query: &ast::Query, only_existence: bool) -> Result<usize, SqlError> {
+        self.planning.outer.push(self.scope.clone());
+        let plan = crate::plan::plan_query(query, self.planning);
+        self.planning.outer.pop();
+        let mut plan = plan?;
+        plan.limit_for_existence(only_existence);
+        self.subplans.push(plan);
+        Ok(self.subplans.len() - 1)
+    }
+
+    fn scalar_subquery(&mut self, query: &ast::Query) -> Result<BoundExpr, SqlError> {
+        let index = self.subquery(query, false)?;
+        let types = self.subplans.get(index).map(SelectPlan::types).unwrap_or(&[]);
+        let [ty] = types else { return Err(SqlError::operand_columns(1)) };
+        let ty = ty.clone().with_nullable(true);
+        Ok(BoundExpr { node: Node::Subquery { index, form: SubqueryForm::Scalar }, ty })
+    }
+
+    fn in_subquery(&mut self, expr: &ast::Expr, query: &ast::Query, negated: bool) -> Result<BoundExpr, SqlError> {
+        let (index, needle, collation, nullable) = self.subquery_beside(expr, query)?;
+        let form = SubqueryForm::In { needle: Box::new(needle), negated, collation };
+        Ok(BoundExpr { node: Node::Subquery { index, form }, ty: ExprType::boolean().with_nullable(nullable) })
+    }
+
+    /// Plans a subquery of one column and brings it and the value beside it to one class: the number of
+    /// the subquery, the value, the collation that compares them, and whether NULL can be met.
+    fn subquery_beside(
+        &mut self,
+        expr: &ast::Expr,
+        query: &ast::Query,
+    ) -> Result<(usize, BoundExpr, Collation, bool), SqlError> {
+        let needle = self.bind(expr)?;
+        let index = self.subquery(query, false)?;
+        let Some(plan) = self.subplans.get_mut(index) else { return Err(SqlError::operand_columns(1)) };
+        let [ty] = plan.types() else { return Err(SqlError::operand_columns(1)) };
+        // The needle and the column meet in one class; the subquery converts its column.
+        let mut sides = [needle, BoundExpr::column(0, "subquery", ty.clone())];
+        let session = self.planning.session();
+        let collation = unify(&mut sides, " IN ", session)?;
+        let [needle, value] = sides;
+        let nullable = needle.ty.nullable || value.ty.nullable;
+        let needle = align_sign(needle, &value.ty);
+        plan.convert_column(value);
+        Ok((index, needle, collation, nullable))
+    }
+
+    fn quantified(&mut self, quantified: &ast::Quantified) -> Result<BoundExpr, SqlError> {
+        match (quantified.op, quantified.all) {
+            (ast::BinaryOp::Equal, false) => self.in_subquery(&quantified.left, &quantified.query, false),
+            (ast::BinaryOp::NotEqual, true) => self.in_subquery(&quantified.left, &quantified.query, true),
+            (op, all) => {
+                let Some(op) = comparison_of(op) else { return Err(SqlError::syntax_usage()) };
+                let (index, needle, collation, _) = self.subquery_beside(&quantified.left, &quantified.query)?;
+                let form = SubqueryForm::Compare { needle: Box::new(needle), op, all, collation };
+                Ok(BoundExpr { node: Node::Subquery { index, form }, ty: ExprType::boolean() })
+            }
+        }
+    }
+
+    fn case(&mut self, case: &ast::Case) -> Result<BoundExpr, SqlError> {
+        let operand = case.operand.as_ref().map(|e| self.bind(e)).transpose()?;
+        let mut whens = Vec::with_capacity(case.branches.len());
+        let mut values = Vec::with_capacity(case.branches.len() + 1);
+        for branch in &case.branches {
+            let when = self.bind(&branch.when)?;
+            whens.push(match &operand {
+                Some(operand) => self.compare(Comparison::Equal, operand.clone(), when)?,
+                None => to_truth(when),
+            });
+            values.push(self.bind(&branch.then)?);
+        }
+        let otherwise = case.otherwise.as_ref().map(|e| self.bind(e)).transpose()?;
+        choose(whens, values, otherwise, "case", self.session())
+    }
+
+    fn aggregate(&mut self, call: &ast::AggregateCall) -> Result<BoundExpr, SqlError> {
+        if self.aggregates == AggregateUse::Refused {
+            return Err(SqlError::invalid_group_function());
+        }
+        if call.over.is_some() {
+            return Err(SqlError::not_supported("window functions"));
+        }
+        let before = std::mem::replace(&mut self.aggregates, AggregateUse::Refused);
+        let bound = aggregate::bind_aggregate(self, call);
+        self.aggregates = before;
+        bound
+    }
+
+    fn function(&mut self, call: &ast::FunctionCall) -> Result<BoundExpr, SqlError> {
+        let name = call.name.as_str().to_ascii_lowercase();
+        if let Some(database) = &call.database {
+            return Err(SqlError::no_such_function(format_args!("{}.{}", database.as_str(), call.name.as_str())));
+        }
+        let mut args = Vec::with_capacity(call.args.len());
+        for arg in &call.args {
+            args.push(self.bind(arg)?);
+        }
+        let wrong = || SqlError::wrong_parameter_count(call.name.as_str());
+        match (name.as_str(), args.len()) {
+            ("if", 3) => {
+                let mut args = args.into_iter();
+                let (Some(when), Some(yes), no) = (args.next(), args.next(), args.next()) else {
+                    return Err(wrong());
+                };
+                choose(vec![to_truth(when)], vec![yes], no, "if", self.session())
+            }
+            ("ifnull", 2) => coalesce(args, "ifnull", self.session()),
+            ("coalesce", 1..) => coalesce(args, "coalesce", self.session()),
+            ("nullif", 2) => {
+                let mut args = args.into_iter();
+                let (Some(a), Some(b)) = (args.next(), args.next()) else { return Err(wrong()) };
+                let a = finish(a, self.session());
+                let equal = self.compare(Comparison::Equal, a.clone(), b)?;
+                let mut ty = a.ty.clone().with_nullable(true);
+                if ty.is_string() {
+                    ty.decimals = super::types::NOT_FIXED;
+                }
+                let null = BoundExpr { node: BoundExpr::null().node, ty: ty.clone() };
+                let node = Node::Case { branches: vec![(equal, null)], otherwise: Some(Box::new(a)) };
+                Ok(BoundExpr { node, ty })
+            }
+            ("if" | "ifnull" | "coalesce" | "nullif", _) => Err(wrong()),
+            _ => self.named_call(call.name.as_str(), args),
+        }
+    }
+
+    fn named_call(&mut self, shown: &str, args: Vec<BoundExpr>) -> Result<BoundExpr, SqlError> {
+        let Some(function) = function::find(shown) else {
+            return Err(match &self.session().database {
+                Some(database) => SqlError::no_such_function(format_args!("{database}.{shown}")),
+                None => SqlError::no_such_function(shown),
+            });
+        };
+        if args.len() < function.arguments.0 || args.len() > function.arguments.1 {
+            return Err(SqlError::wrong_parameter_count(shown));
+        }
+        self.bind_call(function, args)
+    }
+
+    /// A call of a function of the library by name.
+    pub fn call(&mut self, name: &'static str, args: Vec<BoundExpr>) -> Result<BoundExpr, SqlError> {
+        self.named_call(name, args)
+    }
+
+    fn bind_call(&mut self, function: &'static function::Function, args: Vec<BoundExpr>) -> Result<BoundExpr, SqlError> {
+        bind_call(function, args, self.session())
+    }
+
+    fn special(&mut self, call: &ast::SpecialCall) -> Result<BoundExpr, SqlError> {
+        use ast::SpecialCall as S;
+        match call {
+            S::Extract { unit, expr } => {
+                let arg = self.bind(expr)?;
+                let unit = literal_int(i64::from(function::date::unit_code(*unit)));
+                self.call("extract", vec![unit, arg])
+            }
+            S::Trim { side, remove, expr } => {
+                let mut args = vec![self.bind(expr)?];
+                if let Some(remove) = remove {
+                    args.push(self.bind(remove)?);
+                }
+                let name = match side {
+                    None | Some(ast::TrimSide::Both) => "trim",
+                    Some(ast::TrimSide::Leading) => "ltrim",
+                    Some(ast::TrimSide::Trailing) => "rtrim",
+                };
+                let Some(function) = function::find(name) else { return Err(SqlError::no_such_function(name)) };
+                self.bind_call(function, args)
+            }
+            S::TimestampDiff { unit, from, to } => {
+                let unit = literal_int(i64::from(function::date::unit_code(*unit)));
+                let args = vec![unit, self.bind(from)?, self.bind(to)?];
+                self.call("timestampdiff", args)
+            }
+            S::Char { args, charset } => {
+                let mut bound = Vec::with_capacity(args.len());
+                for arg in args {
+                    bound.push(self.bind(arg)?);
+                }
+                let bytes = self.call("char", bound)?;
+                match charset {
+                    Some(charset) => {
+                        super::cast::bind_convert_using(bytes, Some(charset.as_str()), self.session())
+                    }
+                    None => Ok(bytes),
+                }
+            }
+            S::IntervalIndex(args) => {
+                let mut bound = Vec::with_capacity(args.len());
+                for arg in args {
+                    bound.push(self.bind(arg)?);
+                }
+                self.call("interval", bound)
+            }
+            S::GetFormat { .. } => Err(SqlError::not_supported("GET_FORMAT")),
+            S::WeightString { .. } => Err(SqlError::not_supported("WEIGHT_STRING")),
+            S::Match { .. } => Err(SqlError::not_supported("full-text search")),
+            S::JsonValue { .. } => Err(SqlError::not_supported("JSON")),
+        }
+    }
+}
+
+fn comparison_of(op: ast::BinaryOp) -> Option<Comparison> {
+    use ast::BinaryOp as B;
+    Some(match op {
+        B::Equal => Comparison::Equal,
+        B::NullSafeEqual => Comparison::NullSafeEqual,
+        B::NotEqual => Comparison::NotEqual,
+        B::Less => Comparison::Less,
+        B::LessOrEqual => Comparison::LessEqual,
+        B::Greater => Comparison::Greater,
+        B::GreaterOrEqual => Comparison::GreaterEqual,
+        _ => return None,
+    })
+}
+
+/// A small constant.
+pub fn literal_int(value: i64) -> BoundExpr {
+    BoundExpr::literal(&Value::Int(value), ExprType::int(21).not_null())
+}
+
+/// A call of an entry of the library; the number of arguments was checked.
+pub fn bind_call(
+    function: &'static function::Function,
+    args: Vec<BoundExpr>,
+    session: &SessionState,
+) -> Result<BoundExpr, SqlError> {
+    let mut call = Call { args, session, function };
+    let ty = (function.bind)(&mut call)?;
+    let args = call.args.into_iter().map(|arg| finish(arg, session)).collect();
+    Ok(BoundExpr { node: Node::Call { function, args }, ty })
+}
+
+/// A comparison, its sides brought to one class.
+pub fn compare(
+    op: Comparison,
+    left: BoundExpr,
+    right: BoundExpr,
+    session: &SessionState,
+) -> Result<BoundExpr, SqlError> {
+    let mut sides = [left, right];
+    let collation = unify(&mut sides, op.symbol(), session)?;
+    let nullable = op != Comparison::NullSafeEqual && sides.iter().any(|s| s.ty.nullable);
+    let node = Node::Compare { op, sides: Box::new(sides), collation };
+    Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
+}
+
+/// An integer as signed or unsigned as the other side, where the values are hashed.
+fn align_sign(expr: BoundExpr, other: &ExprType) -> BoundExpr {
+    if expr.ty.class().is_integer() && other.class().is_integer() && expr.ty.class() != other.class() {
+        let ty = if other.unsigned { ExprType::uint(21) } else { ExprType::int(21) };
+        return coerce(expr, ty);
+    }
+    expr
+}
+
+/// CASE and IF: all values brought to one type.
+pub fn choose(
+    whens: Vec<BoundExpr>,
+    values: Vec<BoundExpr>,
+    otherwise: Option<BoundExpr>,
+    operation: &str,
+    session: &SessionState,
+) -> Result<BoundExpr, SqlError> {
+    let mut types: Vec<&ExprType> = values.iter().map(|v| &v.ty).collect();
+    let null = ExprType::null();
+    types.push(otherwise.as_ref().map_or(&null, |o| &o.ty));
+    let ty = super::merge::merge_types(&types, operation, session)?;
+    let ty = untyped_as_text(ty, values.iter().chain(&otherwise), session);
+    let values = values.into_iter().map(|v| super::cast::as_type(v, &ty));
+    let branches = whens.into_iter().zip(values).collect();
+    let otherwise = otherwise.map(|o| Box::new(super::cast::as_type(o, &ty)));
+    Ok(BoundExpr { node: Node::Case { branches, otherwise }, ty })
+}
+
+fn coalesce(args: Vec<BoundExpr>, operation: &str, session: &SessionState) -> Result<BoundExpr, SqlError> {
+    let types: Vec<&ExprType> = args.iter().map(|a| &a.ty).collect();
+    let mut ty = super::merge::merge_types(&types, operation, session)?;
+    ty = untyped_as_text(ty, args.iter(), session);
+    // NULL only if every operand may be.
+    ty.nullable = args.iter().all(|a| a.ty.nullable);
+    let args = args.into_iter().map(|a| super::cast::as_type(a, &ty)).collect();
+    Ok(BoundExpr { node: Node::Coalesce(args), ty })
+}
+
+/// A choice between untyped markers is text.
+fn untyped_as_text<'e>(
+    ty: ExprType,
+    mut operands: impl Iterator<Item = &'e BoundExpr>,
+    session: &SessionState,
+) -> ExprType {
+    if ty.kind == Kind::Null && operands.any(|o| matches!(o.node, Node::Parameter(_))) {
+        return ExprType::text(16_383, session.settings.collation_connection, Coercibility::Coercible);
+    }
+    ty
+}
+
+/// The parts of a condition that must all hold.
+pub fn split_conjuncts(expr: BoundExpr, out: &mut Vec<BoundExpr>) {
+    match expr.node {
+        Node::And(list) => {
+            for part in list {
+                split_conjuncts(part, out);
+            }
+        }
+        _ => out.push(expr),
+    }
+}
+
+/// The collation of a name, or 1273.
+pub fn collation_named(name: &str) -> Result<Collation, SqlError> {
+    Collation::from_name(name).ok_or_else(|| SqlError::unknown_collation(name))
+}

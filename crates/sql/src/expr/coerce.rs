@@ -1,0 +1,529 @@
+//! Conversions between classes, as a node of the tree and as a kernel.
+//!
+//! The binder asks for a class with [`coerce`]; what the values already are costs nothing. At run time
+//! [`convert`] does what MySQL does: it reads as much of a text as is a number and warns (1292), rounds
+//! half away from zero, clips what does not fit, and gives NULL with a warning for what is no date.
+
+use arrow_buffer::i256;
+use rustydb_value::temporal::{datetime_from_number, parse_datetime, parse_time, time_from_number};
+use rustydb_value::{Collation, Date, DateMode, DateTime, Decimal, Time, ValueRef};
+
+use super::number::{
+    decimal_from_i256, double_to_i64, double_to_u64, parse_decimal, parse_double, parse_integer, power_of_ten,
+    rescale,
+};
+use super::types::{Class, Coercibility, ExprType, Kind, MAX_SCALE, NOT_FIXED};
+use super::vector::{Builder, Data, Vector, nulls_from, set_text, union_nulls};
+use super::{BoundExpr, Node};
+use crate::context::EvalContext;
+use crate::error::SqlError;
+use crate::session::SessionState;
+use crate::variables::SqlMode;
+
+/// The expression as the class of `ty` (for decimals and times also its scale).
+pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
+    let same = expr.ty.class() == ty.class()
+        && !(expr.ty.is_member() && !ty.is_member())
+        && match ty.class() {
+            Class::Decimal => expr.ty.decimals == ty.decimals,
+            Class::Time | Class::DateTime => expr.ty.decimals <= ty.decimals,
+            _ => true,
+        };
+    if same {
+        return expr;
+    }
+    if let Node::Parameter(_) = expr.node
+        && expr.ty.kind == Kind::Null
+    {
+        // A marker that nothing has given a type yet takes the one it is used as.
+        expr.ty = ty.with_nullable(true);
+        return expr;
+    }
+    if expr.ty.kind == Kind::Null {
+        return BoundExpr { node: Node::Literal(Vector::null(1)), ty: ty.with_nullable(true) };
+    }
+    if !ty.class().is_string()
+        && let Some(number) = super::literal::number_of_bits(&expr)
+    {
+        return coerce(number, ty);
+    }
+    // A text that is no date becomes NULL.
+    let convertible = expr.ty.class().is_temporal() && !expr.ty.is_member();
+    let may_fail = (ty.class().is_temporal() && !convertible) || (ty.class() == Class::Text && expr.ty.class() == Class::Binary);
+    ty.nullable = expr.ty.nullable || may_fail;
+    BoundExpr { node: Node::Coerce(Box::new(expr)), ty }
+}
+
+/// The expression as something that is true or not: numbers as they are, text as DOUBLE.
+pub fn to_truth(expr: BoundExpr) -> BoundExpr {
+    let untyped = matches!(expr.node, Node::Parameter(_)) && expr.ty.kind == Kind::Null;
+    if expr.ty.class().is_string() || untyped { coerce(expr, ExprType::double()) } else { expr }
+}
+
+/// The type of a value as text in a collation.
+pub fn text_type(from: &ExprType, collation: Collation) -> ExprType {
+    let length = from.text_length();
+    match from.kind {
+        Kind::Enum(_) | Kind::Set(_) => {
+            ExprType { decimals: NOT_FIXED, ..ExprType::text(length, from.collation, from.coercibility) }
+        }
+        Kind::Null => ExprType::text(0, collation, Coercibility::Ignorable),
+        Kind::Bit => ExprType::text(length, Collation::BINARY, Coercibility::Implicit),
+        _ if from.is_string() => from.clone(),
+        _ => ExprType::text(length, collation, Coercibility::Coercible),
+    }
+    .with_nullable(from.nullable)
+}
+
+/// Which dates the session accepts.
+pub fn date_mode(session: &SessionState) -> DateMode {
+    let mode = session.settings.sql_mode;
+    DateMode {
+        no_zero_date: mode.has(SqlMode::NO_ZERO_DATE),
+        no_zero_in_date: mode.has(SqlMode::NO_ZERO_IN_DATE),
+        allow_invalid_dates: mode.has(SqlMode::ALLOW_INVALID_DATES),
+    }
+}
+
+/// The number of a time: `hhmmss`.
+fn time_number(time: Time) -> (i64, u32, bool) {
+    (time.to_number(), time.micro(), time.is_negative())
+}
+
+/// A double of the digits and microseconds of a date or time.
+fn temporal_double(number: i64, micros: u32, negative: bool) -> f64 {
+    let fraction = f64::from(micros) / 1e6;
+    number as f64 + if negative { -fraction } else { fraction }
+}
+
+/// A DECIMAL of the digits and microseconds of a date or time, scaled to six digits.
+fn temporal_scaled(number: i64, micros: u32, negative: bool) -> i128 {
+    let fraction = i128::from(micros);
+    i128::from(number) * 1_000_000 + if negative { -fraction } else { fraction }
+}
+
+/// The number, microseconds and sign of a temporal value.
+fn temporal_parts(class: Class, packed: i64) -> (i64, u32, bool) {
+    match class {
+        Class::Date => (Date::from_packed(packed).map_or(0, |d| d.to_number() as i64), 0, false),
+        Class::Time => Time::from_micros(packed, 6).map_or((0, 0, false), time_number),
+        _ => DateTime::from_packed(packed, 6).map_or((0, 0, false), |d| (d.to_number() as i64, d.micro(), false)),
+    }
+}
+
+/// Converts a vector of one type into the class of another.
+pub fn convert(
+    input: &Vector,
+    from: &ExprType,
+    to: &ExprType,
+    rows: usize,
+    context: &mut EvalContext<'_>,
+) -> Result<Vector, SqlError> {
+    if matches!(input.data(), Data::Null) {
+        return Ok(Vector::null(rows));
+    }
+    match to.class() {
+        Class::Null => Ok(Vector::null(rows)),
+        Class::Int => Ok(to_int(input, from, rows, context)),
+        Class::UInt => Ok(to_uint(input, from, rows, context)),
+        Class::Double => Ok(to_double(input, from, to, rows, context)),
+        Class::Decimal => Ok(to_decimal(input, from, to, rows, context)),
+        Class::Text | Class::Binary => Ok(to_string(input, from, to, rows, context)),
+        Class::Date | Class::DateTime | Class::Time => Ok(to_temporal(input, from, to, rows, context)),
+    }
+}
+
+fn truncated(kind: &str, text: &[u8], context: &mut EvalContext<'_>) {
+    let shown = shorten(text);
+    super::eval::warn(context, &SqlError::truncated_wrong_value(kind, shown));
+}
+
+/// A text as warnings quote it.
+pub fn shorten(text: &[u8]) -> String {
+    let cut = text.get(..128).unwrap_or(text);
+    String::from_utf8_lossy(cut).trim_end_matches('\u{fffd}').to_string()
+}
+
+/// The text of an ENUM or SET.
+fn member_text(ty: &ExprType, value: u64) -> String {
+    match &ty.kind {
+        Kind::Set(members) => set_text(members, value),
+        Kind::Enum(members) => super::vector::enum_text(members, value).to_string(),
+        _ => String::new(),
+    }
+}
+
+fn to_int(input: &Vector, from: &ExprType, rows: usize, context: &mut EvalContext<'_>) -> Vector {
+    let nulls = union_nulls(rows, &[input]);
+    let class = from.class();
+    let out = (0..rows)
+        .map(|row| {
+            if input.is_null(row) {
+                return 0;
+            }
+            match class {
+                Class::Int => input.as_ints().at(row),
+                Class::UInt => input.as_uints().at(row) as i64,
+                Class::Double => {
+                    let v = input.as_doubles().at(row);
+                    double_to_i64(v).unwrap_or(if v < 0.0 { i64::MIN } else { i64::MAX })
+                }
+                Class::Decimal => {
+                    let v = decimal_from_i256(input.as_decimals().at(row), from.decimals);
+                    v.to_i64().unwrap_or_else(|_| {
+                        truncated("DECIMAL", &ValueRef::Decimal(v).to_text(), context);
+                        if v.is_negative() { i64::MIN } else { i64::MAX }
+                    })
+                }
+                Class::Text | Class::Binary => {
+                    let text = input.bytes(row);
+                    let parsed = parse_integer(text);
+                    let mut clipped = parsed.clipped;
+                    let value = i64::try_from(parsed.value).unwrap_or_else(|_| {
+                        if parsed.value < 0 {
+                            clipped = true;
+                            i64::MIN
+                        } else {
+                            parsed.value as u64 as i64
+                        }
+                    });
+                    if !parsed.whole || clipped {
+                        truncated("INTEGER", text, context);
+                    }
+                    value
+                }
+                Class::Date | Class::Time | Class::DateTime => {
+                    let (number, micros, negative) = temporal_parts(class, input.as_ints().at(row));
+                    let up = i64::from(micros >= 500_000);
+                    number + if negative { -up } else { up }
+                }
+                Class::Null => 0,
+            }
+        })
+        .collect();
+    Vector::ints(out, nulls)
+}
+
+fn to_uint(input: &Vector, from: &ExprType, rows: usize, context: &mut EvalContext<'_>) -> Vector {
+    let nulls = union_nulls(rows, &[input]);
+    let class = from.class();
+    let out = (0..rows)
+        .map(|row| {
+            if input.is_null(row) {
+                return 0;
+            }
+            match class {
+                Class::Int => input.as_ints().at(row) as u64,
+                Class::UInt => input.as_uints().at(row),
+                Class::Double => {
+                    let v = input.as_doubles().at(row);
+                    double_to_u64(v).unwrap_or_else(|| match double_to_i64(v) {
+                        Some(signed) => signed as u64,
+                        None => {
+                            truncated("INTEGER", &ValueRef::Double(v).to_text(), context);
+                            if v < 0.0 { i64::MIN as u64 } else { u64::MAX }
+                        }
+                    })
+                }
+                Class::Decimal => {
+                    let v = decimal_from_i256(input.as_decimals().at(row), from.decimals);
+                    v.to_u64().unwrap_or_else(|_| {
+                        truncated("DECIMAL", &ValueRef::Decimal(v).to_text(), context);
+                        if v.is_negative() { 0 } else { u64::MAX }
+                    })
+                }
+                Class::Text | Class::Binary => {
+                    let text = input.bytes(row);
+                    let parsed = parse_integer(text);
+                    if !parsed.whole || parsed.clipped {
+                        truncated("INTEGER", text, context);
+                    }
+                    if parsed.value < 0 {
+                        let text = "Cast to unsigned converted negative integer to its positive complement";
+                        super::eval::warn(context, &SqlError::new(1105, b"HY000", text));
+                        i64::try_from(parsed.value).unwrap_or(i64::MIN) as u64
+                    } else {
+                        parsed.value as u64
+                    }
+                }
+                Class::Date | Class::Time | Class::DateTime => {
+                    let (number, micros, negative) = temporal_parts(class, input.as_ints().at(row));
+                    let up = i64::from(micros >= 500_000);
+                    (number + if negative { -up } else { up }) as u64
+                }
+                Class::Null => 0,
+            }
+        })
+        .collect();
+    Vector::uints(out, nulls)
+}
+
+fn to_double(input: &Vector, from: &ExprType, to: &ExprType, rows: usize, context: &mut EvalContext<'_>) -> Vector {
+    let nulls = union_nulls(rows, &[input]);
+    let class = from.class();
+    let single = to.kind == Kind::Float;
+    let out = (0..rows)
+        .map(|row| {
+            if input.is_null(row) {
+                return 0.0;
+            }
+            let value = match class {
+                Class::Int => input.as_ints().at(row) as f64,
+                Class::UInt if from.is_member() => input.as_uints().at(row) as f64,
+                Class::UInt => input.as_uints().at(row) as f64,
+                Class::Double => input.as_doubles().at(row),
+                Class::Decimal => decimal_from_i256(input.as_decimals().at(row), from.decimals).to_f64(),
+                Class::Text | Class::Binary => {
+                    let text = input.bytes(row);
+                    let parsed = parse_double(text);
+                    if (!parsed.whole && !text.is_empty()) || parsed.clipped {
+                        truncated("DOUBLE", text, context);
+                    }
+                    parsed.value
+                }
+                Class::Date | Class::Time | Class::DateTime => {
+                    let (number, micros, negative) = temporal_parts(class, input.as_ints().at(row));
+                    temporal_double(number, micros, negative)
+                }
+                Class::Null => 0.0,
+            };
+            if single { f64::from(value as f32) } else { value }
+        })
+        .collect();
+    Vector::doubles(out, nulls)
+}
+
+/// The largest scaled integer of a type's digits.
+fn decimal_limit(to: &ExprType) -> i256 {
+    let (int, scale) = to.digits();
+    power_of_ten((int + u32::from(scale)).min(65) as u8)
+}
+
+fn to_decimal(input: &Vector, from: &ExprType, to: &ExprType, rows: usize, context: &mut EvalContext<'_>) -> Vector {
+    let class = from.class();
+    let scale = to.decimals.min(MAX_SCALE);
+    let limit = decimal_limit(to);
+    let mut out = Builder::of(to, rows);
+    for row in 0..rows {
+        if input.is_null(row) {
+            out.push_null();
+            continue;
+        }
+        let scaled = match class {
+            Class::Int => rescale(i256::from_i128(i128::from(input.as_ints().at(row))), 0, scale),
+            Class::UInt => rescale(i256::from_i128(i128::from(input.as_uints().at(row))), 0, scale),
+            Class::Decimal => rescale(input.as_decimals().at(row), from.decimals, scale),
+            Class::Double => {
+                let v = input.as_doubles().at(row);
+                Decimal::from_f64(v).ok().and_then(|d| d.round(scale).ok()).map(|d| i256::from_le_bytes(d.to_le_bytes()))
+            }
+            Class::Text | Class::Binary => {
+                let text = input.bytes(row);
+                let parsed = parse_decimal(text);
+                if !parsed.whole || parsed.clipped {
+                    truncated("DECIMAL", text, context);
+                }
+                parsed.value.round(scale).ok().map(|d| i256::from_le_bytes(d.to_le_bytes()))
+            }
+            Class::Date | Class::Time | Class::DateTime => {
+                let (number, micros, negative) = temporal_parts(class, input.as_ints().at(row));
+                rescale(i256::from_i128(temporal_scaled(number, micros, negative)), 6, scale)
+            }
+            Class::Null => None,
+        };
+        match scaled.filter(|v| v.wrapping_abs() < limit) {
+            Some(v) if to.unsigned && v.is_negative() => {
+                out_of_range(input, from, row, context);
+                out.push_scaled(i256::ZERO);
+            }
+            Some(v) => out.push_scaled(v),
+            None => {
+                out_of_range(input, from, row, context);
+                let most = limit.wrapping_sub(i256::ONE);
+                let negative = match class {
+                    Class::Double => input.as_doubles().at(row) < 0.0,
+                    Class::Decimal => input.as_decimals().at(row).is_negative(),
+                    Class::Int | Class::Time => input.as_ints().at(row) < 0,
+                    Class::Text | Class::Binary => input.bytes(row).trim_ascii_start().first() == Some(&b'-'),
+                    _ => false,
+                };
+                out.push_scaled(if negative { most.wrapping_neg() } else { most });
+            }
+        }
+    }
+    out.finish()
+}
+
+fn out_of_range(input: &Vector, from: &ExprType, row: usize, context: &mut EvalContext<'_>) {
+    let text = input.cell(row, from).to_text();
+    let warning = SqlError::new(1264, b"22003", format!("Out of range value for column '{}' at row 1", shorten(&text)));
+    super::eval::warn(context, &warning);
+}
+
+fn to_string(input: &Vector, from: &ExprType, to: &ExprType, rows: usize, context: &mut EvalContext<'_>) -> Vector {
+    let mut out = Builder::of(to, rows);
+    let mut buffer = Vec::new();
+    let text_wanted = to.class() == Class::Text;
+    for row in 0..rows {
+        if input.is_null(row) {
+            out.push_null();
+            continue;
+        }
+        match from.class() {
+            Class::Text => out.push_bytes(input.bytes(row)),
+            Class::Binary if !text_wanted => out.push_bytes(input.bytes(row)),
+            Class::Binary => {
+                let bytes = input.bytes(row);
+                match std::str::from_utf8(bytes) {
+                    Ok(text) => out.push(ValueRef::Text(text)),
+                    Err(error) => {
+                        let bad = bytes.get(error.valid_up_to()..).unwrap_or(&[]);
+                        let shown: String = bad.iter().take(6).map(|b| format!("\\x{b:02X}")).collect();
+                        super::eval::warn(context, &SqlError::invalid_character_string("utf8mb4", shown));
+                        out.push_null();
+                    }
+                }
+            }
+            _ if from.is_member() => {
+                out.push_bytes(member_text(from, input.as_uints().at(row)).as_bytes());
+            }
+            _ => {
+                buffer.clear();
+                input.cell(row, from).write_text(&mut buffer);
+                out.push_bytes(&buffer);
+            }
+        }
+    }
+    out.finish()
+}
+
+/// A text as DATETIME in the session's zone; None with a warning if it is none.
+pub fn read_datetime(text: &[u8], fsp: u8, what: &str, context: &mut EvalContext<'_>) -> Option<DateTime> {
+    let mode = date_mode(context.session);
+    match parse_datetime(text, fsp, mode) {
+        Some(parsed) => {
+            if parsed.truncated {
+                truncated(if parsed.has_time { what } else { "date" }, text, context);
+            }
+            match parsed.offset {
+                Some(zone) => parsed.value.to_utc(zone)?.to_local(context.session.settings.time_zone),
+                None => Some(parsed.value),
+            }
+        }
+        None => {
+            if what == "date" {
+                truncated(what, text, context);
+            } else {
+                incorrect(what, text, context);
+            }
+            None
+        }
+    }
+}
+
+fn incorrect(what: &str, text: &[u8], context: &mut EvalContext<'_>) {
+    let warning = SqlError::new(1292, b"22007", format!("Incorrect {what} value: '{}'", shorten(text)));
+    super::eval::warn(context, &warning);
+}
+
+/// Rounds a DATETIME to the digits of its type.
+fn round_datetime(value: DateTime, fsp: u8) -> Option<DateTime> {
+    if value.fsp() <= fsp && value.micro().is_multiple_of(10u32.pow(6 - u32::from(fsp.min(6)))) {
+        return Some(value);
+    }
+    value.round(fsp)
+}
+
+fn to_temporal(input: &Vector, from: &ExprType, to: &ExprType, rows: usize, context: &mut EvalContext<'_>) -> Vector {
+    let (class, target, fsp) = (from.class(), to.class(), to.decimals.min(6));
+    let mut out = Vec::with_capacity(rows);
+    let mut valid = Vec::with_capacity(rows);
+    let today = context.session.now().date();
+    for row in 0..rows {
+        let value = if input.is_null(row) {
+            None
+        } else {
+            match target {
+                Class::Time => {
+                    one_time(input, from, class, row, fsp, context).and_then(|t| t.round(fsp)).map(Time::micros)
+                }
+                _ => {
+                    let what = if target == Class::Date { "date" } else { "datetime" };
+                    let moment = match class {
+                        Class::Date => Date::from_packed(input.as_ints().at(row)).map(DateTime::from_date),
+                        Class::DateTime => DateTime::from_packed(input.as_ints().at(row), 6),
+                        Class::Time => DateTime::from_date(today).add_micros(input.as_ints().at(row)),
+                        Class::Text | Class::Binary => {
+                            read_datetime(input.bytes(row), if target == Class::Date { 6 } else { fsp }, what, context)
+                        }
+                        _ if from.is_member() => {
+                            let text = member_text(from, input.as_uints().at(row));
+                            read_datetime(text.as_bytes(), fsp, what, context)
+                        }
+                        _ => {
+                            let number = to_int(&input.slice(row, 1), from, 1, context).as_ints().at(0);
+                            let read = datetime_from_number(number, date_mode(context.session));
+                            if read.is_none() {
+                                incorrect(what, &input.cell(row, from).to_text(), context);
+                            }
+                            read
+                        }
+                    };
+                    if target == Class::Date {
+                        moment.map(|m| m.date().packed())
+                    } else {
+                        moment.and_then(|m| round_datetime(m, fsp)).map(DateTime::packed)
+                    }
+                }
+            }
+        };
+        valid.push(value.is_some());
+        out.push(value.unwrap_or(0));
+    }
+    Vector::ints(out, nulls_from(valid))
+}
+
+fn one_time(
+    input: &Vector,
+    from: &ExprType,
+    class: Class,
+    row: usize,
+    fsp: u8,
+    context: &mut EvalContext<'_>,
+) -> Option<Time> {
+    match class {
+        Class::Time => Time::from_micros(input.as_ints().at(row), 6),
+        Class::DateTime => DateTime::from_packed(input.as_ints().at(row), 6).map(DateTime::time),
+        Class::Date => Some(Time::ZERO),
+        Class::Text | Class::Binary => {
+            let text = input.bytes(row);
+            match parse_time(text, fsp) {
+                Some(parsed) => {
+                    if parsed.truncated {
+                        truncated("time", text, context);
+                    }
+                    Some(parsed.value)
+                }
+                None => {
+                    truncated("time", text, context);
+                    None
+                }
+            }
+        }
+        _ => {
+            let number = to_int(&input.slice(row, 1), from, 1, context).as_ints().at(0);
+            match time_from_number(number) {
+                Some((time, clamped)) => {
+                    if clamped {
+                        truncated("time", &input.cell(row, from).to_text(), context);
+                    }
+                    Some(time)
+                }
+                None => {
+                    truncated("time", &input.cell(row, from).to_text(), context);
+                    None
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! Comparison: which class two values are compared in, and the kernels that compare.
+//!
+//! MySQL's rules, in order: a date or time with anything is compared as a date or time (a constant text
+//! beside it must be one, error 1525); two strings by their collation; integers exactly, whatever their
+//! signs; decimals with integers exactly; everything else as DOUBLE. A constant text beside an integer
+//! column that is exactly an integer is taken as one, so that the column's index can be used.
+//!
+//! Text is compared only through its collation, never byte by byte.
+
+use std::cmp::Ordering;
+
+use rustydb_value::{Collation, DateTime, Value};
+
+use super::coerce::{coerce, text_type};
+use super::number::{parse_decimal, parse_integer};
+use super::types::{Class, Coercibility, ExprType, Kind, is_binary_order};
+use super::vector::{Vector, union_nulls};
+use super::{BoundExpr, Comparison, Node};
+use crate::error::SqlError;
+use crate::session::SessionState;
+
+/// The class in which values of two types are compared.
+pub fn comparison_class(a: &ExprType, b: &ExprType) -> Class {
+    let of = |t: &ExprType| if t.is_member() { Class::Text } else { t.class() };
+    let (x, y) = (of(a), of(b));
+    match (x, y) {
+        (Class::Null, other) | (other, Class::Null) => other,
+        (p, q) if p == q => p,
+        (p, q) if p.is_integer() && q.is_integer() => Class::Int,
+        (p, q) if p.is_temporal() && q.is_temporal() => Class::DateTime,
+        // A TIME with a number is compared as the number; a date with anything as a date.
+        (Class::Time, Class::Text | Class::Binary) | (Class::Text | Class::Binary, Class::Time) => Class::Time,
+        (Class::Date | Class::DateTime, _) | (_, Class::Date | Class::DateTime) => Class::DateTime,
+        (Class::Time, q) | (q, Class::Time) => {
+            if q == Class::Double {
+                Class::Double
+            } else {
+                Class::Decimal
+            }
+        }
+        (p, q) if p.is_string() && q.is_string() => Class::Binary,
+        (p, q) if p.is_string() || q.is_string() => Class::Double,
+        (Class::Double, _) | (_, Class::Double) => Class::Double,
+        _ => Class::Decimal,
+    }
+}
+
+/// A constant text that is exactly an integer (or decimal), for a column of that kind.
+fn exact_literal(column: &BoundExpr, constant: &BoundExpr) -> Option<BoundExpr> {
+    let (Node::Column(_), Node::Literal(vector)) = (&column.node, &constant.node) else { return None };
+    if !constant.ty.class().is_string() || vector.is_null(0) {
+        return None;
+    }
+    let text = vector.bytes(0);
+    match column.ty.class() {
+        Class::Int | Class::UInt if column.ty.is_integer() => {
+            let parsed = parse_integer(text);
+            if !parsed.whole || parsed.clipped {
+                return None;
+            }
+            let length = u32::try_from(text.len()).unwrap_or(20);
+            if let Ok(value) = i64::try_from(parsed.value) {
+                return Some(BoundExpr::literal(&Value::Int(value), ExprType::int(length).not_null()));
+            }
+            let value = u64::try_from(parsed.value).ok()?;
+            Some(BoundExpr::literal(&Value::UInt(value), ExprType::uint(length).not_null()))
+        }
+        Class::Decimal => {
+            let parsed = parse_decimal(text);
+            if !parsed.whole || parsed.clipped {
+                return None;
+            }
+            let ty = ExprType::decimal(u32::from(parsed.value.digits()), parsed.value.scale(), false);
+            Some(BoundExpr::literal(&Value::Decimal(parsed.value), ty.not_null()))
+        }
+        _ => None,
+    }
+}
+
+/// Brings the operands of a comparison to one class and says which collation compares them.
+pub fn unify(
+    operands: &mut [BoundExpr],
+    operation: &str,
+    session: &SessionState,
+) -> Result<Collation, SqlError> {
+    // Constants beside a column take its type where nothing is lost.
+    if let Some(column) = operands.iter().position(|o| matches!(o.node, Node::Column(_))) {
+        for at in 0..operands.len() {
+            let better = match (operands.get(column), operands.get(at)) {
+                (Some(c), Some(o)) if at != column => exact_literal(c, o),
+                _ => None,
+            };
+            if let (Some(better), Some(slot)) = (better, operands.get_mut(at)) {
+                *slot = better;
+            }
+        }
+    }
+    let mut class = Class::Null;
+    let mut ty = ExprType::null();
+    for operand in operands.iter() {
+        class = if ty.kind == Kind::Null && class == Class::Null {
+            if operand.ty.is_member() { Class::Text } else { operand.ty.class() }
+        } else {
+            comparison_class(&with_class(&ty, class), &operand.ty)
+        };
+        ty = if operand.ty.kind == Kind::Null { ty } else { operand.ty.clone() };
+    }
+    match class {
+        Class::Null => {
+            // Only NULLs and untyped markers: text.
+            let collation = session.settings.collation_connection;
+            for operand in operands.iter_mut() {
+                take(operand, |o| coerce(o, ExprType::text(0, collation, Coercibility::Coercible)));
+            }
+            Ok(collation)
+        }
+        Class::Text | Class::Binary => {
+            for operand in operands.iter_mut() {
+                if !operand.ty.class().is_string() {
+                    let target = if operand.ty.kind == Kind::Null {
+                        ExprType::text(0, session.settings.collation_connection, Coercibility::Ignorable)
+                    } else {
+                        text_type(&operand.ty, session.settings.collation_connection)
+                    };
+                    take(operand, |o| coerce(o, target));
+                }
+            }
+            let types: Vec<&ExprType> = operands.iter().map(|o| &o.ty).collect();
+            let (collation, _) = combine_collations(&types, operation, session)?;
+            if collation == Collation::BINARY {
+                for operand in operands.iter_mut() {
+                    let length = operand.ty.length;
+                    take(operand, |o| coerce(o, ExprType::binary(length)));
+                }
+            }
+            Ok(collation)
+        }
+        Class::Int | Class::UInt => {
+            for operand in operands.iter_mut() {
+                if !operand.ty.class().is_integer() {
+                    take(operand, |o| coerce(o, ExprType::int(21)));
+                }
+            }
+            Ok(Collation::BINARY)
+        }
+        Class::Decimal => {
+            let (mut int, mut scale) = (1, 0);
+            for operand in operands.iter().filter(|o| o.ty.kind != Kind::Null) {
+                let (i, s) = operand.ty.digits();
+                int = int.max(i);
+                scale = scale.max(s);
+            }
+            let ty = ExprType::decimal(int + u32::from(scale), scale, false);
+            for operand in operands.iter_mut() {
+                take(operand, |o| coerce(o, ty.clone()));
+            }
+            Ok(Collation::BINARY)
+        }
+        Class::Double => {
+            for operand in operands.iter_mut() {
+                take(operand, |o| coerce(o, ExprType::double()));
+            }
+            Ok(Collation::BINARY)
+        }
+        Class::Date | Class::Time | Class::DateTime => {
+            let all_dates = operands.iter().all(|o| matches!(o.ty.class(), Class::Date | Class::Null));
+            let ty = match class {
+                Class::Time => ExprType::time(6),
+                _ if all_dates => ExprType::date(),
+                _ => ExprType::datetime(6),
+            };
+            let dates = operands.iter().any(|o| o.ty.class() == Class::Date)
+                && operands.iter().all(|o| matches!(o.ty.class(), Class::Date | Class::Null) || o.ty.is_string());
+            let mut moments = Vec::with_capacity(operands.len());
+            for operand in operands.iter() {
+                moments.push(if class == Class::Time { None } else { constant_moment(operand, dates, session)? });
+            }
+            // Constant texts without a time of day are dates beside dates.
+            let all_dates = all_dates
+                || (dates
+                    && operands.iter().zip(&moments).all(|(o, m)| {
+                        !o.ty.is_string() || m.is_some_and(|m| m.micros_of_day() == 0)
+                    }));
+            let ty = if all_dates { ExprType::date() } else { ty };
+            for (operand, moment) in operands.iter_mut().zip(moments) {
+                match moment {
+                    Some(moment) if all_dates => {
+                        *operand = BoundExpr::literal(&Value::Date(moment.date()), ExprType::date().not_null());
+                    }
+                    Some(moment) => {
+                        let ty = ExprType::datetime(6).not_null();
+                        *operand = BoundExpr::literal(&Value::DateTime(moment), ty);
+                    }
+                    None => take(operand, |o| coerce(o, ty.clone())),
+                }
+            }
+            Ok(Collation::BINARY)
+        }
+    }
+}
+
+/// A type of some class, standing for the operands seen so far.
+fn with_class(ty: &ExprType, class: Class) -> ExprType {
+    if ty.class() == class {
+        return ty.clone();
+    }
+    match class {
+        Class::Null => ExprType::null(),
+        Class::Int => ExprType::int(21),
+        Class::UInt => ExprType::uint(21),
+        Class::Double => ExprType::double(),
+        Class::Decimal => ExprType::decimal(65, 30, false),
+        Class::Text => ExprType::text(1, Collation::default(), Coercibility::Coercible),
+        Class::Binary => ExprType::binary(1),
+        Class::Date => ExprType::date(),
+        Class::Time => ExprType::time(6),
+        Class::DateTime => ExprType::datetime(6),
+    }
+}
+
+/// The moment that a constant text is; error 1525 if it is none but is compared with one.
+fn constant_moment(
+    operand: &BoundExpr,
+    dates: bool,
+    session: &SessionState,
+) -> Result<Option<DateTime>, SqlError> {
+    let Node::Literal(vector) = &operand.node else { return Ok(None) };
+    if !operand.ty.class().is_string() || vector.is_null(0) {
+        return Ok(None);
+    }
+    let text = vector.bytes(0);
+    let parsed = rustydb_value::temporal::parse_datetime(text, 6, super::coerce::date_mode(session));
+    let moment = parsed.and_then(|parsed| match parsed.offset {
+        Some(zone) => parsed.value.to_utc(zone)?.to_local(session.settings.time_zone),
+        None => Some(parsed.value),
+    });
+    match moment {
+        Some(moment) => Ok(Some(moment)),
+        None => {
+            let kind = if dates { "DATE" } else { "DATETIME" };
+            Err(SqlError::wrong_value(kind, super::coerce::shorten(text)))
+        }
+    }
+}
+
+fn take(slot: &mut BoundExpr, f: impl FnOnce(BoundExpr) -> BoundExpr) {
+    let taken = std::mem::replace(slot, BoundExpr::null());
+    *slot = f(taken);
+}
+
+/// Reconciles collations: the one of lower coercibility wins; of equal rank, a binary order wins over
+/// another of its character set, and Unicode over a smaller set. Else 1267 or 1271.
+pub fn combine_collations(
+    types: &[&ExprType],
+    operation: &str,
+    session: &SessionState,
+) -> Result<(Collation, Coercibility), SqlError> {
+    let mut best: Option<(Collation, Coercibility)> = None;
+    for ty in types {
+        let (collation, rank) = (ty.collation, ty.coercibility);
+        if rank == Coercibility::Ignorable {
+            continue;
+        }
+        let Some((held, held_rank)) = best else {
+            best = Some((collation, rank));
+            continue;
+        };
+        if held == collation || rank > held_rank {
+            best = Some((held, held_rank.min(rank)));
+            continue;
+        }
+        if rank < held_rank {
+            best = Some((collation, rank));
+            continue;
+        }
+        if held == Collation::BINARY || collation == Collation::BINARY {
+            best = Some((Collation::BINARY, rank));
+            continue;
+        }
+        let same_set = held.charset() == collation.charset();
+        let (held_bin, this_bin) = (is_binary_order(held), is_binary_order(collation));
+        if rank != Coercibility::Explicit && same_set && held_bin != this_bin {
+            best = Some((if held_bin { held } else { collation }, rank));
+            continue;
+        }
+        let wide = |c: Collation| c.charset().max_bytes_per_char();
+        if rank != Coercibility::Explicit && !same_set && wide(held) != wide(collation) {
+            best = Some((if wide(held) > wide(collation) { held } else { collation }, rank));
+            continue;
+        }
+        if types.len() == 2 {
+            return Err(SqlError::collation_mix_two(
+                held.name(),
+                held_rank.word(),
+                collation.name(),
+                rank.word(),
+                operation,
+            ));
+        }
+        return Err(SqlError::collation_mix(operation));
+    }
+    Ok(best.unwrap_or((session.settings.collation_connection, Coercibility::Coercible)))
+}
+
+/// How two values of one class are ordered; neither is NULL.
+#[inline]
+pub fn order_at(
+    a: &Vector,
+    ra: usize,
+    b: &Vector,
+    rb: usize,
+    classes: (Class, Class),
+    collation: Collation,
+) -> Ordering {
+    match classes {
+        (Class::Int, Class::UInt) => i128::from(a.as_ints().at(ra)).cmp(&i128::from(b.as_uints().at(rb))),
+        (Class::UInt, Class::Int) => i128::from(a.as_uints().at(ra)).cmp(&i128::from(b.as_ints().at(rb))),
+        (Class::UInt, _) => a.as_uints().at(ra).cmp(&b.as_uints().at(rb)),
+        (Class::Double, _) => a.as_doubles().at(ra).partial_cmp(&b.as_doubles().at(rb)).unwrap_or(Ordering::Equal),
+        (Class::Decimal, _) => a.as_decimals().at(ra).cmp(&b.as_decimals().at(rb)),
+        (Class::Text, _) => collation.compare(a.text(ra), b.text(rb)),
+        (Class::Binary, _) => a.bytes(ra).cmp(b.bytes(rb)),
+        _ => a.as_ints().at(ra).cmp(&b.as_ints().at(rb)),
+    }
+}
+
+/// Compares two vectors row by row.
+pub fn compare_vectors(
+    op: Comparison,
+    a: &Vector,
+    b: &Vector,
+    types: (&ExprType, &ExprType),
+    class: Class,
+    collation: Collation,
+    rows: usize,
+) -> Vector {
+    let classes = match (types.0.class(), types.1.class()) {
+        (Class::Null, other) => (other, other),
+        (other, Class::Null) => (other, other),
+        pair => pair,
+    };
+    if op == Comparison::NullSafeEqual {
+        return Vector::booleans(rows, None, |row| match (a.is_null(row), b.is_null(row)) {
+            (true, true) => true,
+            (false, false) => order_at(a, row, b, row, classes, collation).is_eq(),
+            _ => false,
+        });
+    }
+    let nulls = union_nulls(rows, &[a, b]);
+    if nulls.as_ref().is_some_and(|n| n.null_count() == rows) {
+        return Vector::null(rows);
+    }
+    match classes {
+        (Class::Int, Class::Int) => {
+            let (x, y) = (a.as_ints(), b.as_ints());
+            Vector::booleans(rows, nulls, |row| op.accepts(x.at(row).cmp(&y.at(row))))
+        }
+        (Class::Double, Class::Double) => {
+            let (x, y) = (a.as_doubles(), b.as_doubles());
+            Vector::booleans(rows, nulls, |row| {
+                x.at(row).partial_cmp(&y.at(row)).is_some_and(|order| op.accepts(order))
+            })
+        }
+        _ if class.is_string() => {
+            let valid = nulls.clone();
+            Vector::booleans(rows, nulls, |row| {
+                valid.as_ref().is_none_or(|n| n.is_valid(row))
+                    && op.accepts(order_at(a, row, b, row, classes, collation))
+            })
+        }
+        _ => Vector::booleans(rows, nulls, |row| op.accepts(order_at(a, row, b, row, classes, collation))),
+    }
+}
+
+/// Whether the value of a row is among the items of that row; and whether a NULL leaves it unknown.
+pub fn contains(
+    value: &Vector,
+    ty: &ExprType,
+    items: &[(Vector, &ExprType)],
+    collation: Collation,
+    row: usize,
+) -> (bool, bool) {
+    if value.is_null(row) {
+        return (false, true);
+    }
+    let mut unknown = false;
+    for (item, item_ty) in items {
+        if item.is_null(row) {
+            unknown = true;
+        } else if order_at(value, row, item, row, (ty.class(), item_ty.class()), collation).is_eq() {
+            return (true, false);
+        }
+    }
+    (false, unknown)
+}
+
+/// The rows of a subquery, for IN.
+pub struct ValueSet {
+    keys: hashbrown::HashSet<Vec<u8>>,
+    has_null: bool,
+    empty: bool,
+}
+
+impl ValueSet {
+    /// Collects a vector's values; `ty` is the class of both sides.
+    pub fn build(values: &Vector, rows: usize, ty: &ExprType, collation: Collation) -> ValueSet {
+        let mut set = ValueSet { keys: Default::default(), has_null: false, empty: rows == 0 };
+        for row in 0..rows {
+            if values.is_null(row) {
+                set.has_null = true;
+            } else {
+                let mut key = Vec::new();
+                crate::exec::sort_key::append_value(&mut key, values, row, ty.class(), collation);
+                set.keys.insert(key);
+            }
+        }
+        set
+    }
+
+    /// Whether a value is in it; and whether a NULL leaves it unknown.
+    pub fn contains(&self, value: &Vector, ty: &ExprType, collation: Collation, row: usize) -> (bool, bool) {
+        if self.empty {
+            return (false, false);
+        }
+        if value.is_null(row) {
+            return (false, true);
+        }
+        let mut key = Vec::new();
+        crate::exec::sort_key::append_value(&mut key, value, row, ty.class(), collation);
+        (self.keys.contains(&key), self.has_null)
+    }
+}

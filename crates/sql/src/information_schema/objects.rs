@@ -1,0 +1,261 @@
+//! SCHEMATA, TABLES, COLUMNS, PARTITIONS.
+
+use rustydb_catalog::{ColumnDef, ColumnDefault, RowFormat, TableDef};
+use rustydb_value::{Charset, Collation, DateTime, TypeKind, Value};
+
+use super::{DATABASE, Rows, Source, includes_self, maybe, stored_tables, text};
+use crate::dml::auto_increment::counter_tree;
+use crate::error::SqlError;
+use crate::show::create::{kept_options, plain_default};
+
+pub(super) fn schemata(source: &Source<'_>) -> Result<Rows, SqlError> {
+    let mut rows: Rows = Vec::new();
+    let mut push = |name: &str, collation: Collation| {
+        rows.push(vec![
+            text("def"),
+            text(name),
+            text(collation.charset().name()),
+            text(collation.name()),
+            Value::Null,
+            text("NO"),
+        ]);
+    };
+    if includes_self(source) {
+        push(DATABASE, Collation::UTF8MB3_GENERAL_CI);
+    }
+    let mut databases = source.database.catalog().databases();
+    databases.sort_by(|a, b| a.name.cmp(&b.name));
+    for database in databases {
+        if source.filter.schema.as_ref().is_none_or(|s| *s == database.name) && database.name != DATABASE {
+            push(&database.name, database.collation);
+        }
+    }
+    Ok(rows)
+}
+
+/// A moment of the catalog as a TIMESTAMP cell, in UTC.
+fn moment(micros: u64) -> Value {
+    let seconds = i64::try_from(micros / 1_000_000).unwrap_or(0);
+    match DateTime::from_micros_since_epoch(seconds * 1_000_000, 0) {
+        Some(at) => Value::DateTime(at),
+        None => Value::Null,
+    }
+}
+
+/// The next AUTO_INCREMENT value of a table that has such a column.
+pub(crate) fn next_auto_increment(source: &Source<'_>, table: &TableDef) -> Result<Option<u64>, SqlError> {
+    match table.auto_increment {
+        Some(_) => Ok(Some(source.database.engine().counter_value(counter_tree(table))?.max(1))),
+        None => Ok(None),
+    }
+}
+
+fn row_format(table: &TableDef) -> &'static str {
+    match table.options.row_format {
+        None | Some(RowFormat::Default | RowFormat::Dynamic | RowFormat::Fixed) => "Dynamic",
+        Some(RowFormat::Compact) => "Compact",
+        Some(RowFormat::Redundant) => "Redundant",
+        Some(RowFormat::Compressed) => "Compressed",
+    }
+}
+
+pub(super) fn tables(source: &Source<'_>) -> Result<Rows, SqlError> {
+    let mut rows: Rows = Vec::new();
+    if includes_self(source) {
+        for table in super::tables() {
+            let name = &table.definition().name;
+            if source.filter.table.as_ref().is_some_and(|t| !t.eq_ignore_ascii_case(name)) {
+                continue;
+            }
+            let mut row = vec![text("def"), text(DATABASE), text(name.as_str()), text("SYSTEM VIEW")];
+            row.extend([Value::Null, Value::Int(10), Value::Null]);
+            row.extend((0..7).map(|_| Value::Null));
+            row.extend([moment(0), Value::Null, Value::Null, Value::Null, Value::Null, text(""), text("")]);
+            rows.push(row);
+        }
+    }
+    for table in stored_tables(source) {
+        let next = next_auto_increment(source, &table)?;
+        // Sizes and row counts are not kept yet: NULL says that they are not known.
+        rows.push(vec![
+            text("def"),
+            text(table.database.as_str()),
+            text(table.name.as_str()),
+            text("BASE TABLE"),
+            text("InnoDB"),
+            Value::Int(10),
+            text(row_format(&table)),
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            next.map_or(Value::Null, Value::UInt),
+            moment(table.created_micros),
+            Value::Null,
+            Value::Null,
+            text(table.collation.name()),
+            Value::Null,
+            text(create_options(&table)),
+            text(table.comment.as_str()),
+        ]);
+    }
+    Ok(rows)
+}
+
+/// The options of a table as `CREATE_OPTIONS` lists them.
+fn create_options(table: &TableDef) -> String {
+    let mut options: Vec<String> = kept_options(table);
+    for option in &mut options {
+        let lower = option.split('=').next().unwrap_or("").to_lowercase();
+        let value = option.split_once('=').map_or("", |(_, value)| value).to_owned();
+        *option = format!("{lower}={value}");
+    }
+    options.join(" ")
+}
+
+pub(super) fn columns(source: &Source<'_>) -> Result<Rows, SqlError> {
+    let mut rows: Rows = Vec::new();
+    if includes_self(source) {
+        for table in super::tables() {
+            let def = table.definition();
+            if source.filter.table.as_ref().is_none_or(|t| t.eq_ignore_ascii_case(&def.name)) {
+                push_columns(def, "select", &mut rows);
+            }
+        }
+    }
+    for table in stored_tables(source) {
+        push_columns(&table, "select,insert,update,references", &mut rows);
+    }
+    Ok(rows)
+}
+
+fn push_columns(table: &TableDef, privileges: &str, rows: &mut Rows) {
+    for (at, column) in table.columns.iter().enumerate() {
+        let ty = &column.ty;
+        let characters = ty.kind.is_text();
+        let number = numeric(column);
+        let unsigned = |n: Option<u64>| n.map_or(Value::Null, Value::UInt);
+        let signed = |n: Option<u64>| n.map_or(Value::Null, |n| Value::Int(n as i64));
+        rows.push(vec![
+            text("def"),
+            text(table.database.as_str()),
+            text(table.name.as_str()),
+            text(column.name.as_str()),
+            Value::UInt(at as u64 + 1),
+            maybe(column_default(column)),
+            text(if column.nullable { "YES" } else { "NO" }),
+            text(ty.kind.name()),
+            signed(ty.character_length()),
+            signed(ty.octet_length()),
+            unsigned(number.0),
+            unsigned(number.1),
+            match ty.kind {
+                TypeKind::Time { fsp } | TypeKind::DateTime { fsp } | TypeKind::Timestamp { fsp } => {
+                    Value::UInt(u64::from(fsp))
+                }
+                _ => Value::Null,
+            },
+            maybe(characters.then(|| ty.charset().name())),
+            maybe(characters.then(|| ty.collation.name())),
+            text(ty.full_name()),
+            text(column_key(table, at)),
+            text(column_extra(column)),
+            text(privileges),
+            text(column.comment.as_str()),
+            text(""),
+            Value::Null,
+        ]);
+    }
+}
+
+/// NUMERIC_PRECISION and NUMERIC_SCALE.
+fn numeric(column: &ColumnDef) -> (Option<u64>, Option<u64>) {
+    let digits = |n| (Some(n), Some(0));
+    match &column.ty.kind {
+        TypeKind::TinyInt { .. } => digits(3),
+        TypeKind::SmallInt { .. } => digits(5),
+        TypeKind::MediumInt { .. } => digits(7),
+        TypeKind::Int { .. } => digits(10),
+        TypeKind::BigInt { unsigned } => digits(if *unsigned { 20 } else { 19 }),
+        TypeKind::Decimal { precision, scale, .. } => {
+            (Some(u64::from(*precision)), Some(u64::from(*scale)))
+        }
+        TypeKind::Float { digits: Some((m, d)), .. } | TypeKind::Double { digits: Some((m, d)), .. } => {
+            (Some(u64::from(*m)), Some(u64::from(*d)))
+        }
+        TypeKind::Float { .. } => (Some(12), None),
+        TypeKind::Double { .. } => (Some(22), None),
+        TypeKind::Bit { width } => (Some(u64::from(*width)), None),
+        _ => (None, None),
+    }
+}
+
+/// The default of a column as COLUMNS and DESCRIBE show it.
+pub(crate) fn column_default(column: &ColumnDef) -> Option<String> {
+    Some(match column.default.as_ref()? {
+        ColumnDefault::CurrentTimestamp { fsp: 0 } => "CURRENT_TIMESTAMP".to_owned(),
+        ColumnDefault::CurrentTimestamp { fsp } => format!("CURRENT_TIMESTAMP({fsp})"),
+        ColumnDefault::Literal(Value::Null) => return None,
+        ColumnDefault::Literal(Value::Bit(bit)) => format!("b'{:b}'", bit.value),
+        ColumnDefault::Literal(Value::Bytes(bytes)) if column.ty.charset() == Charset::Binary => {
+            let fixed = matches!(column.ty.kind, TypeKind::Binary { .. });
+            let end = if fixed { bytes.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1) } else { bytes.len() };
+            let mut shown = String::from("0x");
+            for byte in bytes.iter().take(end) {
+                shown.push_str(&format!("{byte:02X}"));
+            }
+            shown
+        }
+        ColumnDefault::Literal(value) => plain_default(column, value),
+    })
+}
+
+/// PRI, UNI, MUL or nothing: what DESCRIBE says of the keys of a column.
+pub(crate) fn column_key(table: &TableDef, at: usize) -> &'static str {
+    if table.primary.columns.iter().any(|p| p.column == at) {
+        return "PRI";
+    }
+    let leads = |index: &&rustydb_catalog::IndexDef| index.columns.first().is_some_and(|p| p.column == at);
+    let leading = || table.indexes.iter().filter(leads);
+    if leading().any(|i| i.unique && i.columns.len() == 1) {
+        // The first unique key without NULLs counts as primary where none is declared.
+        let not_null = table.columns.get(at).is_some_and(|c| !c.nullable);
+        return if table.has_hidden_key() && not_null { "PRI" } else { "UNI" };
+    }
+    if leading().next().is_some() { "MUL" } else { "" }
+}
+
+/// What DESCRIBE shows under Extra.
+pub(crate) fn column_extra(column: &ColumnDef) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    if column.auto_increment {
+        parts.push("auto_increment".to_owned());
+    }
+    if matches!(column.default, Some(ColumnDefault::CurrentTimestamp { .. })) {
+        parts.push("DEFAULT_GENERATED".to_owned());
+    }
+    match column.on_update_now {
+        None => {}
+        Some(0) => parts.push("on update CURRENT_TIMESTAMP".to_owned()),
+        Some(fsp) => parts.push(format!("on update CURRENT_TIMESTAMP({fsp})")),
+    }
+    if !column.visible {
+        parts.push("INVISIBLE".to_owned());
+    }
+    parts.join(" ")
+}
+
+/// One row per table: none is partitioned.
+pub(super) fn partitions(source: &Source<'_>) -> Result<Rows, SqlError> {
+    let mut rows: Rows = Vec::new();
+    for table in stored_tables(source) {
+        let mut row = vec![text("def"), text(table.database.as_str()), text(table.name.as_str())];
+        row.extend((0..15).map(|_| Value::Null));
+        row.extend([moment(table.created_micros), Value::Null, Value::Null, Value::Null, text("")]);
+        row.extend([Value::Null, Value::Null]);
+        rows.push(row);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,251 @@
+//! Aggregate functions: their types and the calls that a plan holds.
+
+use std::fmt::{self, Display, Formatter};
+
+use rustydb_sql_parser::ast::{self, AggregateFunction as F};
+
+use crate::error::SqlError;
+use crate::expr::bind::Binder;
+use crate::expr::coerce::coerce;
+use crate::expr::types::{Class, Coercibility, DIVISION_SCALE, ExprType, Kind, NOT_FIXED};
+use crate::expr::{BoundExpr, Node};
+
+/// What is calculated over the rows of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are SQL's")]
+pub enum Operation {
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    BitAnd,
+    BitOr,
+    BitXor,
+    StddevPop,
+    StddevSamp,
+    VarPop,
+    VarSamp,
+    GroupConcat,
+    /// The value of the first row: for columns that depend on the group's keys.
+    First,
+}
+
+impl Operation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Sum => "sum",
+            Self::Avg => "avg",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::BitAnd => "bit_and",
+            Self::BitOr => "bit_or",
+            Self::BitXor => "bit_xor",
+            Self::StddevPop => "std",
+            Self::StddevSamp => "stddev_samp",
+            Self::VarPop => "variance",
+            Self::VarSamp => "var_samp",
+            Self::GroupConcat => "group_concat",
+            Self::First => "any_value",
+        }
+    }
+}
+
+/// A call of an aggregate function.
+#[derive(Debug, Clone)]
+pub struct AggregateCall {
+    /// Which.
+    pub operation: Operation,
+    /// Over distinct values only.
+    pub distinct: bool,
+    /// None for COUNT(*). GROUP_CONCAT: the parts, then the sort keys.
+    pub args: Vec<BoundExpr>,
+    /// GROUP_CONCAT: how many of `args` are parts, and the direction of each sort key behind them.
+    pub order: Vec<bool>,
+    /// GROUP_CONCAT: what stands between.
+    pub separator: Vec<u8>,
+    /// GROUP_CONCAT: the longest result in bytes.
+    pub max_length: usize,
+    /// The result's.
+    pub ty: ExprType,
+}
+
+impl AggregateCall {
+    /// A call without the extras of GROUP_CONCAT.
+    pub fn plain(operation: Operation, args: Vec<BoundExpr>, ty: ExprType) -> AggregateCall {
+        AggregateCall { operation, distinct: false, args, order: Vec::new(), separator: Vec::new(), max_length: 0, ty }
+    }
+
+    /// Whether both are the same call apart from their arguments.
+    pub fn same_operation(&self, other: &AggregateCall) -> bool {
+        self.operation == other.operation
+            && self.distinct == other.distinct
+            && self.order == other.order
+            && self.separator == other.separator
+            && self.args.len() == other.args.len()
+    }
+
+    /// Whether both are the same call.
+    pub fn same(&self, other: &AggregateCall) -> bool {
+        self.same_operation(other) && self.args.iter().zip(&other.args).all(|(a, b)| a.same(b))
+    }
+
+    /// GROUP_CONCAT's parts, without its sort keys.
+    pub fn parts(&self) -> usize {
+        self.args.len() - self.order.len()
+    }
+}
+
+impl Display for AggregateCall {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.operation.name())?;
+        if self.distinct {
+            f.write_str("distinct ")?;
+        }
+        if self.args.is_empty() {
+            f.write_str("0")?;
+        }
+        for (at, arg) in self.args.iter().enumerate() {
+            if at > 0 {
+                f.write_str(",")?;
+            }
+            arg.fmt(f)?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// Binds a call; the binder refuses aggregates inside its arguments.
+pub fn bind_aggregate(binder: &mut Binder<'_, '_, '_>, call: &ast::AggregateCall) -> Result<BoundExpr, SqlError> {
+    let operation = match call.function {
+        F::Count => Operation::Count,
+        F::Sum => Operation::Sum,
+        F::Avg => Operation::Avg,
+        F::Min => Operation::Min,
+        F::Max => Operation::Max,
+        F::BitAnd => Operation::BitAnd,
+        F::BitOr => Operation::BitOr,
+        F::BitXor => Operation::BitXor,
+        F::StddevPop => Operation::StddevPop,
+        F::StddevSamp => Operation::StddevSamp,
+        F::VarPop => Operation::VarPop,
+        F::VarSamp => Operation::VarSamp,
+        F::GroupConcat => Operation::GroupConcat,
+        F::JsonArrayAgg | F::JsonObjectAgg | F::StCollect => {
+            return Err(SqlError::not_supported("JSON and spatial aggregates"));
+        }
+    };
+    let mut args = Vec::with_capacity(call.args.len());
+    for arg in &call.args {
+        args.push(binder.bind_typed(arg)?);
+    }
+    let mut bound = AggregateCall {
+        distinct: call.distinct && !matches!(operation, Operation::Min | Operation::Max),
+        ..AggregateCall::plain(operation, args, ExprType::null())
+    };
+    if operation == Operation::GroupConcat {
+        bind_group_concat(binder, call, &mut bound)?;
+    } else {
+        bound.ty = result_type(&mut bound);
+    }
+    let ty = bound.ty.clone();
+    Ok(BoundExpr { node: Node::Aggregate(Box::new(bound)), ty })
+}
+
+fn bind_group_concat(
+    binder: &mut Binder<'_, '_, '_>,
+    call: &ast::AggregateCall,
+    bound: &mut AggregateCall,
+) -> Result<(), SqlError> {
+    let session = binder.planning.session();
+    let connection = session.settings.collation_connection;
+    let parts = std::mem::take(&mut bound.args);
+    for part in parts {
+        let text = crate::expr::coerce::text_type(&part.ty, connection);
+        bound.args.push(if part.ty.class().is_string() { part } else { coerce(part, text) });
+    }
+    let types: Vec<&ExprType> = bound.args.iter().map(|a| &a.ty).collect();
+    let (collation, coercibility) = crate::expr::compare::combine_collations(&types, "group_concat", session)?;
+    if collation == rustydb_value::Collation::BINARY {
+        bound.args = std::mem::take(&mut bound.args)
+            .into_iter()
+            .map(|a| {
+                let length = a.ty.length;
+                coerce(a, ExprType::binary(length))
+            })
+            .collect();
+    }
+    for item in &call.order_by {
+        let key = binder.bind_typed(&item.expr)?;
+        bound.args.push(key);
+        bound.order.push(item.descending);
+    }
+    bound.separator = call.separator.as_ref().map_or_else(|| b",".to_vec(), |s| s.value.to_vec());
+    bound.max_length = session.settings.group_concat_max_len;
+    let length = u32::try_from(bound.max_length).unwrap_or(u32::MAX);
+    bound.ty = ExprType { kind: Kind::Blob, decimals: NOT_FIXED, ..ExprType::text(length, collation, coercibility) };
+    Ok(())
+}
+
+/// Brings the argument to the class that is calculated in, and gives the result's type.
+fn result_type(call: &mut AggregateCall) -> ExprType {
+    use Operation as O;
+    match call.operation {
+        O::Count => ExprType::int(21).not_null(),
+        O::Sum | O::Avg => {
+            let Some(arg) = call.args.pop() else { return ExprType::double() };
+            let class = match arg.ty.class() {
+                _ if arg.ty.is_member() => Class::Double,
+                Class::Text | Class::Binary | Class::Double => Class::Double,
+                Class::Int | Class::UInt => arg.ty.class(),
+                Class::Decimal => Class::Decimal,
+                Class::Time | Class::DateTime if arg.ty.decimals > 0 => Class::Decimal,
+                _ => Class::Int,
+            };
+            if class == Class::Double {
+                call.args.push(coerce(arg, ExprType::double()));
+                return ExprType::double();
+            }
+            let (int, scale) = arg.ty.digits();
+            let precision = int + u32::from(scale);
+            call.args.push(match class {
+                Class::Decimal => coerce(arg, ExprType::decimal(precision, scale, false)),
+                Class::UInt => arg,
+                _ => coerce(arg, ExprType::int(21)),
+            });
+            if call.operation == O::Sum {
+                ExprType::decimal(precision + 22, scale, false)
+            } else {
+                let more = DIVISION_SCALE;
+                ExprType::decimal(precision + u32::from(more), scale.saturating_add(more), false)
+            }
+        }
+        O::Min | O::Max | O::First => {
+            let mut ty = call.args.first().map_or_else(ExprType::null, |a| a.ty.clone());
+            if ty.is_string() {
+                ty.decimals = NOT_FIXED;
+            }
+            // MIN and MAX of an ENUM compare its text.
+            if ty.is_member() && call.operation != O::First {
+                let text = crate::expr::coerce::text_type(&ty, ty.collation);
+                let text = ExprType { kind: Kind::String, ..text };
+                call.args = std::mem::take(&mut call.args).into_iter().map(|a| crate::expr::cast::force(a, text.clone())).collect();
+                ty = text;
+            }
+            ty.with_nullable(true)
+        }
+        O::BitAnd | O::BitOr | O::BitXor => {
+            call.args = std::mem::take(&mut call.args)
+                .into_iter()
+                .map(|a| if a.ty.class() == Class::UInt { a } else { coerce(a, ExprType::uint(21)) })
+                .collect();
+            ExprType::uint(21).not_null()
+        }
+        O::StddevPop | O::StddevSamp | O::VarPop | O::VarSamp => {
+            call.args = std::mem::take(&mut call.args).into_iter().map(|a| coerce(a, ExprType::double())).collect();
+            ExprType::double()
+        }
+        O::GroupConcat => ExprType::text(1024, rustydb_value::Collation::default(), Coercibility::Coercible),
+    }
+}

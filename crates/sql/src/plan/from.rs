@@ -1,0 +1,296 @@
+//! FROM: tables, derived tables and joins as a plan and a scope.
+//!
+//! Joins are planned in the order they are written; ON conditions of inner joins become filters, which the
+//! rules push down again. RIGHT JOIN is a LEFT JOIN with its sides exchanged and its columns put back.
+
+use std::sync::Arc;
+
+use rustydb_sql_parser::ast::{self, JoinConstraint, JoinKind, TableReference};
+
+use super::{Access, IndexAccess, IndexHints, Join, Plan, RowLock, Scan, VirtualAccess};
+use crate::context::{TableRows, TableUse};
+use crate::error::SqlError;
+use crate::expr::bind::{Binder, Planning};
+use crate::expr::scope::{Scope, derived_table, same_tables, stored_table};
+use crate::expr::types::ExprType;
+use crate::expr::{BoundExpr, Comparison};
+
+/// What FROM gives.
+pub struct Source {
+    /// Its rows.
+    pub plan: Plan,
+    /// The names of their columns.
+    pub scope: Scope,
+}
+
+/// Locks that the query asks for: which tables (all if none are named) and how.
+pub type Locking<'q> = &'q [ast::Locking];
+
+/// Plans the table references of a query block.
+pub fn plan_from(
+    references: &[TableReference],
+    locking: Locking<'_>,
+    planning: &mut Planning<'_, '_>,
+) -> Result<Source, SqlError> {
+    let mut out: Option<Source> = None;
+    for reference in references {
+        let next = plan_reference(reference, locking, planning)?;
+        out = Some(match out {
+            None => next,
+            Some(left) => join(left, next, false, Vec::new())?,
+        });
+    }
+    Ok(out.unwrap_or(Source { plan: Plan::Dual, scope: Scope::empty() }))
+}
+
+fn plan_reference(
+    reference: &TableReference,
+    locking: Locking<'_>,
+    planning: &mut Planning<'_, '_>,
+) -> Result<Source, SqlError> {
+    match reference {
+        TableReference::Table(source) => plan_table(source, locking, planning),
+        TableReference::Derived(derived) => {
+            if derived.lateral {
+                return Err(SqlError::not_supported("LATERAL"));
+            }
+            let alias = &derived.alias;
+            let plan = super::plan_query(&derived.query, planning)?;
+            if !derived.columns.is_empty() && derived.columns.len() != plan.types.len() {
+                return Err(SqlError::new(
+                    1353,
+                    b"HY000",
+                    "In definition of view, derived table or common table expression, SELECT list and column names list have different column counts",
+                ));
+            }
+            let mut scope = Scope::empty();
+            scope.add(derived_table(alias.as_str(), &plan.columns, &plan.types, &derived.columns));
+            check_duplicate_names(&scope)?;
+            Ok(Source { plan: Plan::Derived(Box::new(plan)), scope })
+        }
+        TableReference::JsonTable(_) => Err(SqlError::not_supported("JSON_TABLE")),
+        TableReference::Join(node) => plan_join(node, locking, planning),
+        TableReference::List(list) => plan_from(list, locking, planning),
+    }
+}
+
+fn check_duplicate_names(scope: &Scope) -> Result<(), SqlError> {
+    for table in &scope.tables {
+        for (at, column) in table.columns.iter().enumerate() {
+            let again = table
+                .columns
+                .iter()
+                .take(at)
+                .any(|c| rustydb_catalog::definitions::same_name(&c.name, &column.name));
+            if again {
+                return Err(SqlError::duplicate_column(&column.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lock_of(locking: Locking<'_>, name: &str) -> Option<RowLock> {
+    let mut out: Option<RowLock> = None;
+    for clause in locking {
+        let named = clause.tables.is_empty() || clause.tables.iter().any(|t| t.name.as_str() == name);
+        if named {
+            let exclusive = clause.exclusive || out.is_some_and(|l| l.exclusive);
+            out = Some(RowLock { exclusive, wait: clause.wait });
+        }
+    }
+    out
+}
+
+fn plan_table(
+    source: &ast::TableSource,
+    locking: Locking<'_>,
+    planning: &mut Planning<'_, '_>,
+) -> Result<Source, SqlError> {
+    if !source.partitions.is_empty() {
+        return Err(SqlError::not_supported("PARTITION clause"));
+    }
+    let database = match &source.name.database {
+        Some(database) => database.as_str().to_string(),
+        None => planning.context.database()?.to_string(),
+    };
+    let alias = source.alias.as_ref().map(ast::Ident::as_str);
+    let lock = lock_of(locking, alias.unwrap_or(source.name.name.as_str()));
+    let usage = if lock.is_some() { TableUse::Write } else { TableUse::Read };
+    let table = planning.context.tables.table(&database, source.name.name.as_str(), usage)?;
+    let mut scope = Scope::empty();
+    scope.add(stored_table(&table.def, alias));
+    let access = match table.rows {
+        TableRows::Stored => Access::Index(IndexAccess::all(0)),
+        TableRows::Virtual(_) => Access::Virtual(VirtualAccess::default()),
+    };
+    let hints = index_hints(source, &table.def)?;
+    let scan = Scan {
+        alias: alias.unwrap_or(&table.def.name).into(),
+        columns: (0..table.def.columns.len()).collect(),
+        filter: Vec::new(),
+        access,
+        reverse: false,
+        limit: None,
+        lock,
+        hints,
+        table,
+    };
+    Ok(Source { plan: Plan::Scan(Box::new(scan)), scope })
+}
+
+fn index_hints(source: &ast::TableSource, def: &rustydb_catalog::TableDef) -> Result<IndexHints, SqlError> {
+    let mut hints = IndexHints::default();
+    for hint in &source.index_hints {
+        let mut ids = Vec::new();
+        for name in &hint.indexes {
+            let Some(index) = def.index(name.as_str()) else {
+                let table = source.alias.as_ref().map_or(def.name.as_str(), ast::Ident::as_str);
+                return Err(SqlError::key_missing(name.as_str(), table));
+            };
+            ids.push(index.id);
+        }
+        match hint.kind {
+            ast::IndexHintKind::Use | ast::IndexHintKind::Force => {
+                hints.only.get_or_insert_with(Vec::new).extend(ids);
+            }
+            ast::IndexHintKind::Ignore => hints.never.extend(ids),
+        }
+    }
+    Ok(hints)
+}
+
+fn plan_join(node: &ast::Join, locking: Locking<'_>, planning: &mut Planning<'_, '_>) -> Result<Source, SqlError> {
+    let left = plan_reference(&node.left, locking, planning)?;
+    let right = plan_reference(&node.right, locking, planning)?;
+    let left_width = left.scope.width();
+    let outer = matches!(node.kind, JoinKind::Left | JoinKind::Right);
+    // USING and NATURAL: pairs of columns, by position in each side.
+    let mut pairs = Vec::new();
+    match &node.constraint {
+        JoinConstraint::Using(names) => {
+            for name in names {
+                let column = ast::ColumnName { table: None, name: name.clone() };
+                pairs.push((left.scope.find(&column, "from clause")?, right.scope.find(&column, "from clause")?));
+            }
+        }
+        JoinConstraint::Natural => {
+            for at in 0..left_width {
+                let Some(column) = left.scope.column(at).filter(|c| !c.hidden) else { continue };
+                let name = ast::ColumnName { table: None, name: ast::Ident::new(&*column.name) };
+                if let Ok(other) = right.scope.find(&name, "from clause") {
+                    left.scope.find(&name, "from clause")?;
+                    pairs.push((at, other));
+                }
+            }
+        }
+        JoinConstraint::None | JoinConstraint::On(_) => {}
+    }
+    let mut joined = join_scopes(&left.scope, &right.scope)?;
+    if outer {
+        let (first, last) = if node.kind == JoinKind::Left {
+            (left.scope.tables.len(), joined.tables.len())
+        } else {
+            (0, left.scope.tables.len())
+        };
+        for table in first..last {
+            joined.make_nullable(table);
+        }
+    }
+    let mut on = Vec::new();
+    if let JoinConstraint::On(condition) = &node.constraint {
+        let mut binder = Binder::new(planning, &joined, "on clause");
+        on = binder.bind_condition(condition)?;
+        if !binder.subplans.is_empty() {
+            return Err(SqlError::not_supported("subquery in ON"));
+        }
+    }
+    for (a, b) in &pairs {
+        let (Some(x), Some(y)) = (joined.expression(*a), joined.expression(left_width + b)) else { continue };
+        on.push(crate::expr::bind::compare(Comparison::Equal, x, y, planning.session())?);
+    }
+    // The bare name means the left column (the right one of a RIGHT JOIN); the other is found by table.
+    // `*` begins with the columns in common.
+    let right_star: Vec<usize> = right.scope.star.iter().map(|at| at + left_width).collect();
+    let (first, second) = if node.kind == JoinKind::Right {
+        (right_star, left.scope.star.clone())
+    } else {
+        (left.scope.star.clone(), right_star)
+    };
+    let mut star = Vec::new();
+    for (a, b) in &pairs {
+        let (kept, other) =
+            if node.kind == JoinKind::Right { (left_width + b, *a) } else { (*a, left_width + b) };
+        joined.hide(other);
+        star.push(kept);
+    }
+    let paired: Vec<usize> = pairs.iter().flat_map(|(a, b)| [*a, left_width + b]).collect();
+    let plain = !pairs.is_empty() || node.kind == JoinKind::Right && !matches!(node.constraint, JoinConstraint::On(_));
+    if plain {
+        star.sort_by_key(|at| first.iter().position(|f| f == at));
+        star.extend(first.iter().chain(&second).filter(|at| !paired.contains(at)));
+        joined.star = star;
+    }
+    let plan = if node.kind == JoinKind::Right {
+        swapped(left, right, on)?
+    } else {
+        join(left, right, node.kind == JoinKind::Left, on)?.plan
+    };
+    Ok(Source { plan, scope: joined })
+}
+
+/// Both scopes as one; 1066 if two tables have the same name.
+fn join_scopes(left: &Scope, right: &Scope) -> Result<Scope, SqlError> {
+    let mut joined = left.clone();
+    for table in &right.tables {
+        if let Some(other) = joined.tables.iter().find(|t| same_tables(t, table)) {
+            return Err(SqlError::table_not_unique(&other.name));
+        }
+        joined.add(table.clone());
+    }
+    joined.star = left.star.clone();
+    joined.star.extend(right.star.iter().map(|at| at + left.width()));
+    Ok(joined)
+}
+
+fn join(left: Source, right: Source, outer: bool, on: Vec<BoundExpr>) -> Result<Source, SqlError> {
+    let scope = join_scopes(&left.scope, &right.scope)?;
+    let right_types = types_of(&right.scope);
+    let node = Join {
+        left_width: left.scope.width(),
+        left: left.plan,
+        right: right.plan,
+        outer,
+        on,
+        right_types,
+        keys: Vec::new(),
+        lookup: false,
+    };
+    Ok(Source { plan: Plan::Join(Box::new(node)), scope })
+}
+
+fn types_of(scope: &Scope) -> Vec<ExprType> {
+    (0..scope.width()).filter_map(|at| scope.column(at)).map(|c| c.ty.clone()).collect()
+}
+
+/// `left RIGHT JOIN right`: a left join of the other order, then the columns in the written order.
+fn swapped(left: Source, right: Source, mut on: Vec<BoundExpr>) -> Result<Plan, SqlError> {
+    let (left_width, right_width) = (left.scope.width(), right.scope.width());
+    for condition in &mut on {
+        condition.remap(&|at| if at < left_width { at + right_width } else { at - left_width });
+    }
+    let mut exprs = Vec::with_capacity(left_width + right_width);
+    let joined = join_scopes(&right.scope, &left.scope)?;
+    for at in (right_width..right_width + left_width).chain(0..right_width) {
+        let Some(mut column) = joined.expression(at) else { continue };
+        column.ty.nullable |= at >= right_width;
+        exprs.push(column);
+    }
+    let node = join(right, left, true, on)?;
+    Ok(Plan::Project { input: Box::new(node.plan), exprs })
+}
+
+/// A name that no alias can have, for the scope of a group's output.
+pub fn unnamed() -> Arc<str> {
+    Arc::from("")
+}

@@ -1,0 +1,590 @@
+//! From a query to a plan: bind, shape, improve.
+//!
+//! ```text
+//! ast::Query --select, from, grouping--> Plan (algebra over positions of columns)
+//!            --rules, one file each-----> the same Plan with access paths, narrow scans, fewer sorts
+//!            --crate::exec--------------> rows
+//! ```
+//!
+//! A [`Plan`] is a tree of relational operators. Columns are positions in the row that the operator below
+//! gives; names are gone. The rules only ever annotate or move: what a plan means does not change.
+//! A finished [`SelectPlan`] is immutable and can be run any number of times, by several sessions, with
+//! other parameter values; everything that depends on a value (key ranges, LIMIT) is evaluated when it runs.
+//!
+//! Limits: derived tables and subqueries may not look outwards (1235); WITH, window functions and
+//! GROUP BY ... WITH ROLLUP are refused (1235).
+
+pub mod aggregate;
+pub mod explain;
+pub mod from;
+pub mod grouping;
+pub mod rules;
+pub mod select;
+pub mod set_operation;
+
+use std::sync::Arc;
+
+use rustydb_sql_parser::ast;
+use rustydb_value::{Collation, Value};
+
+pub use select::{plan_query, prepare_select};
+
+use crate::api::ColumnMeta;
+use crate::context::{TableRef, TableUse};
+use crate::expr::types::{Class, ExprType, Kind};
+use crate::expr::{BoundExpr, Node};
+use aggregate::AggregateCall;
+
+/// A query that is ready to run.
+#[derive(Debug, Clone)]
+pub struct SelectPlan {
+    /// What a client is told of the columns.
+    pub(crate) columns: Vec<ColumnMeta>,
+    /// Types of the columns of `root`.
+    pub(crate) types: Vec<ExprType>,
+    /// The operators.
+    pub(crate) root: Plan,
+    /// Subqueries, run once before the query, in the numbering of [`Node::Subquery`].
+    pub(crate) subplans: Vec<SelectPlan>,
+    /// User variables that take the row instead of the client.
+    pub(crate) into: Option<Vec<Arc<str>>>,
+    /// Whether the plan holds nothing of the session that bound it.
+    pub(crate) cacheable: bool,
+}
+
+/// A table that a plan reads.
+#[derive(Debug, Clone)]
+pub struct PlanTable {
+    /// Its database.
+    pub database: String,
+    /// Its name.
+    pub name: String,
+    /// The version of its definition that the plan was made for.
+    pub version: u64,
+    /// Which metadata lock running the plan needs.
+    pub usage: TableUse,
+}
+
+impl SelectPlan {
+    /// The columns of the result.
+    pub fn columns(&self) -> &[ColumnMeta] {
+        &self.columns
+    }
+
+    /// The types of the columns.
+    pub fn types(&self) -> &[ExprType] {
+        &self.types
+    }
+
+    /// Whether the plan may be kept and run again, by this session or another with the same settings.
+    pub fn is_cacheable(&self) -> bool {
+        self.cacheable
+    }
+
+    /// Whether the row goes into user variables (`SELECT ... INTO @a`).
+    pub fn is_into(&self) -> bool {
+        self.into.is_some()
+    }
+
+    /// The tables that it reads, each once per mention.
+    pub fn tables(&self) -> Vec<PlanTable> {
+        let mut out = Vec::new();
+        self.each_scan(&mut |scan| {
+            out.push(PlanTable {
+                database: scan.table.def.database.clone(),
+                name: scan.table.def.name.clone(),
+                version: scan.table.def.version,
+                usage: if scan.lock.is_some() { TableUse::Write } else { TableUse::Read },
+            });
+        });
+        out
+    }
+
+    /// Whether it takes row locks (FOR UPDATE, FOR SHARE).
+    pub fn locks_rows(&self) -> bool {
+        let mut any = false;
+        self.each_scan(&mut |scan| any |= scan.lock.is_some());
+        any
+    }
+
+    /// Whether some table is read from end to end.
+    pub fn scans_fully(&self) -> bool {
+        let mut any = false;
+        self.each_scan(&mut |scan| any |= scan.is_full());
+        any
+    }
+
+    fn each_scan(&self, f: &mut dyn FnMut(&Scan)) {
+        self.root.each_scan(f);
+        for subplan in &self.subplans {
+            subplan.each_scan(f);
+        }
+    }
+
+    /// The type that each parameter marker is used as; None for one that the plan does not use.
+    pub fn parameter_types(&self, count: usize) -> Vec<Option<ExprType>> {
+        let mut out = vec![None; count];
+        self.each_expr(&mut |expr| {
+            expr.visit(&mut |e| {
+                if let Node::Parameter(index) = e.node
+                    && let Some(slot) = out.get_mut(index)
+                {
+                    *slot = Some(e.ty.clone());
+                }
+            });
+        });
+        out
+    }
+
+    /// Whether values of these kinds can be used as the types the plan was made for without loss. If not,
+    /// the statement is planned again with the values at hand.
+    pub fn accepts(&self, params: &[Value]) -> bool {
+        let types = self.parameter_types(params.len());
+        params.iter().zip(&types).all(|(value, ty)| ty.as_ref().is_none_or(|ty| fits(value, ty)))
+    }
+
+    fn each_expr(&self, f: &mut dyn FnMut(&BoundExpr)) {
+        self.root.each_expr(f);
+        for subplan in &self.subplans {
+            subplan.each_expr(f);
+        }
+    }
+
+    /// A subquery of which only the existence of a row matters needs no more than one.
+    pub(crate) fn limit_for_existence(&mut self, only_existence: bool) {
+        if only_existence {
+            let input = Box::new(std::mem::replace(&mut self.root, Plan::Dual));
+            let limit = RowLimit { offset: RowCount::Fixed(0), count: RowCount::Fixed(1) };
+            self.root = Plan::Limit { input, limit, counts: false };
+        }
+    }
+
+    /// Converts its only column, given as an expression over it.
+    pub(crate) fn convert_column(&mut self, expr: BoundExpr) {
+        if matches!(expr.node, Node::Column(_)) {
+            return;
+        }
+        self.types = vec![expr.ty.clone()];
+        let input = Box::new(std::mem::replace(&mut self.root, Plan::Dual));
+        self.root = Plan::Project { input, exprs: vec![expr] };
+    }
+}
+
+fn fits(value: &Value, ty: &ExprType) -> bool {
+    match (value, ty.class()) {
+        (Value::Null, _) => true,
+        (_, Class::Null) => false,
+        (Value::Int(v), Class::UInt) => *v >= 0,
+        (Value::Int(_) | Value::UInt(_) | Value::Year(_), Class::Int | Class::UInt | Class::Decimal | Class::Double) => true,
+        (Value::Decimal(d), Class::Decimal) => d.scale() <= ty.decimals,
+        (Value::Decimal(_) | Value::Float(_) | Value::Double(_), Class::Double) => true,
+        (Value::Text(_), Class::Text) | (Value::Text(_) | Value::Bytes(_), Class::Binary) => true,
+        (Value::Date(_) | Value::DateTime(_), Class::DateTime) | (Value::Date(_), Class::Date) => true,
+        (Value::Time(_), Class::Time) => true,
+        // Drivers send dates as text; one that is none is a warning either way.
+        (Value::Text(_), Class::Date | Class::DateTime | Class::Time) => true,
+        _ => false,
+    }
+}
+
+/// A tree of operators.
+#[derive(Debug, Clone)]
+pub enum Plan {
+    /// One row without columns: SELECT without FROM.
+    Dual,
+    /// Rows given as expressions: VALUES ROW(...).
+    Values(Vec<Vec<BoundExpr>>),
+    /// A table.
+    Scan(Box<Scan>),
+    /// A subquery in FROM.
+    Derived(Box<SelectPlan>),
+    /// Two inputs; the columns of the left come first.
+    Join(Box<Join>),
+    /// The rows for which all are true.
+    Filter {
+        /// Where the rows come from.
+        input: Box<Plan>,
+        /// Over the input's columns.
+        predicates: Vec<BoundExpr>,
+    },
+    /// One row per group: the keys, then the aggregates.
+    Aggregate(Box<Aggregate>),
+    /// One column per expression.
+    Project {
+        /// Where the rows come from.
+        input: Box<Plan>,
+        /// Over the input's columns.
+        exprs: Vec<BoundExpr>,
+    },
+    /// Every row once.
+    Distinct {
+        /// Where the rows come from.
+        input: Box<Plan>,
+        /// Types of the columns.
+        types: Vec<ExprType>,
+    },
+    /// In order.
+    Sort {
+        /// Where the rows come from.
+        input: Box<Plan>,
+        /// Most significant first.
+        keys: Vec<SortKey>,
+        /// How many rows anybody will read, if that is known when it runs.
+        limit: Option<RowLimit>,
+    },
+    /// Some of the rows.
+    Limit {
+        /// Where the rows come from.
+        input: Box<Plan>,
+        /// Which.
+        limit: RowLimit,
+        /// SQL_CALC_FOUND_ROWS: the rest is counted.
+        counts: bool,
+    },
+    /// Only the first columns: drops what was computed for sorting.
+    Narrow {
+        /// Where the rows come from.
+        input: Box<Plan>,
+        /// Columns kept.
+        width: usize,
+    },
+    /// UNION, EXCEPT, INTERSECT.
+    SetOperation(Box<set_operation::SetOperation>),
+}
+
+/// A column to sort by.
+#[derive(Debug, Clone)]
+pub struct SortKey {
+    /// Position in the input.
+    pub column: usize,
+    /// Its type.
+    pub ty: ExprType,
+    /// From large to small.
+    pub descending: bool,
+}
+
+/// A number of rows.
+#[derive(Debug, Clone)]
+pub enum RowCount {
+    /// As written.
+    Fixed(u64),
+    /// A parameter marker.
+    Parameter(usize),
+}
+
+impl RowCount {
+    /// The number, given the parameters.
+    pub fn resolve(&self, params: &[Value]) -> Result<u64, crate::error::SqlError> {
+        match self {
+            RowCount::Fixed(n) => Ok(*n),
+            RowCount::Parameter(at) => match params.get(*at) {
+                Some(Value::Int(n)) if *n >= 0 => Ok(*n as u64),
+                Some(Value::UInt(n)) => Ok(*n),
+                Some(Value::Null) => Ok(0),
+                _ => Err(crate::error::SqlError::wrong_arguments("LIMIT")),
+            },
+        }
+    }
+}
+
+/// LIMIT and OFFSET.
+#[derive(Debug, Clone)]
+pub struct RowLimit {
+    /// Rows skipped.
+    pub offset: RowCount,
+    /// Rows given.
+    pub count: RowCount,
+}
+
+/// How rows are locked as they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowLock {
+    /// FOR UPDATE rather than FOR SHARE.
+    pub exclusive: bool,
+    /// What to do about a row that is locked.
+    pub wait: ast::LockWait,
+}
+
+/// A scan of a table.
+#[derive(Clone)]
+pub struct Scan {
+    /// The table.
+    pub table: TableRef,
+    /// Its alias.
+    pub alias: Arc<str>,
+    /// Which columns of the table it gives, in this order.
+    pub columns: Vec<usize>,
+    /// Over the columns it gives; applied as early as possible.
+    pub filter: Vec<BoundExpr>,
+    /// The way to the rows.
+    pub access: Access,
+    /// From the end of the index to its beginning.
+    pub reverse: bool,
+    /// Rows that anybody will read, counted after the filter.
+    pub limit: Option<RowLimit>,
+    /// Locking read.
+    pub lock: Option<RowLock>,
+    /// Indexes that hints name.
+    pub hints: IndexHints,
+}
+
+/// What USE, FORCE and IGNORE INDEX allow.
+#[derive(Debug, Clone, Default)]
+pub struct IndexHints {
+    /// Only these (ids), if there is such a hint.
+    pub only: Option<Vec<u32>>,
+    /// None of these.
+    pub never: Vec<u32>,
+}
+
+impl std::fmt::Debug for Scan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scan")
+            .field("table", &self.alias)
+            .field("columns", &self.columns)
+            .field("filter", &self.filter)
+            .field("access", &self.access)
+            .field("reverse", &self.reverse)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Scan {
+    /// Whether it reads its whole table.
+    pub fn is_full(&self) -> bool {
+        matches!(&self.access, Access::Index(access) if access.equals.is_empty() && access.range.is_none())
+    }
+}
+
+/// The way to the rows of a table.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// Through an index, the primary one or another, over part of its keys or all of them.
+    Index(IndexAccess),
+    /// A virtual table: all rows, computed; some equalities are told to it.
+    Virtual(VirtualAccess),
+}
+
+/// Equalities that a virtual table is told.
+#[derive(Debug, Clone, Default)]
+pub struct VirtualAccess {
+    /// Of its schema column.
+    pub schema: Option<BoundExpr>,
+    /// Of its table column.
+    pub table: Option<BoundExpr>,
+}
+
+/// Part of an index.
+#[derive(Debug, Clone)]
+pub struct IndexAccess {
+    /// Which: 0 is the primary, n the n-th secondary from 1.
+    pub index: usize,
+    /// What the leading columns are equal to.
+    pub equals: Vec<KeyEqual>,
+    /// The bounds of the column after those.
+    pub range: Option<KeyBounds>,
+    /// Whether everything needed is in the index entry.
+    pub covering: bool,
+}
+
+impl IndexAccess {
+    /// All of an index.
+    pub fn all(index: usize) -> IndexAccess {
+        IndexAccess { index, equals: Vec::new(), range: None, covering: false }
+    }
+}
+
+/// What a key column is equal to.
+#[derive(Debug, Clone)]
+pub enum KeyEqual {
+    /// One of these values; more than one for IN.
+    Values(Vec<BoundExpr>),
+    /// NULL.
+    Null,
+}
+
+/// The bounds of a key column.
+#[derive(Debug, Clone)]
+pub enum KeyBounds {
+    /// Values between two, each with whether it is included.
+    Range {
+        /// Lower bound.
+        low: Option<(BoundExpr, bool)>,
+        /// Upper bound.
+        high: Option<(BoundExpr, bool)>,
+    },
+    /// Texts that begin so: the pattern of a LIKE.
+    Prefix(BoundExpr),
+}
+
+/// A join of two inputs.
+#[derive(Debug, Clone)]
+pub struct Join {
+    /// Left input.
+    pub left: Plan,
+    /// Right input.
+    pub right: Plan,
+    /// Left rows without a match appear once, with NULLs.
+    pub outer: bool,
+    /// Over the columns of both.
+    pub on: Vec<BoundExpr>,
+    /// Number of columns of the left.
+    pub left_width: usize,
+    /// Types of the right columns.
+    pub right_types: Vec<ExprType>,
+    /// Equalities between the two, by which matches are found without comparing all pairs: expressions
+    /// over the left columns and over the right ones, of one class.
+    pub keys: Vec<JoinKey>,
+    /// The right side is an index lookup whose key expressions are over the left columns.
+    pub lookup: bool,
+}
+
+/// An equality between the sides of a join.
+#[derive(Debug, Clone)]
+pub struct JoinKey {
+    /// Over the left columns.
+    pub left: BoundExpr,
+    /// Over the right columns.
+    pub right: BoundExpr,
+    /// Of text.
+    pub collation: Collation,
+}
+
+/// Grouping.
+#[derive(Debug, Clone)]
+pub struct Aggregate {
+    /// Where the rows come from.
+    pub input: Plan,
+    /// Grouping expressions.
+    pub keys: Vec<BoundExpr>,
+    /// Aggregates.
+    pub calls: Vec<AggregateCall>,
+    /// Whether there is one group even without rows (no GROUP BY).
+    pub scalar: bool,
+}
+
+impl Plan {
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        match self {
+            Plan::Dual => 0,
+            Plan::Values(rows) => rows.first().map_or(0, Vec::len),
+            Plan::Scan(scan) => scan.columns.len(),
+            Plan::Derived(plan) => plan.types.len(),
+            Plan::Join(join) => join.left_width + join.right_types.len(),
+            Plan::Filter { input, .. }
+            | Plan::Distinct { input, .. }
+            | Plan::Sort { input, .. }
+            | Plan::Limit { input, .. } => input.width(),
+            Plan::Aggregate(aggregate) => aggregate.keys.len() + aggregate.calls.len(),
+            Plan::Project { exprs, .. } => exprs.len(),
+            Plan::Narrow { width, .. } => *width,
+            Plan::SetOperation(operation) => operation.types.len(),
+        }
+    }
+
+    /// Calls `f` with every scan.
+    pub fn each_scan(&self, f: &mut dyn FnMut(&Scan)) {
+        match self {
+            Plan::Scan(scan) => f(scan),
+            Plan::Derived(plan) => plan.each_scan(f),
+            _ => self.each_input(&mut |input| input.each_scan(f)),
+        }
+    }
+
+    /// Calls `f` with every direct input (a derived table's plan is not one).
+    pub fn each_input<'a>(&'a self, f: &mut dyn FnMut(&'a Plan)) {
+        match self {
+            Plan::Dual | Plan::Values(_) | Plan::Scan(_) | Plan::Derived(_) => {}
+            Plan::Join(join) => {
+                f(&join.left);
+                f(&join.right);
+            }
+            Plan::Filter { input, .. }
+            | Plan::Project { input, .. }
+            | Plan::Distinct { input, .. }
+            | Plan::Sort { input, .. }
+            | Plan::Limit { input, .. }
+            | Plan::Narrow { input, .. } => f(input),
+            Plan::Aggregate(aggregate) => f(&aggregate.input),
+            Plan::SetOperation(operation) => operation.inputs.iter().for_each(|i| f(&i.plan)),
+        }
+    }
+
+    /// Calls `f` with every direct input, to change it.
+    pub fn each_input_mut(&mut self, f: &mut dyn FnMut(&mut Plan)) {
+        match self {
+            Plan::Dual | Plan::Values(_) | Plan::Scan(_) | Plan::Derived(_) => {}
+            Plan::Join(join) => {
+                f(&mut join.left);
+                f(&mut join.right);
+            }
+            Plan::Filter { input, .. }
+            | Plan::Project { input, .. }
+            | Plan::Distinct { input, .. }
+            | Plan::Sort { input, .. }
+            | Plan::Limit { input, .. }
+            | Plan::Narrow { input, .. } => f(input),
+            Plan::Aggregate(aggregate) => f(&mut aggregate.input),
+            Plan::SetOperation(operation) => operation.inputs.iter_mut().for_each(|i| f(&mut i.plan)),
+        }
+    }
+
+    /// Calls `f` with every expression of this operator and those below it.
+    pub fn each_expr(&self, f: &mut dyn FnMut(&BoundExpr)) {
+        match self {
+            Plan::Values(rows) => rows.iter().flatten().for_each(&mut *f),
+            Plan::Scan(scan) => {
+                scan.filter.iter().for_each(&mut *f);
+                match &scan.access {
+                    Access::Index(access) => {
+                        for equal in &access.equals {
+                            if let KeyEqual::Values(values) = equal {
+                                values.iter().for_each(&mut *f);
+                            }
+                        }
+                        match &access.range {
+                            Some(KeyBounds::Range { low, high }) => {
+                                low.iter().chain(high).for_each(|(e, _)| f(e));
+                            }
+                            Some(KeyBounds::Prefix(pattern)) => f(pattern),
+                            None => {}
+                        }
+                    }
+                    Access::Virtual(access) => access.schema.iter().chain(&access.table).for_each(&mut *f),
+                }
+            }
+            Plan::Derived(plan) => plan.each_expr(f),
+            Plan::Join(join) => {
+                join.on.iter().for_each(&mut *f);
+                for key in &join.keys {
+                    f(&key.left);
+                    f(&key.right);
+                }
+            }
+            Plan::Filter { predicates, .. } => predicates.iter().for_each(&mut *f),
+            Plan::Project { exprs, .. } => exprs.iter().for_each(&mut *f),
+            Plan::Aggregate(aggregate) => {
+                aggregate.keys.iter().for_each(&mut *f);
+                for call in &aggregate.calls {
+                    call.args.iter().for_each(&mut *f);
+                }
+            }
+            Plan::Dual
+            | Plan::Distinct { .. }
+            | Plan::Sort { .. }
+            | Plan::Limit { .. }
+            | Plan::Narrow { .. }
+            | Plan::SetOperation(_) => {}
+        }
+        self.each_input(&mut |input| input.each_expr(f));
+    }
+}
+
+/// The type of a column of `kind` NULL is sent as; everything else stays.
+pub(crate) fn result_type(ty: &ExprType) -> ExprType {
+    match ty.kind {
+        Kind::Null => ExprType::null(),
+        _ => ty.clone(),
+    }
+}

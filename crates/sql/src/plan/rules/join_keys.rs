@@ -1,0 +1,147 @@
+//! How a join finds the matches of a left row: through an index of the right table, or a hash table.
+//!
+//! An index serves when conditions make its leading columns equal to expressions over the left row: the
+//! right side then becomes a lookup that is opened anew for every left row. Otherwise the equalities
+//! between the sides become hash keys, and what is left of ON is tested on each pair.
+
+use super::access_path;
+use super::push_filters::sides;
+use crate::context::TableRows;
+use crate::expr::types::Class;
+use crate::expr::{BoundExpr, Comparison, Node};
+use crate::plan::{Access, Join, JoinKey, Plan};
+
+/// Chooses for every join of a plan.
+pub fn choose_join_keys(plan: &mut Plan) {
+    plan.each_input_mut(&mut choose_join_keys);
+    if let Plan::Join(join) = plan
+        && !join.lookup
+        && join.keys.is_empty()
+        && !use_index(join)
+    {
+        hash_keys(join);
+    }
+}
+
+/// Tries an index of the right side.
+fn use_index(join: &mut Join) -> bool {
+    let width = join.left_width;
+    let Plan::Scan(scan) = &mut join.right else { return false };
+    if !matches!(scan.table.rows, TableRows::Stored) {
+        return false;
+    }
+    let Access::Index(access) = &scan.access else { return false };
+    if !access.equals.is_empty() || access.range.is_some() {
+        return false;
+    }
+    // The right scan's own columns are moved behind all of the left ones for a while, so that an
+    // expression over the left row can be told from one over the right.
+    let mut trial = scan.clone();
+    let far = usize::MAX / 2;
+    let mut moved = Vec::new();
+    for condition in &join.on {
+        let mut condition = condition.clone();
+        condition.remap(&|at| if at < width { at + far } else { at - width });
+        moved.push(condition);
+    }
+    let own = trial.filter.len();
+    trial.filter.extend(moved);
+    let known = |e: &BoundExpr| {
+        let mut columns = Vec::new();
+        e.columns(&mut columns);
+        !columns.iter().any(|c| *c < far) && !e.has_side_effects() && !e.has_aggregate()
+    };
+    if !access_path::choose(&mut trial, &known) {
+        return false;
+    }
+    // Only if the left row takes part: else it is a plain scan and a hash join serves better.
+    let mut uses_left = false;
+    Plan::Scan(trial.clone()).each_expr(&mut |e| {
+        let mut columns = Vec::new();
+        e.columns(&mut columns);
+        uses_left |= columns.iter().any(|c| *c >= far);
+    });
+    let in_access = match &trial.access {
+        Access::Index(access) => access.equals.iter().any(|equal| match equal {
+            crate::plan::KeyEqual::Values(values) => values.iter().any(|v| {
+                let mut columns = Vec::new();
+                v.columns(&mut columns);
+                columns.iter().any(|c| *c >= far)
+            }),
+            crate::plan::KeyEqual::Null => false,
+        }),
+        Access::Virtual(_) => false,
+    };
+    if !uses_left || !in_access {
+        return false;
+    }
+    // Conditions that stayed: those over the right alone are the scan's, the others the join's.
+    let _ = own;
+    let mut filter = Vec::new();
+    let mut on = Vec::new();
+    for mut condition in std::mem::take(&mut trial.filter) {
+        let mut columns = Vec::new();
+        condition.columns(&mut columns);
+        if columns.iter().any(|c| *c >= far) {
+            condition.remap(&|at| if at >= far { at - far } else { at + width });
+            on.push(condition);
+        } else {
+            filter.push(condition);
+        }
+    }
+    trial.filter = filter;
+    if let Access::Index(access) = &mut trial.access {
+        let back = |e: &mut BoundExpr| e.remap(&|at| at.saturating_sub(far));
+        for equal in &mut access.equals {
+            if let crate::plan::KeyEqual::Values(values) = equal {
+                values.iter_mut().for_each(back);
+            }
+        }
+        match &mut access.range {
+            Some(crate::plan::KeyBounds::Range { low, high }) => {
+                low.iter_mut().chain(high).for_each(|(e, _)| back(e));
+            }
+            Some(crate::plan::KeyBounds::Prefix(pattern)) => back(pattern),
+            None => {}
+        }
+    }
+    *scan = trial;
+    join.on = on;
+    join.lookup = true;
+    true
+}
+
+fn hash_keys(join: &mut Join) {
+    let width = join.left_width;
+    let on = std::mem::take(&mut join.on);
+    for condition in on {
+        match key_of(&condition, width) {
+            Some(key) => join.keys.push(key),
+            None => join.on.push(condition),
+        }
+    }
+}
+
+fn key_of(condition: &BoundExpr, width: usize) -> Option<JoinKey> {
+    let Node::Compare { op: Comparison::Equal, sides: pair, collation } = &condition.node else { return None };
+    let [a, b] = pair.as_ref();
+    let (mut left, mut right) = match (sides(a, width), sides(b, width)) {
+        ((true, false), (false, true)) => (a.clone(), b.clone()),
+        ((false, true), (true, false)) => (b.clone(), a.clone()),
+        _ => return None,
+    };
+    // Keys are compared as bytes: both sides must be signed, or both unsigned.
+    if left.ty.class() != right.ty.class() {
+        if !(left.ty.class().is_integer() && right.ty.class().is_integer()) {
+            return None;
+        }
+        let wide = crate::expr::ExprType::decimal(20, 0, false);
+        left = crate::expr::coerce::coerce(left, wide.clone());
+        right = crate::expr::coerce::coerce(right, wide);
+    }
+    if left.ty.class() == Class::Null {
+        return None;
+    }
+    right.remap(&|at| at.saturating_sub(width));
+    Some(JoinKey { left, right, collation: *collation })
+}

@@ -1,0 +1,536 @@
+//! One query block: FROM, WHERE, GROUP BY, HAVING, the select list, DISTINCT, ORDER BY, LIMIT.
+
+use std::sync::Arc;
+
+use rustydb_sql_parser::ast;
+use rustydb_value::{Charset, Collation, Value};
+
+use super::from::{Source, plan_from};
+use super::grouping::Grouping;
+use super::{Aggregate, Plan, RowCount, RowLimit, SelectPlan, SortKey, rules, set_operation};
+use crate::api::ColumnMeta;
+use crate::context::BindContext;
+use crate::error::SqlError;
+use crate::expr::bind::{AggregateUse, Binder, Planning};
+use crate::expr::scope::{Scope, derived_table};
+use crate::expr::types::ExprType;
+use crate::expr::{BoundExpr, Node};
+use crate::variables::SqlMode;
+
+/// Plans a query.
+///
+/// `sql` is the text the query was parsed from. `given` holds the values of the parameter markers if they
+/// are known: they decide the markers' types; without them the types follow from the use. Whoever keeps the
+/// plan asks [`SelectPlan::accepts`] before running it with other values.
+pub fn prepare_select(
+    query: &ast::Query,
+    sql: &str,
+    given: Option<&[Value]>,
+    context: &mut BindContext<'_>,
+) -> Result<SelectPlan, SqlError> {
+    let mut planning = Planning::new(context, sql, given);
+    let mut plan = plan_query(query, &mut planning)?;
+    if planning.uncacheable {
+        plan.cacheable = false;
+    }
+    if let Some(charset) = planning.session().settings.character_set_results {
+        for column in &mut plan.columns {
+            in_results(column, charset);
+        }
+    }
+    Ok(plan)
+}
+
+/// Describes a text column as the client will receive it: in the character set of results.
+fn in_results(column: &mut ColumnMeta, charset: Charset) {
+    if column.collation == Collation::BINARY.id() {
+        return;
+    }
+    if charset == Charset::Binary {
+        return;
+    }
+    let widest = Charset::Utf8mb4.max_bytes_per_char();
+    column.length = column.length / widest * charset.max_bytes_per_char();
+    column.collation = charset.default_collation().id();
+}
+
+/// Plans a query or subquery.
+pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
+    if query.with.is_some() {
+        return Err(SqlError::not_supported("WITH"));
+    }
+    let mut plan = match &query.body {
+        ast::QueryBody::Select(select) => plan_select(select, query, planning)?,
+        body => {
+            let mut inner = plan_body(body, &query.locking, planning)?;
+            order_result(&mut inner, query, planning)?;
+            inner
+        }
+    };
+    plan.into = into_variables(query.into.as_deref())?;
+    if let Some(into) = &plan.into {
+        plan.cacheable = false;
+        if into.len() != plan.types.len() {
+            return Err(SqlError::different_column_counts());
+        }
+    }
+    rules::improve(&mut plan);
+    Ok(plan)
+}
+
+/// Plans what makes the rows, without the clauses around it.
+pub fn plan_body(
+    body: &ast::QueryBody,
+    locking: &[ast::Locking],
+    planning: &mut Planning<'_, '_>,
+) -> Result<SelectPlan, SqlError> {
+    match body {
+        ast::QueryBody::Select(select) => {
+            let query = ast::Query {
+                with: None,
+                body: ast::QueryBody::Values(Vec::new()),
+                order_by: Vec::new(),
+                limit: None,
+                locking: locking.to_vec(),
+                into: None,
+                span: ast::Span::default(),
+            };
+            let mut plan = plan_select(select, &query, planning)?;
+            rules::improve(&mut plan);
+            Ok(plan)
+        }
+        ast::QueryBody::SetOperation(operation) => set_operation::plan_set_operation(operation, planning),
+        ast::QueryBody::Nested(query) => plan_query(query, planning),
+        ast::QueryBody::Values(rows) => plan_values(rows, planning),
+        ast::QueryBody::Table(name) => {
+            let source = ast::TableSource {
+                name: name.as_ref().clone(),
+                partitions: Vec::new(),
+                alias: None,
+                index_hints: Vec::new(),
+            };
+            let select = ast::Select {
+                items: vec![ast::SelectItem::Wildcard { table: None, span: ast::Span::default() }],
+                from: vec![ast::TableReference::Table(Box::new(source))],
+                ..ast::Select::default()
+            };
+            plan_body(&ast::QueryBody::Select(Box::new(select)), locking, planning)
+        }
+    }
+}
+
+fn into_variables(into: Option<&ast::IntoTarget>) -> Result<Option<Vec<Arc<str>>>, SqlError> {
+    match into {
+        None => Ok(None),
+        Some(ast::IntoTarget::Variables(targets)) => {
+            let mut names = Vec::with_capacity(targets.len());
+            for target in targets {
+                match target {
+                    ast::VariableTarget::User(name) => names.push(name.as_str().to_lowercase().into()),
+                    ast::VariableTarget::Local(name) => {
+                        return Err(SqlError::new(
+                            1327,
+                            b"42000",
+                            format!("Undeclared variable: {}", name.as_str()),
+                        ));
+                    }
+                }
+            }
+            Ok(Some(names))
+        }
+        Some(_) => Err(SqlError::not_supported("INTO OUTFILE")),
+    }
+}
+
+fn plan_values(rows: &[Vec<ast::Expr>], planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
+    let width = rows.first().map_or(0, Vec::len);
+    let scope = Scope::empty();
+    let mut bound = Vec::with_capacity(rows.len());
+    for (at, row) in rows.iter().enumerate() {
+        if row.len() != width {
+            return Err(SqlError::column_count(at + 1));
+        }
+        let mut binder = Binder::new(planning, &scope, "field list");
+        let mut cells = Vec::with_capacity(width);
+        for expr in row {
+            cells.push(binder.bind_typed(expr)?);
+        }
+        if !binder.subplans.is_empty() {
+            return Err(SqlError::not_supported("subquery in VALUES"));
+        }
+        bound.push(cells);
+    }
+    let mut types = Vec::with_capacity(width);
+    for column in 0..width {
+        let cells: Vec<&ExprType> = bound.iter().filter_map(|r| r.get(column)).map(|c| &c.ty).collect();
+        types.push(crate::expr::merge::merge_types(&cells, "VALUES", planning.session())?);
+    }
+    let bound = bound
+        .into_iter()
+        .map(|row| row.into_iter().zip(&types).map(|(c, t)| crate::expr::cast::as_type(c, t)).collect())
+        .collect();
+    let columns = types.iter().enumerate().map(|(at, ty)| ty.meta(&format!("column_{at}"))).collect();
+    Ok(SelectPlan {
+        columns,
+        types,
+        root: Plan::Values(bound),
+        subplans: Vec::new(),
+        into: None,
+        cacheable: true,
+    })
+}
+
+/// ORDER BY and LIMIT around a set operation or a parenthesised query: by its result columns.
+fn order_result(
+    plan: &mut SelectPlan,
+    query: &ast::Query,
+    planning: &mut Planning<'_, '_>,
+) -> Result<(), SqlError> {
+    if !query.order_by.is_empty() {
+        let mut scope = Scope::empty();
+        scope.add(derived_table("", &plan.columns, &plan.types, &[]));
+        let mut keys = Vec::new();
+        for item in &query.order_by {
+            let column = match positional(&item.expr, plan.types.len())? {
+                Some(at) => at,
+                None => {
+                    let mut binder = Binder::new(planning, &scope, "order clause");
+                    match binder.bind(&item.expr)?.node {
+                        Node::Column(column) => column.index,
+                        _ => return Err(SqlError::not_supported("expressions in ORDER BY of a set operation")),
+                    }
+                }
+            };
+            if let Some(ty) = plan.types.get(column) {
+                keys.push(SortKey { column, ty: ty.clone(), descending: item.descending });
+            }
+        }
+        let input = Box::new(std::mem::replace(&mut plan.root, Plan::Dual));
+        plan.root = Plan::Sort { input, keys, limit: None };
+    }
+    if let Some(limit) = row_limit(query.limit.as_ref())? {
+        let input = Box::new(std::mem::replace(&mut plan.root, Plan::Dual));
+        plan.root = Plan::Limit { input, limit, counts: false };
+    }
+    Ok(())
+}
+
+/// The column of the select list that a bare number in ORDER BY or GROUP BY means.
+fn positional(expr: &ast::Expr, width: usize) -> Result<Option<usize>, SqlError> {
+    let ast::ExprKind::Literal(ast::Literal::Integer(number)) = &expr.kind else { return Ok(None) };
+    match usize::try_from(*number).ok().and_then(|n| n.checked_sub(1)).filter(|at| *at < width) {
+        Some(at) => Ok(Some(at)),
+        None => Err(SqlError::unknown_column(number, "order clause")),
+    }
+}
+
+fn row_limit(limit: Option<&ast::Limit>) -> Result<Option<RowLimit>, SqlError> {
+    let Some(limit) = limit else { return Ok(None) };
+    let count = |value: &ast::LimitValue| match value {
+        ast::LimitValue::Number(n) => Ok(RowCount::Fixed(*n)),
+        ast::LimitValue::Parameter(at) => Ok(RowCount::Parameter(*at as usize)),
+        ast::LimitValue::Variable(name) => Err(SqlError::new(
+            1327,
+            b"42000",
+            format!("Undeclared variable: {}", name.as_str()),
+        )),
+    };
+    Ok(Some(RowLimit {
+        offset: limit.offset.as_ref().map_or(Ok(RowCount::Fixed(0)), count)?,
+        count: count(&limit.count)?,
+    }))
+}
+
+/// An element of the select list.
+struct Item {
+    expr: BoundExpr,
+    meta: ColumnMeta,
+    /// The name by which HAVING and ORDER BY find it.
+    name: Arc<str>,
+}
+
+struct Block<'q> {
+    select: &'q ast::Select,
+    items: Vec<Item>,
+    subplans: Vec<SelectPlan>,
+}
+
+fn plan_select(
+    select: &ast::Select,
+    query: &ast::Query,
+    planning: &mut Planning<'_, '_>,
+) -> Result<SelectPlan, SqlError> {
+    if !select.windows.is_empty() {
+        return Err(SqlError::not_supported("window functions"));
+    }
+    let Source { plan: source, scope } = plan_from(&select.from, &query.locking, planning)?;
+    let keys_of_tables = primary_keys(&source);
+    let mut block = Block { select, items: Vec::new(), subplans: Vec::new() };
+    let conditions = match &select.filter {
+        Some(filter) => block.bind(planning, &scope, "where clause", AggregateUse::Refused, &[], |b| {
+            b.bind_condition(filter)
+        })?,
+        None => Vec::new(),
+    };
+    block.bind_items(planning, &scope)?;
+    let aliases: Vec<(Arc<str>, BoundExpr)> =
+        block.items.iter().map(|i| (i.name.clone(), i.expr.clone())).collect();
+
+    let (group_keys, grouped) = block.bind_group_by(planning, &scope, &aliases)?;
+    let having = match &select.having {
+        Some(having) => block.bind(planning, &scope, "having clause", AggregateUse::Allowed, &aliases, |b| {
+            b.bind_condition(having)
+        })?,
+        None => Vec::new(),
+    };
+    let order = block.bind_order_by(planning, &scope, &aliases, &query.order_by)?;
+
+    let mut plan = source;
+    if !conditions.is_empty() {
+        plan = Plan::Filter { input: Box::new(plan), predicates: conditions.clone() };
+    }
+    let mut exprs: Vec<BoundExpr> = block.items.iter().map(|i| i.expr.clone()).collect();
+    let mut order: Vec<(BoundExpr, bool)> = order;
+    let mut having = having;
+    let aggregated = grouped
+        || exprs.iter().chain(&having).chain(order.iter().map(|(e, _)| e)).any(BoundExpr::has_aggregate);
+    if aggregated {
+        let strict = planning.session().settings.sql_mode.has(SqlMode::ONLY_FULL_GROUP_BY);
+        let mut grouping =
+            Grouping::new(&scope, group_keys, grouped, strict, &conditions, &keys_of_tables);
+        for (at, expr) in exprs.iter_mut().enumerate() {
+            *expr = grouping.rewrite(expr, at + 1, "SELECT list")?;
+        }
+        for (at, expr) in having.iter_mut().enumerate() {
+            *expr = grouping.rewrite(expr, at + 1, "HAVING clause")?;
+        }
+        for (at, (expr, _)) in order.iter_mut().enumerate() {
+            *expr = grouping.rewrite(expr, at + 1, "ORDER BY")?;
+        }
+        let (keys, calls) = (grouping.keys, grouping.calls);
+        plan = Plan::Aggregate(Box::new(Aggregate { input: plan, keys, calls, scalar: !grouped }));
+    }
+    if !having.is_empty() {
+        plan = Plan::Filter { input: Box::new(plan), predicates: having };
+    }
+    let limit = row_limit(query.limit.as_ref())?;
+    let types: Vec<ExprType> = exprs.iter().map(|e| super::result_type(&e.ty)).collect();
+    plan = shape(plan, exprs, &order, select.options.distinct, &types, &aliases)?;
+    if let Some(limit) = limit {
+        let counts = select.options.sql_calc_found_rows;
+        plan = Plan::Limit { input: Box::new(plan), limit, counts };
+    }
+    let columns = block.items.iter().map(|i| i.meta.clone()).collect();
+    Ok(SelectPlan {
+        columns,
+        types,
+        root: plan,
+        subplans: block.subplans,
+        into: None,
+        cacheable: !planning.uncacheable,
+    })
+}
+
+/// Projection, DISTINCT and ORDER BY over the rows (or groups).
+fn shape(
+    plan: Plan,
+    mut exprs: Vec<BoundExpr>,
+    order: &[(BoundExpr, bool)],
+    distinct: bool,
+    types: &[ExprType],
+    aliases: &[(Arc<str>, BoundExpr)],
+) -> Result<Plan, SqlError> {
+    let width = exprs.len();
+    let mut keys = Vec::with_capacity(order.len());
+    for (at, (expr, descending)) in order.iter().enumerate() {
+        if expr.is_constant() {
+            continue;
+        }
+        let column = match exprs.iter().position(|e| e.same(expr)) {
+            Some(column) => column,
+            None if distinct => {
+                let _ = aliases;
+                let mut used = Vec::new();
+                expr.columns(&mut used);
+                let mut name = expr.to_string().replace('`', "");
+                if name.is_empty() {
+                    name = "?".into();
+                }
+                return Err(SqlError::distinct_order(at + 1, name));
+            }
+            None => {
+                exprs.push(expr.clone());
+                exprs.len() - 1
+            }
+        };
+        keys.push(SortKey { column, ty: expr.ty.clone(), descending: *descending });
+    }
+    let hidden = exprs.len() > width;
+    let mut out = Plan::Project { input: Box::new(plan), exprs };
+    if distinct {
+        out = Plan::Distinct { input: Box::new(out), types: types.to_vec() };
+    }
+    if !keys.is_empty() {
+        out = Plan::Sort { input: Box::new(out), keys, limit: None };
+    }
+    if hidden {
+        out = Plan::Narrow { input: Box::new(out), width };
+    }
+    Ok(out)
+}
+
+/// For every table: the positions of its columns and of its primary key's.
+fn primary_keys(source: &Plan) -> Vec<(Vec<usize>, Vec<usize>)> {
+    fn walk(plan: &Plan, offset: usize, out: &mut Vec<(Vec<usize>, Vec<usize>)>) {
+        match plan {
+            Plan::Scan(scan) => {
+                let columns = (offset..offset + scan.columns.len()).collect();
+                let mut keys: Vec<Vec<usize>> =
+                    vec![scan.table.def.primary.columns.iter().map(|c| offset + c.column).collect()];
+                for index in scan.table.def.indexes.iter().filter(|i| i.unique) {
+                    let solid = index.columns.iter().all(|c| {
+                        c.prefix.is_none() && scan.table.def.columns.get(c.column).is_some_and(|d| !d.nullable)
+                    });
+                    if solid {
+                        keys.push(index.columns.iter().map(|c| offset + c.column).collect());
+                    }
+                }
+                let columns: Vec<usize> = columns;
+                for key in keys {
+                    out.push((columns.clone(), key));
+                }
+            }
+            Plan::Join(join) => {
+                walk(&join.left, offset, out);
+                walk(&join.right, offset + join.left_width, out);
+            }
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    walk(source, 0, &mut out);
+    out
+}
+
+impl Block<'_> {
+    /// Binds something in one clause, keeping the numbering of subqueries over all clauses.
+    fn bind<T>(
+        &mut self,
+        planning: &mut Planning<'_, '_>,
+        scope: &Scope,
+        clause: &'static str,
+        aggregates: AggregateUse,
+        aliases: &[(Arc<str>, BoundExpr)],
+        f: impl FnOnce(&mut Binder<'_, '_, '_>) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        let mut binder = Binder::new(planning, scope, clause);
+        binder.aggregates = aggregates;
+        binder.aliases = aliases;
+        binder.aliases_first = clause == "order clause";
+        binder.subplans = std::mem::take(&mut self.subplans);
+        let bound = f(&mut binder);
+        self.subplans = std::mem::take(&mut binder.subplans);
+        bound
+    }
+
+    fn bind_items(&mut self, planning: &mut Planning<'_, '_>, scope: &Scope) -> Result<(), SqlError> {
+        let sql = planning.sql;
+        for item in &self.select.items {
+            match item {
+                ast::SelectItem::Wildcard { table, .. } => {
+                    for at in scope.wildcard(table.as_deref())? {
+                        let (Some(column), Some(expr)) = (scope.column(at), scope.expression(at)) else { continue };
+                        self.items.push(Item { expr, meta: column.meta.clone(), name: column.name.clone() });
+                    }
+                }
+                ast::SelectItem::Expr { expr, alias } => {
+                    let bound = self.bind(planning, scope, "field list", AggregateUse::Allowed, &[], |b| {
+                        b.bind_typed(expr)
+                    })?;
+                    let name = item.heading(sql).unwrap_or("");
+                    let shown = if alias.is_some() { name } else { heading(name) };
+                    let meta = match &bound.node {
+                        Node::Column(column) => match scope.column(column.index) {
+                            Some(source) => ColumnMeta { name: shown.to_string(), ..source.meta.clone() },
+                            None => bound.ty.meta(shown),
+                        },
+                        _ => bound.ty.meta(shown),
+                    };
+                    self.items.push(Item { expr: bound, meta, name: shown.into() });
+                }
+            }
+        }
+        if self.items.is_empty() {
+            return Err(SqlError::no_tables_used());
+        }
+        Ok(())
+    }
+
+    fn bind_group_by(
+        &mut self,
+        planning: &mut Planning<'_, '_>,
+        scope: &Scope,
+        aliases: &[(Arc<str>, BoundExpr)],
+    ) -> Result<(Vec<BoundExpr>, bool), SqlError> {
+        let Some(group_by) = &self.select.group_by else { return Ok((Vec::new(), false)) };
+        if group_by.rollup {
+            return Err(SqlError::not_supported("WITH ROLLUP"));
+        }
+        let mut keys: Vec<BoundExpr> = Vec::with_capacity(group_by.items.len());
+        for item in &group_by.items {
+            let key = match positional(item, self.items.len()).map_err(|e| group_position(e))? {
+                Some(at) => self.items.get(at).map(|i| i.expr.clone()),
+                None => None,
+            };
+            let key = match key {
+                Some(key) => key,
+                None => self.bind(planning, scope, "group statement", AggregateUse::Refused, aliases, |b| {
+                    b.bind_typed(item)
+                })?,
+            };
+            if key.has_aggregate() {
+                return Err(SqlError::wrong_group_field(&key));
+            }
+            if !keys.iter().any(|k| k.same(&key)) {
+                keys.push(key);
+            }
+        }
+        Ok((keys, true))
+    }
+
+    fn bind_order_by(
+        &mut self,
+        planning: &mut Planning<'_, '_>,
+        scope: &Scope,
+        aliases: &[(Arc<str>, BoundExpr)],
+        items: &[ast::OrderItem],
+    ) -> Result<Vec<(BoundExpr, bool)>, SqlError> {
+        let mut out = Vec::with_capacity(items.len());
+        for item in items {
+            let bound = match positional(&item.expr, self.items.len())? {
+                Some(at) => self.items.get(at).map(|i| i.expr.clone()),
+                None => None,
+            };
+            let bound = match bound {
+                Some(bound) => bound,
+                None => self.bind(planning, scope, "order clause", AggregateUse::Allowed, aliases, |b| {
+                    b.bind_typed(&item.expr)
+                })?,
+            };
+            out.push((bound, item.descending));
+        }
+        Ok(out)
+    }
+}
+
+fn group_position(error: SqlError) -> SqlError {
+    SqlError { message: error.message.replace("order clause", "group statement"), ..error }
+}
+
+/// A heading taken from the text: MySQL cuts it at 256 characters.
+fn heading(text: &str) -> &str {
+    match text.char_indices().nth(256) {
+        Some((at, _)) => text.get(..at).unwrap_or(text),
+        None => text,
+    }
+}

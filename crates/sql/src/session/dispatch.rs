@@ -1,0 +1,290 @@
+//! Which statement goes where, and what is refused.
+//!
+//! A statement that the parser knows and this server does not do is refused by name (1235): nothing is
+//! accepted and ignored, except where ignoring is what MySQL itself does, or where there is truly
+//! nothing to do (FLUSH PRIVILEGES: accounts are always in force).
+
+use rustydb_sql_parser::ast::{
+    CompletionOptions, Flush, FlushTarget, Kill, StartTransaction, Statement, TableChange,
+};
+use rustydb_value::Value;
+
+use super::Session;
+use super::run::Running;
+use crate::api::ResultSink;
+use crate::ddl;
+use crate::error::SqlError;
+use crate::show;
+
+impl Session {
+    /// Runs one statement by its kind.
+    pub(super) fn dispatch(
+        &mut self,
+        running: &mut Running<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<(), SqlError> {
+        use Statement as S;
+        let statement = std::sync::Arc::clone(running.statement);
+        match &statement.ast {
+            S::Query(query) => return self.run_query(query, running, sink),
+            S::Insert(_) | S::Update(_) | S::Delete(_) => return self.run_change(running, sink),
+            S::Show(show) => return self.run_show(|s, e| show::show(show, s, e), running, sink),
+            S::Describe(what) => return self.run_show(|s, e| show::describe(what, s, e), running, sink),
+            S::Execute(execute) => return self.sql_execute(execute, running.more, sink),
+            S::CreateDatabase(_)
+            | S::AlterDatabase(_)
+            | S::DropDatabase(_)
+            | S::CreateTable(_)
+            | S::AlterTable(_)
+            | S::DropTable(_)
+            | S::RenameTable(_)
+            | S::TruncateTable(_)
+            | S::CreateIndex(_)
+            | S::DropIndex(_) => {
+                let affected = self.run_definition(&statement.ast, &statement.sql)?;
+                self.state.row_count = i64::try_from(affected).unwrap_or(i64::MAX);
+                let mut completion = self.completion(running, affected, 0, String::new());
+                if changes_table(&statement.ast) {
+                    completion.info = format!("Records: 0  Duplicates: 0  Warnings: {}", completion.warnings);
+                }
+                return Ok(sink.end(&completion)?);
+            }
+            S::Use(name) => self.use_database(name.as_str())?,
+            S::Set(items) => self.set(items, &statement.sql, running.params)?,
+            S::SetTransaction(what) => self.set_transaction(what)?,
+            S::SetPassword(what) => self.set_password(what)?,
+            S::CreateUser(what) => self.alter_user(what)?,
+            S::Prepare(prepare) => {
+                self.sql_prepare(prepare)?;
+                self.state.row_count = 0;
+                let completion = self.completion(running, 0, 0, "Statement prepared".to_owned());
+                return Ok(sink.end(&completion)?);
+            }
+            S::Deallocate(name) => self.sql_deallocate(name.as_str())?,
+            S::StartTransaction(what) => self.start_transaction(*what)?,
+            S::Commit(options) => self.commit(*options)?,
+            S::Rollback(options) => self.rollback(*options)?,
+            S::Savepoint(name) => self.savepoint(name.as_str())?,
+            S::RollbackToSavepoint(name) => self.rollback_to(name.as_str())?,
+            S::ReleaseSavepoint(name) => self.release_savepoint(name.as_str())?,
+            S::LockTables(list) => self.lock_tables(list)?,
+            S::UnlockTables => self.unlock_tables()?,
+            S::Do(items) => {
+                self.evaluate_items(items, &statement.sql, running.params)?;
+            }
+            S::Kill(kill) => self.kill(kill, &statement.sql, running.params)?,
+            S::Flush(what) => flush(what)?,
+            other => return Err(SqlError::not_supported(unsupported(other))),
+        }
+        self.finish_ok(running, 0, sink)
+    }
+
+    /// START TRANSACTION and BEGIN: what was open is committed, LOCK TABLES is let go.
+    fn start_transaction(&mut self, what: StartTransaction) -> Result<(), SqlError> {
+        self.commit_open()?;
+        self.unlock_tables()?;
+        let mut open = self.begin(what.read_only)?;
+        open.explicit = true;
+        if what.consistent_snapshot {
+            open.txn.ensure_snapshot();
+        }
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn commit(&mut self, options: CompletionOptions) -> Result<(), SqlError> {
+        let chained = self.chained(options)?;
+        self.commit_open()?;
+        self.chain(chained)
+    }
+
+    fn rollback(&mut self, options: CompletionOptions) -> Result<(), SqlError> {
+        let chained = self.chained(options)?;
+        self.rollback_open()?;
+        self.chain(chained)
+    }
+
+    /// AND CHAIN begins a transaction of the same kind as the one that ends.
+    fn chained(&self, options: CompletionOptions) -> Result<Option<bool>, SqlError> {
+        if options.release == Some(true) {
+            return Err(SqlError::not_supported("RELEASE"));
+        }
+        if options.chain != Some(true) {
+            return Ok(None);
+        }
+        Ok(Some(self.open.as_ref().is_some_and(|open| open.read_only)))
+    }
+
+    fn chain(&mut self, read_only: Option<bool>) -> Result<(), SqlError> {
+        if let Some(read_only) = read_only {
+            let mut open = self.begin(Some(read_only))?;
+            open.explicit = true;
+            self.open = Some(open);
+        }
+        Ok(())
+    }
+
+    /// SAVEPOINT outside a transaction does nothing, as in MySQL.
+    fn savepoint(&mut self, name: &str) -> Result<(), SqlError> {
+        if self.open.is_none() && !self.state.settings.autocommit {
+            self.open = Some(self.begin(None)?);
+        }
+        if let Some(open) = &mut self.open {
+            open.savepoint(name, &self.owner);
+        }
+        Ok(())
+    }
+
+    fn rollback_to(&mut self, name: &str) -> Result<(), SqlError> {
+        match &mut self.open {
+            Some(open) => open.rollback_to(name, &self.database, &mut self.owner),
+            None => Err(SqlError::no_such_savepoint(name)),
+        }
+    }
+
+    fn release_savepoint(&mut self, name: &str) -> Result<(), SqlError> {
+        match &mut self.open {
+            Some(open) => open.release(name),
+            None => Err(SqlError::no_such_savepoint(name)),
+        }
+    }
+
+    fn kill(&mut self, kill: &Kill, sql: &str, params: &[Value]) -> Result<(), SqlError> {
+        let value = self.evaluate(&kill.id, sql, params)?;
+        let id = match value {
+            Value::Int(n) => u64::try_from(n).map_err(|_| SqlError::no_such_thread(n))?,
+            Value::UInt(n) => n,
+            other => return Err(SqlError::no_such_thread(crate::variables::quoted(&other))),
+        };
+        self.database.kill(id, kill.query_only)?;
+        if self.cancel.is_cancelled() {
+            return Err(SqlError::query_interrupted());
+        }
+        Ok(())
+    }
+
+    /// DDL: the open transaction is committed first, and a definition statement commits itself.
+    fn run_definition(&mut self, statement: &Statement, sql: &str) -> Result<u64, SqlError> {
+        if self.open.as_ref().is_some_and(|open| open.read_only && open.explicit) {
+            return Err(SqlError::read_only_transaction());
+        }
+        if self.database.is_read_only() {
+            return Err(SqlError::option_prevents("--super-read-only"));
+        }
+        if self.locked.is_some() && !matches!(statement, Statement::AlterTable(_)) {
+            return Err(SqlError::not_supported("definition statements under LOCK TABLES"));
+        }
+        self.commit_open()?;
+        let wait = self.metadata_wait();
+        let mut definition = ddl::Definition {
+            database: &self.database,
+            state: &mut self.state,
+            owner: &mut self.owner,
+            cancel: &self.cancel,
+            wait,
+            dropped_default: false,
+        };
+        let done = definition.run(statement, sql);
+        let dropped = definition.dropped_default;
+        self.database.engine().metadata_locks().release_transaction(&mut self.owner);
+        if dropped {
+            self.forget_database();
+        }
+        done
+    }
+
+    fn run_show(
+        &mut self,
+        make: impl FnOnce(&mut Session, &str) -> Result<show::Listing, SqlError>,
+        running: &Running<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<(), SqlError> {
+        let sql = std::sync::Arc::clone(&running.statement.sql);
+        let listing = make(self, &sql)?;
+        sink.columns(&listing.columns)?;
+        for row in &listing.rows {
+            let cells: Vec<rustydb_value::ValueRef<'_>> = row.iter().map(Value::as_ref).collect();
+            sink.row(&cells)?;
+        }
+        let rows = listing.rows.len() as u64;
+        self.state.found_rows = rows;
+        self.state.row_count = -1;
+        let mut completion = self.completion(running, rows, 0, String::new());
+        if super::run::asks_about_warnings(&running.statement.ast) {
+            // The list that was just sent is not the answer's own.
+            completion.warnings = 0;
+        }
+        if super::run::asks_for_counts(&running.statement.ast) {
+            self.state.warnings.clear();
+        }
+        Ok(sink.end(&completion)?)
+    }
+}
+
+/// The definition statements that MySQL answers with a summary of copied rows (there are none: nothing is copied).
+fn changes_table(statement: &Statement) -> bool {
+    match statement {
+        Statement::CreateIndex(_) | Statement::DropIndex(_) => true,
+        Statement::AlterTable(alter) => !alter
+            .changes
+            .iter()
+            .any(|c| matches!(c, TableChange::Rename(_) | TableChange::EnableKeys | TableChange::DisableKeys)),
+        _ => false,
+    }
+}
+
+/// What FLUSH names that is in truth always flushed; the rest is refused.
+fn flush(what: &Flush) -> Result<(), SqlError> {
+    match &what.target {
+        FlushTarget::Tables { read_lock: false, export: false, .. } => Ok(()),
+        FlushTarget::Tables { .. } => Err(SqlError::not_supported("FLUSH TABLES WITH READ LOCK")),
+        FlushTarget::Options(options) => {
+            for option in options {
+                if !matches!(option.name, "PRIVILEGES" | "LOGS" | "ENGINE LOGS" | "ERROR LOGS" | "SLOW LOGS") {
+                    return Err(SqlError::not_supported(format_args!("FLUSH {}", option.name)));
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The name of a statement that is not built.
+fn unsupported(statement: &Statement) -> &'static str {
+    use Statement as S;
+    match statement {
+        S::LoadData(_) => "LOAD DATA",
+        S::Call(_) => "CALL",
+        S::Handler(_) => "HANDLER",
+        S::CreateView(_) => "CREATE VIEW",
+        S::DropView(_) => "DROP VIEW",
+        S::CreateRoutine(_) => "CREATE PROCEDURE",
+        S::CreateLoadableFunction(_) => "CREATE FUNCTION ... SONAME",
+        S::AlterRoutine(_) => "ALTER PROCEDURE",
+        S::CreateTrigger(_) => "CREATE TRIGGER",
+        S::CreateEvent(_) => "CREATE EVENT",
+        S::DropProgram(_) => "DROP PROCEDURE",
+        S::Signal(_) => "SIGNAL",
+        S::GetDiagnostics(_) => "GET DIAGNOSTICS",
+        S::SetRole(_) | S::SetDefaultRole(_) | S::AlterUserDefaultRole { .. } => "roles",
+        S::Xa(_) => "XA",
+        S::LockInstance | S::UnlockInstance => "LOCK INSTANCE",
+        S::Explain(_) => "EXPLAIN",
+        S::Help(_) => "HELP",
+        S::DropUser(_) => "DROP USER",
+        S::RenameUser(_) => "RENAME USER",
+        S::CreateRole(_) => "CREATE ROLE",
+        S::DropRole(_) => "DROP ROLE",
+        S::Grant(_) => "GRANT",
+        S::Revoke(_) => "REVOKE",
+        S::MaintainTables(_) => "ANALYZE, CHECK, OPTIMIZE and REPAIR TABLE",
+        S::Reset(_) => "RESET",
+        S::PurgeLogs(_) => "PURGE BINARY LOGS",
+        S::CacheIndex(_) => "CACHE INDEX",
+        S::Install(_) => "INSTALL",
+        S::Shutdown => "SHUTDOWN",
+        S::Restart => "RESTART",
+        S::Binlog(_) => "BINLOG",
+        _ => "this statement",
+    }
+}

@@ -1,0 +1,86 @@
+//! Plans that outlive a statement, and the check that they still hold.
+//!
+//! A plan holds while every table it was made from has the definition it had. The catalog's epoch tells
+//! at one glance that nothing at all has changed; only when it has are the tables compared one by one.
+
+use std::mem::{Discriminant, discriminant};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustydb_value::Value;
+
+use crate::database::Database;
+use crate::error::SqlError;
+use crate::plan::SelectPlan;
+use crate::point::PointPlan;
+use crate::session::tables::{Tables, UsedTable};
+
+/// The compiled forms of a statement.
+pub(crate) enum PlanBody {
+    /// For the point executor.
+    Point(PointPlan),
+    /// For the general executor.
+    Select(SelectPlan),
+}
+
+/// A plan and what it depends on.
+pub(crate) struct CachedPlan {
+    pub(crate) body: PlanBody,
+    pub(crate) tables: Vec<UsedTable>,
+    epoch: AtomicU64,
+    /// The kinds of the parameters that it was planned for.
+    parameters: Vec<Discriminant<Value>>,
+}
+
+impl CachedPlan {
+    /// A plan made from these tables, whose locks are held.
+    pub(crate) fn new(body: PlanBody, tables: Vec<UsedTable>, epoch: u64, params: &[Value]) -> CachedPlan {
+        let parameters = params.iter().map(discriminant).collect();
+        CachedPlan { body, tables, epoch: AtomicU64::new(epoch), parameters }
+    }
+
+    /// Whether it can run with these parameters: a point plan with those that it
+    /// can compare as stored, others with those of the same kinds
+    /// (which decided how values are compared), or of kinds that the plan takes as well.
+    pub(crate) fn fits(&self, params: &[Value]) -> bool {
+        match &self.body {
+            PlanBody::Point(point) => point.accepts(params),
+            PlanBody::Select(select) => {
+                let same = self.parameters.len() == params.len()
+                    && self.parameters.iter().zip(params).all(|(kind, value)| *kind == discriminant(value));
+                same || select.accepts(params)
+            }
+        }
+    }
+
+    /// The result columns.
+    pub(crate) fn columns(&self) -> &[crate::api::ColumnMeta] {
+        match &self.body {
+            PlanBody::Point(point) => point.columns(),
+            PlanBody::Select(select) => select.columns(),
+        }
+    }
+
+    /// Takes the metadata locks of the plan's tables and says whether it still holds.
+    pub(crate) fn lock_and_check(
+        &self,
+        database: &Database,
+        tables: &mut Tables<'_>,
+    ) -> Result<bool, SqlError> {
+        for table in &self.tables {
+            tables.relock(table)?;
+        }
+        // Read after the locks: from here on nothing that the plan depends on can change.
+        let epoch = database.catalog().epoch();
+        if self.epoch.load(Ordering::Acquire) == epoch {
+            return Ok(true);
+        }
+        let same = self.tables.iter().all(|used| {
+            let now = database.catalog().table(&used.def.database, &used.def.name);
+            now.is_some_and(|def| def.version == used.def.version && def.id == used.def.id)
+        });
+        if same {
+            self.epoch.store(epoch, Ordering::Release);
+        }
+        Ok(same)
+    }
+}

@@ -1,0 +1,315 @@
+//! Queries: a kept plan or a new one, rows into the sink, the transaction around them.
+
+use std::sync::Arc;
+
+use rustydb_sql_parser::ast::{IntoTarget, Query, QueryBody, VariableTarget};
+use rustydb_transaction::{Cancel, Transaction};
+use rustydb_value::{Value, ValueRef};
+
+use super::plan_cache::{CachedPlan, PlanBody};
+use super::run::Running;
+use super::tables::Tables;
+use super::transaction::OpenTransaction;
+use super::{Session, SessionState, UserVariable};
+use crate::api::ResultSink;
+use crate::context::{BindContext, EvalContext, ExecContext};
+use crate::database::Database;
+use crate::error::SqlError;
+use crate::exec;
+use crate::plan::{self, SelectPlan};
+use crate::point;
+
+/// The parts of a session that a statement inside a transaction works with.
+pub(crate) struct Scope<'a> {
+    pub(crate) database: &'a Arc<Database>,
+    pub(crate) state: &'a mut SessionState,
+    pub(crate) cancel: &'a Cancel,
+    pub(crate) tables: Tables<'a>,
+    pub(crate) txn: &'a mut Transaction,
+}
+
+impl<'a> Scope<'a> {
+    /// What the executor gets, with the tables that binding needs beside it.
+    pub(super) fn exec<'b>(&'b mut self, params: &'b [Value]) -> (ExecContext<'b>, &'b mut Tables<'a>) {
+        let context = ExecContext {
+            database: self.database,
+            txn: self.txn,
+            eval: EvalContext { params, session: self.state, cancel: self.cancel, row: 0 },
+            memory_limit: self.database.statement_memory(),
+        };
+        (context, &mut self.tables)
+    }
+}
+
+/// How a statement leaves its transaction.
+pub(super) enum Left<R> {
+    /// It worked in it.
+    Used(R),
+    /// It needed none: one that was begun for it goes away without a trace.
+    Untouched(R),
+}
+
+impl Session {
+    /// Runs `work` in the session's transaction, or in one of its own.
+    ///
+    /// A failed statement is undone alone when the transaction stays, with it when it does not; after a
+    /// deadlock the whole transaction is gone. When this returns, what the statement changed is durable (its
+    /// transaction committed) or belongs to the open transaction.
+    pub(super) fn within<R>(
+        &mut self,
+        work: impl FnOnce(&mut Scope<'_>) -> Result<Left<R>, SqlError>,
+    ) -> Result<R, SqlError> {
+        let began = self.open.is_none();
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.begin(None)?,
+        };
+        open.txn.set_wait(self.row_wait());
+        let mark = open.txn.begin_statement();
+        let wait = self.metadata_wait();
+        let mut scope = Scope {
+            database: &self.database,
+            state: &mut self.state,
+            cancel: &self.cancel,
+            tables: Tables::new(&self.database, &mut self.owner, wait, self.locked.as_deref()),
+            txn: &mut open.txn,
+        };
+        let result = work(&mut scope);
+        let stays = open.explicit || !self.state.settings.autocommit;
+        match result {
+            Ok(Left::Untouched(value)) if began => {
+                open.rollback(&self.database, &mut self.owner)?;
+                Ok(value)
+            }
+            Ok(Left::Used(value) | Left::Untouched(value)) if stays => {
+                let durable = open.txn.wait_observed_durable();
+                self.open = Some(open);
+                durable?;
+                Ok(value)
+            }
+            Ok(Left::Used(value) | Left::Untouched(value)) => {
+                open.commit(&self.database, &mut self.owner)?;
+                Ok(value)
+            }
+            Err(error) if error.code == 1213 || !stays => {
+                // The statement's error is what the client needs; a failed rollback has stopped the store.
+                let _ = open.rollback(&self.database, &mut self.owner);
+                Err(error)
+            }
+            Err(error) => {
+                let undone = open.txn.rollback_statement(mark);
+                self.open = Some(open);
+                match undone {
+                    Ok(()) => Err(error),
+                    Err(failed) => {
+                        let _ = self.rollback_open();
+                        Err(failed.into())
+                    }
+                }
+            }
+        }
+    }
+
+    /// Looks tables up outside of a statement's transaction (SHOW, DESCRIBE); their locks go with this call unless
+    /// a transaction is open.
+    pub(crate) fn with_tables<R>(
+        &mut self,
+        work: impl FnOnce(&mut Tables<'_>, &mut SessionState, &Cancel) -> Result<R, SqlError>,
+    ) -> Result<R, SqlError> {
+        let wait = self.metadata_wait();
+        let mut tables = Tables::new(&self.database, &mut self.owner, wait, self.locked.as_deref());
+        let result = work(&mut tables, &mut self.state, &self.cancel);
+        if self.open.is_none() {
+            self.database.engine().metadata_locks().release_transaction(&mut self.owner);
+        }
+        result
+    }
+
+    /// A new transaction of the kind that comes next.
+    pub(super) fn begin(&mut self, read_only: Option<bool>) -> Result<OpenTransaction, SqlError> {
+        let next = std::mem::take(&mut self.next);
+        let isolation = next.isolation.unwrap_or(self.state.settings.isolation);
+        let read_only =
+            read_only.or(next.read_only).unwrap_or(self.state.settings.transaction_read_only);
+        OpenTransaction::begin(&self.database, &self.owner, isolation, read_only)
+    }
+
+    /// Ends the open transaction, if there is one, for good.
+    pub(super) fn commit_open(&mut self) -> Result<(), SqlError> {
+        match self.open.take() {
+            Some(open) => open.commit(&self.database, &mut self.owner),
+            None => Ok(()),
+        }
+    }
+
+    /// Undoes the open transaction, if there is one.
+    pub(super) fn rollback_open(&mut self) -> Result<(), SqlError> {
+        match self.open.take() {
+            Some(open) => open.rollback(&self.database, &mut self.owner),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs a query and sends its rows.
+    pub(super) fn run_query(
+        &mut self,
+        query: &Query,
+        running: &mut Running<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<(), SqlError> {
+        match into_target(query) {
+            None => {}
+            Some(IntoTarget::Variables(targets)) => {
+                return self.run_query_into(&without_into(query), targets, running, sink);
+            }
+            Some(IntoTarget::OutFile { .. } | IntoTarget::DumpFile(_)) => {
+                return Err(SqlError::option_prevents("--secure-file-priv"));
+            }
+        }
+        let statement = Arc::clone(running.statement);
+        let params = running.params;
+        let kept = running.plan.take();
+        let mut rows = 0u64;
+        let plan = self.within(|scope| {
+            let plan = plan_for(&statement, kept, query, params, scope)?;
+            // The columns go out with the first row: a statement that fails before it answers with its error alone.
+            match &plan.body {
+                PlanBody::Point(point) => {
+                    rows = point::get(point, params, scope, sink)?;
+                }
+                PlanBody::Select(select) => {
+                    let (mut context, _) = scope.exec(params);
+                    exec::run(select, &mut context, &mut |cells| {
+                        if rows == 0 {
+                            sink.columns(select.columns())?;
+                        }
+                        rows += 1;
+                        Ok(sink.row(cells)?)
+                    })?;
+                }
+            }
+            if rows == 0 {
+                sink.columns(plan.columns())?;
+            }
+            let untouched = plan.tables.is_empty();
+            Ok(if untouched { Left::Untouched(plan) } else { Left::Used(plan) })
+        })?;
+        if let PlanBody::Select(select) = &plan.body {
+            self.no_index_used = select.scans_fully();
+        }
+        running.plan = Some(plan);
+        self.state.found_rows = rows;
+        self.state.row_count = -1;
+        self.database.metrics.rows_sent.inc(rows);
+        let completion = self.completion(running, rows, 0, String::new());
+        Ok(sink.end(&completion)?)
+    }
+
+    /// `SELECT .. INTO @a, @b`: exactly one row, or none with warning 1329.
+    fn run_query_into(
+        &mut self,
+        query: &Query,
+        targets: &[VariableTarget],
+        running: &mut Running<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<(), SqlError> {
+        let statement = Arc::clone(running.statement);
+        let params = running.params;
+        let row = self.within(|scope| {
+            let select = {
+                let mut bind = BindContext { tables: &mut scope.tables, session: scope.state };
+                plan::prepare_select(query, &statement.sql, Some(params), &mut bind)?
+            };
+            if select.columns().len() != targets.len() {
+                return Err(SqlError::different_column_counts());
+            }
+            let untouched = scope.tables.used.is_empty();
+            let mut row: Option<Vec<Value>> = None;
+            let (mut context, _) = scope.exec(params);
+            exec::run(&select, &mut context, &mut |cells: &[ValueRef<'_>]| {
+                if row.is_some() {
+                    return Err(SqlError::too_many_rows());
+                }
+                row = Some(cells.iter().map(|cell| cell.to_owned()).collect());
+                Ok(())
+            })?;
+            Ok(if untouched { Left::Untouched(row) } else { Left::Used(row) })
+        })?;
+        let affected = u64::from(row.is_some());
+        match row {
+            None => self.state.warn(&SqlError::no_data()),
+            Some(values) => {
+                let collation = self.state.settings.collation_connection;
+                for (target, value) in targets.iter().zip(values) {
+                    let VariableTarget::User(name) = target else {
+                        return Err(SqlError::undeclared_variable(target_name(target)));
+                    };
+                    self.state.set_user_variable(name.as_str(), UserVariable { value, collation })?;
+                }
+            }
+        }
+        self.finish_ok(running, affected, sink)
+    }
+}
+
+/// What the rows go into: INTO stands behind the select list or at the end.
+pub(super) fn into_target(query: &Query) -> Option<&IntoTarget> {
+    match (&query.into, &query.body) {
+        (Some(target), _) => Some(target),
+        (None, QueryBody::Select(select)) => select.into.as_deref(),
+        (None, _) => None,
+    }
+}
+
+/// The query alone.
+fn without_into(query: &Query) -> Query {
+    let mut query = query.clone();
+    query.into = None;
+    if let QueryBody::Select(select) = &mut query.body {
+        select.into = None;
+    }
+    query
+}
+
+fn target_name(target: &VariableTarget) -> &str {
+    match target {
+        VariableTarget::User(name) | VariableTarget::Local(name) => name.as_str(),
+    }
+}
+
+/// A plan that holds for the statement, its tables locked: the one that was kept, or a new one.
+fn plan_for(
+    statement: &crate::database::cache::CachedStatement,
+    kept: Option<Arc<CachedPlan>>,
+    query: &Query,
+    params: &[Value],
+    scope: &mut Scope<'_>,
+) -> Result<Arc<CachedPlan>, SqlError> {
+    if let Some(plan) = kept.or_else(|| statement.plan())
+        && plan.fits(params)
+        && plan.lock_and_check(scope.database, &mut scope.tables)?
+    {
+        return Ok(plan);
+    }
+    let epoch = scope.database.catalog().epoch();
+    scope.tables.used.clear();
+    scope.tables.virtual_used = false;
+    let point = point::compile_query(query, &mut scope.tables, scope.state)?;
+    // A point plan is kept even if these parameters are not for it: the next ones may be.
+    let has_point = point.is_some();
+    let (body, cacheable) = match point {
+        Some(plan) if plan.accepts(params) => (PlanBody::Point(plan), true),
+        _ => {
+            let mut bind = BindContext { tables: &mut scope.tables, session: scope.state };
+            let plan: SelectPlan = plan::prepare_select(query, &statement.sql, Some(params), &mut bind)?;
+            let cacheable = plan.is_cacheable() && !has_point;
+            (PlanBody::Select(plan), cacheable)
+        }
+    };
+    let tables = std::mem::take(&mut scope.tables.used);
+    let plan = Arc::new(CachedPlan::new(body, tables, epoch, params));
+    if cacheable {
+        statement.keep(Arc::clone(&plan));
+    }
+    Ok(plan)
+}

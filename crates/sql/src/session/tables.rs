@@ -1,0 +1,120 @@
+//! How a statement comes to its tables: metadata lock first, definition after.
+//!
+//! Every table that was looked up is recorded, so that a plan which is kept knows what it depends on and
+//! what to lock when it is used again.
+
+use std::sync::Arc;
+
+use rustydb_catalog::TableDef;
+use rustydb_transaction::locks::{LockError, MdlDuration, MdlKey, MdlMode, MetadataLockOwner, WaitOptions};
+
+use crate::context::{TableLookup, TableRef, TableRows, TableUse};
+use crate::database::Database;
+use crate::error::SqlError;
+use crate::information_schema;
+
+/// A stored table that a statement uses.
+#[derive(Debug, Clone)]
+pub(crate) struct UsedTable {
+    pub(crate) key: MdlKey,
+    pub(crate) usage: TableUse,
+    pub(crate) def: Arc<TableDef>,
+}
+
+/// A table that LOCK TABLES named.
+#[derive(Debug, Clone)]
+pub(crate) struct LockedTable {
+    pub(crate) database: String,
+    pub(crate) name: String,
+    pub(crate) write: bool,
+}
+
+/// Looks tables up for one statement.
+pub(crate) struct Tables<'a> {
+    database: &'a Arc<Database>,
+    owner: &'a mut MetadataLockOwner,
+    wait: WaitOptions,
+    /// What LOCK TABLES allows; None when it is not in force.
+    locked: Option<&'a [LockedTable]>,
+    /// What was looked up, in order, stored tables only.
+    pub(crate) used: Vec<UsedTable>,
+    /// A virtual table was looked up: its rows depend on more than table versions.
+    pub(crate) virtual_used: bool,
+}
+
+impl<'a> Tables<'a> {
+    pub(crate) fn new(
+        database: &'a Arc<Database>,
+        owner: &'a mut MetadataLockOwner,
+        wait: WaitOptions,
+        locked: Option<&'a [LockedTable]>,
+    ) -> Tables<'a> {
+        Tables { database, owner, wait, locked, used: Vec::new(), virtual_used: false }
+    }
+
+    /// The shared parts of the server.
+    pub(crate) fn database(&self) -> &Arc<Database> {
+        self.database
+    }
+
+    /// Takes the lock of a table that a kept plan uses.
+    pub(crate) fn relock(&mut self, table: &UsedTable) -> Result<(), SqlError> {
+        self.check_locked(&table.def.database, &table.def.name, table.usage)?;
+        self.acquire(&table.key, table.usage)
+    }
+
+    fn acquire(&mut self, key: &MdlKey, usage: TableUse) -> Result<(), SqlError> {
+        let mode = match usage {
+            TableUse::Read => MdlMode::SharedRead,
+            TableUse::Write => MdlMode::SharedWrite,
+        };
+        let locks = self.database.engine().metadata_locks();
+        locks
+            .acquire(self.owner, key, mode, MdlDuration::Transaction, &self.wait)
+            .map_err(|e| lock_error(&e))
+    }
+
+    fn check_locked(&self, database: &str, name: &str, usage: TableUse) -> Result<(), SqlError> {
+        let Some(locked) = self.locked else { return Ok(()) };
+        let found = locked.iter().filter(|t| t.database == database && t.name == name);
+        match found.map(|t| t.write).max() {
+            None => Err(SqlError::table_not_locked(name)),
+            Some(false) if usage == TableUse::Write => Err(SqlError::table_read_locked(name)),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+/// What a metadata lock that was not given means to a client.
+pub(crate) fn lock_error(error: &LockError) -> SqlError {
+    match error {
+        LockError::Timeout => SqlError::lock_wait_timeout(),
+        LockError::Deadlock => SqlError::deadlock(),
+        LockError::Cancelled(_) => SqlError::query_interrupted(),
+        LockError::WouldBlock => SqlError::lock_nowait(),
+        LockError::TableFull => SqlError::too_many_locks(),
+        other => SqlError::storage(other),
+    }
+}
+
+impl TableLookup for Tables<'_> {
+    fn table(&mut self, database: &str, name: &str, usage: TableUse) -> Result<TableRef, SqlError> {
+        if database.eq_ignore_ascii_case(information_schema::DATABASE) {
+            let table = information_schema::table(name)
+                .ok_or_else(|| SqlError::unknown_table(name.to_uppercase(), information_schema::DATABASE))?;
+            self.virtual_used = true;
+            return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
+        }
+        self.check_locked(database, name, usage)?;
+        let key = MdlKey::table(database, name);
+        self.acquire(&key, usage)?;
+        let Some(def) = self.database.catalog().table(database, name) else {
+            if self.database.catalog().database(database).is_none() {
+                return Err(SqlError::unknown_database(database));
+            }
+            return Err(SqlError::no_such_table(database, name));
+        };
+        self.used.push(UsedTable { key, usage, def: Arc::clone(&def) });
+        Ok(TableRef { def, rows: TableRows::Stored })
+    }
+}

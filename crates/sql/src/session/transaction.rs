@@ -1,0 +1,119 @@
+//! A session's transaction: begun by a statement, ended by autocommit, COMMIT, ROLLBACK or DDL.
+//!
+//! ```text
+//! autocommit=1, no BEGIN   each statement has a transaction of its own, committed before the answer
+//! BEGIN, or autocommit=0   the transaction stays; a failed statement is undone alone
+//! deadlock (1213)          the whole transaction is gone
+//! lock wait timeout (1205) the statement alone is undone
+//! ```
+//!
+//! Metadata locks of a transaction live as long as it does and are let go here and nowhere else.
+
+use std::sync::Arc;
+
+use rustydb_transaction::locks::{MdlMark, MetadataLockOwner};
+use rustydb_transaction::{self as transaction, Savepoint, Transaction};
+
+use crate::database::Database;
+use crate::error::SqlError;
+use crate::variables::Isolation;
+
+/// A transaction that is open.
+pub(crate) struct OpenTransaction {
+    pub(crate) txn: Transaction,
+    /// BEGIN or START TRANSACTION began it (it stays although autocommit is on).
+    pub(crate) explicit: bool,
+    pub(crate) read_only: bool,
+    savepoints: Vec<(String, Savepoint, MdlMark)>,
+}
+
+/// What the next transaction is to be, from SET TRANSACTION without a scope.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct NextTransaction {
+    pub(crate) isolation: Option<Isolation>,
+    pub(crate) read_only: Option<bool>,
+}
+
+/// The level that the engine runs a session's level at. SERIALIZABLE is not built and refused.
+pub(crate) fn engine_isolation(level: Isolation) -> Result<transaction::Isolation, SqlError> {
+    match level {
+        Isolation::ReadUncommitted | Isolation::ReadCommitted => Ok(transaction::Isolation::ReadCommitted),
+        Isolation::RepeatableRead => Ok(transaction::Isolation::RepeatableRead),
+        Isolation::Serializable => Err(SqlError::not_supported("SERIALIZABLE")),
+    }
+}
+
+impl OpenTransaction {
+    pub(crate) fn begin(
+        database: &Arc<Database>,
+        owner: &MetadataLockOwner,
+        isolation: Isolation,
+        read_only: bool,
+    ) -> Result<OpenTransaction, SqlError> {
+        let level = engine_isolation(isolation)?;
+        let txn = database.engine().begin_for(owner.id(), level, read_only);
+        Ok(OpenTransaction { txn, explicit: false, read_only, savepoints: Vec::new() })
+    }
+
+    /// Makes everything durable, then lets others at the definitions.
+    pub(crate) fn commit(
+        self,
+        database: &Arc<Database>,
+        owner: &mut MetadataLockOwner,
+    ) -> Result<(), SqlError> {
+        let done = self.txn.commit();
+        database.engine().metadata_locks().release_transaction(owner);
+        done?;
+        Ok(())
+    }
+
+    pub(crate) fn rollback(
+        self,
+        database: &Arc<Database>,
+        owner: &mut MetadataLockOwner,
+    ) -> Result<(), SqlError> {
+        let done = self.txn.rollback();
+        database.engine().metadata_locks().release_transaction(owner);
+        done?;
+        Ok(())
+    }
+
+    /// SAVEPOINT: one of the same name is replaced.
+    pub(crate) fn savepoint(&mut self, name: &str, owner: &MetadataLockOwner) {
+        self.savepoints.retain(|(known, _, _)| !same_savepoint(known, name));
+        self.savepoints.push((name.to_owned(), self.txn.savepoint(), owner.mark()));
+    }
+
+    /// ROLLBACK TO SAVEPOINT: later savepoints are gone, this one stays.
+    pub(crate) fn rollback_to(
+        &mut self,
+        name: &str,
+        database: &Arc<Database>,
+        owner: &mut MetadataLockOwner,
+    ) -> Result<(), SqlError> {
+        let at = self.position(name)?;
+        let Some((_, savepoint, mark)) = self.savepoints.get(at) else {
+            return Err(SqlError::no_such_savepoint(name));
+        };
+        self.txn.rollback_to(savepoint.clone())?;
+        database.engine().metadata_locks().release_since(owner, *mark);
+        self.savepoints.truncate(at + 1);
+        Ok(())
+    }
+
+    /// RELEASE SAVEPOINT: this one and later ones are gone, their changes stay.
+    pub(crate) fn release(&mut self, name: &str) -> Result<(), SqlError> {
+        let at = self.position(name)?;
+        self.savepoints.truncate(at);
+        Ok(())
+    }
+
+    fn position(&self, name: &str) -> Result<usize, SqlError> {
+        let found = self.savepoints.iter().position(|(known, _, _)| same_savepoint(known, name));
+        found.ok_or_else(|| SqlError::no_such_savepoint(name))
+    }
+}
+
+fn same_savepoint(a: &str, b: &str) -> bool {
+    a.to_lowercase() == b.to_lowercase()
+}

@@ -1,0 +1,53 @@
+//! SHOW STATUS: the figures that this server really counts, under MySQL's names.
+
+use super::server::VARIABLES;
+use super::{Listing, text_row};
+use crate::database::metrics::StatementKind;
+use crate::session::Session;
+
+pub(super) fn status(session: &Session, _global: bool) -> Listing {
+    let database = session.database();
+    let metrics = database.metrics();
+    let engine = database.engine().statistics();
+    let count = |kind| metrics.count(kind);
+    let definitions = count(StatementKind::Definition);
+    let mut figures: Vec<(&str, u64)> = vec![
+        ("Com_begin", count(StatementKind::Begin)),
+        ("Com_commit", count(StatementKind::Commit)),
+        ("Com_delete", count(StatementKind::Delete)),
+        ("Com_insert", count(StatementKind::Insert)),
+        ("Com_replace", count(StatementKind::Replace)),
+        ("Com_rollback", count(StatementKind::Rollback)),
+        ("Com_select", count(StatementKind::Select)),
+        ("Com_set_option", count(StatementKind::Set)),
+        ("Com_stmt_prepare", metrics.prepared.get()),
+        ("Com_update", count(StatementKind::Update)),
+        ("Innodb_row_lock_current_waits", database.engine().locks().waits().len() as u64),
+        ("Prepared_stmt_count", database.prepared_statements().load(std::sync::atomic::Ordering::Relaxed)),
+        ("Queries", metrics.total()),
+        ("Questions", metrics.total()),
+        ("Rustydb_commits", engine.commits),
+        ("Rustydb_definition_statements", definitions),
+        ("Rustydb_point_statements", metrics.point_statements.get()),
+        ("Rustydb_rollbacks", engine.rollbacks),
+        ("Rustydb_rows_changed", metrics.rows_changed.get()),
+        ("Rustydb_rows_sent", metrics.rows_sent.get()),
+        ("Rustydb_statement_cache_entries", database.cache.len() as u64),
+        ("Rustydb_statement_cache_hits", metrics.cache_hits.get()),
+        ("Rustydb_statement_cache_misses", metrics.cache_misses.get()),
+        ("Slow_queries", metrics.slow.get()),
+        ("Threads_connected", database.processes().count() as u64),
+        ("Threads_running", running(session)),
+        ("Uptime", database.uptime().as_secs()),
+    ];
+    figures.sort_by_key(|figure| figure.0);
+    let mut listing = Listing::new(&VARIABLES);
+    for (name, value) in figures {
+        listing.push(text_row(name, value.to_string()));
+    }
+    listing
+}
+
+fn running(session: &Session) -> u64 {
+    session.database().process_list().iter().filter(|p| p.statement.is_some()).count() as u64
+}

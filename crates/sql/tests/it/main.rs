@@ -1,0 +1,7 @@
+//! SQL run as a door would run it: through sessions of a database on the simulated disk.
+
+mod console;
+mod differential;
+mod durability;
+mod scripts;
+mod sessions;

@@ -1,0 +1,13 @@
+create database t1;
+use t1;
+create table a (i int not null primary key, u bigint unsigned, t tinyint, d decimal(10,2), f float, g double, v varchar(20), c char(5) not null, vb varbinary(10), tx text, b blob, dt date, ti time(3), ts datetime(6), tt timestamp null, y year, bi bit(5), e enum('a','bb'), s set('x','y'), key(u), unique key td (t,d), key kv (v), key kdt (dt), key kdesc (g desc));
+insert into a values (1,10,1,1.50,1.5,2.5,'abc','x','bin','text one','blob','2020-01-02','10:11:12.345','2020-01-02 03:04:05.678901','2020-01-02 03:04:05',2020,5,'a','x');
+insert into a values (2,20,2,-2.25,0.1,0.1,'ABD','y','b2','text two',null,'2020-02-03','-01:00:00','2021-01-02 00:00:00','2021-06-07 08:09:10',1999,31,'bb','x,y');
+insert into a values (3,18446744073709551615,null,null,null,null,null,'','',null,null,null,null,null,null,null,null,null,null);
+insert into a values (4,40,-128,99999999.99,3.4e38,1e300,'äbc','zz','x','long text here','b','9999-12-31','838:59:59','9999-12-31 23:59:59.999999',null,2155,0,'bb','');
+insert into a values (5,50,5,0.00,-1.25,-0.5,'','a b',null,'','','2020-01-02','00:00:00',null,null,0,1,'a','y');
+insert into a values (6,60,6,10.10,100,1000000,'zebra','q','zz','t','t','2020-01-03','23:59:59.999','2020-01-02 03:04:05.678902','2020-01-02 03:04:06',1901,2,'a','x');
+create table b (id int primary key auto_increment, a_id int, name varchar(30), amount decimal(8,3), key(a_id), key na (name, amount));
+insert into b (a_id,name,amount) values (1,'one',1.5),(1,'uno',2.25),(2,'two',10),(null,'nobody',3),(9,'stray',4.125),(2,'zwei',0.5),(1,'One',7);
+create table h (x int, y varchar(10));
+insert into h values (3,'c'),(1,'a'),(2,null),(1,'b'),(null,'z');
