@@ -1,0 +1,67 @@
+//! The store's own counts, shown at `/metrics`: read at each scrape, so they cost nothing between.
+//!
+//! Statements, connections and traffic are registered by the crates that count them.
+
+use rustydb_telemetry::Registry;
+use rustydb_transaction::{Engine, EngineStatistics};
+use std::sync::{Arc, Weak};
+
+type Figure = (&'static str, &'static str, fn(&EngineStatistics) -> f64);
+
+const TOTALS: [Figure; 14] = [
+    ("rustydb_buffer_hits_total", "Page accesses found in the buffer pool", |s| s.storage.pool_hits as f64),
+    ("rustydb_buffer_reads_total", "Pages read from disk", |s| s.storage.pool_reads as f64),
+    ("rustydb_buffer_writes_total", "Pages written to disk", |s| s.storage.pool_writes as f64),
+    ("rustydb_wal_records_total", "Records appended to the log", |s| s.storage.log_records as f64),
+    ("rustydb_wal_bytes_total", "Bytes written to the log", |s| s.storage.log_bytes as f64),
+    ("rustydb_wal_syncs_total", "Flushes of the log, each with one sync", |s| s.storage.log_flushes as f64),
+    ("rustydb_checkpoints_total", "Checkpoints taken", |s| s.storage.checkpoints as f64),
+    ("rustydb_commits_total", "Transactions committed; by syncs, the size of a group", |s| s.commits as f64),
+    ("rustydb_rollbacks_total", "Transactions rolled back", |s| s.rollbacks as f64),
+    ("rustydb_lock_waits_total", "Requests for a row or gap lock that waited", |s| s.locks.waits as f64),
+    ("rustydb_lock_wait_timeouts_total", "Lock waits that took too long (1205)", |s| s.locks.timeouts as f64),
+    ("rustydb_deadlocks_total", "Transactions that gave way in a deadlock (1213)", |s| {
+        s.locks.deadlocks as f64
+    }),
+    (
+        "rustydb_lock_waits_cancelled_total",
+        "Lock waits ended by KILL, a timeout of the statement or a lost client",
+        |s| s.locks.cancelled as f64,
+    ),
+    ("rustydb_lock_wait_seconds_total", "Time spent in lock waits that have ended", |s| {
+        s.locks.wait_time.as_secs_f64()
+    }),
+];
+
+const LEVELS: [Figure; 10] = [
+    ("rustydb_buffer_pages", "Pages that the buffer pool can hold", |s| s.storage.pool_pages as f64),
+    ("rustydb_buffer_pages_present", "Pages in the buffer pool", |s| s.storage.pool_pages_present as f64),
+    ("rustydb_buffer_pages_dirty", "Pages changed and not yet written", |s| {
+        s.storage.pool_pages_dirty as f64
+    }),
+    ("rustydb_wal_since_checkpoint_bytes", "Log that a restart would replay", |s| {
+        s.storage.log_since_checkpoint as f64
+    }),
+    ("rustydb_file_pages", "Pages of the page file", |s| s.storage.file_pages as f64),
+    ("rustydb_snapshots", "Snapshots in use", |s| s.snapshots as f64),
+    ("rustydb_version_keys", "Keys with older versions in memory", |s| s.version_keys as f64),
+    ("rustydb_version_bytes", "Memory of older versions", |s| s.version_bytes as f64),
+    ("rustydb_purge_backlog", "Commits that purge has yet to look at", |s| s.purge_backlog as f64),
+    ("rustydb_lock_wait_longest_seconds", "Longest lock wait that has ended", |s| {
+        s.locks.longest_wait.as_secs_f64()
+    }),
+];
+
+/// Registers all of them. The registry must not keep the store open, so it holds it weakly.
+pub(crate) fn register(registry: &Registry, engine: &Arc<Engine>) {
+    let reading = |figure: fn(&EngineStatistics) -> f64| {
+        let engine: Weak<Engine> = Arc::downgrade(engine);
+        move || engine.upgrade().map_or(0.0, |engine| figure(&engine.statistics()))
+    };
+    for (name, help, figure) in TOTALS {
+        registry.counter_from(name, help, &[], reading(figure));
+    }
+    for (name, help, figure) in LEVELS {
+        registry.gauge_from(name, help, &[], reading(figure));
+    }
+}
