@@ -1,0 +1,40 @@
+//! `rustydb-testkit`: the crash test and the benchmarks, each against the real binary from outside.
+//!
+//! Started by `cargo xtask crash` and `cargo xtask bench`, which build both and say where they are:
+//! `rustydb-testkit COMMAND --server PATH --source PATH [options]`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
+
+mod crash;
+mod hotrow;
+mod idle;
+mod options;
+mod outcome;
+mod report;
+mod startup;
+mod sysbench;
+
+use options::Options;
+use rustydb_testkit::Error;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let command = words.next();
+    let options = Options::new(words);
+    let outcome = match command.as_deref() {
+        Some("crash") => crash::run(options),
+        Some("sysbench") => sysbench::run(options),
+        Some("hotrow") => hotrow::run(options),
+        Some("idle") => idle::run(options),
+        Some("startup") => startup::run(options),
+        other => Err(Error::Usage(format!("crash, sysbench, hotrow, idle or startup, not {other:?}"))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("testkit: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

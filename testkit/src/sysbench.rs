@@ -1,0 +1,172 @@
+//! sysbench's OLTP scripts, unmodified, against ours and MariaDB in one run.
+//!
+//! Both servers sync at commit, keep no binary log, and have equal buffer pools on the same disk. Rounds are
+//! interleaved (ours, theirs, theirs, ours, ..), so that a machine that slows down slows both; the medians are
+//! compared. One server rests while the other is measured.
+
+use crate::options::Options;
+use crate::report::{Report, median};
+use mysql::prelude::Queryable;
+use rustydb_testkit::client::Address;
+use rustydb_testkit::programs::{find, output};
+use rustydb_testkit::rustydb::Home;
+use rustydb_testkit::{Error, MariaDb, Result, RustyDb, mariadb};
+use std::process::Command;
+
+/// Script, and the ratio to MariaDB that is wanted.
+const SCRIPTS: [(&str, Option<f64>); 4] = [
+    ("oltp_point_select", Some(1.3)),
+    ("oltp_read_only", None),
+    ("oltp_read_write", Some(1.0)),
+    ("oltp_write_only", Some(1.0)),
+];
+
+/// Buffer pool of each server, in MiB: everything fits.
+const POOL: u64 = 512;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) rounds: usize,
+    pub(crate) seconds: u64,
+    pub(crate) rows: u64,
+}
+
+impl Size {
+    pub(crate) fn chosen(options: &mut Options) -> Size {
+        match options.flag("--quick") {
+            true => Size { rounds: 3, seconds: 3, rows: 10_000 },
+            false => Size { rounds: 5, seconds: 15, rows: 100_000 },
+        }
+    }
+}
+
+/// What sysbench prints at the end of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Figures {
+    pub(crate) transactions: f64,
+    pub(crate) per_second: f64,
+    pub(crate) p95_ms: f64,
+}
+
+/// Both servers, fresh, with the database `sbtest`.
+pub(crate) struct Pair {
+    pub(crate) ours: RustyDb,
+    pub(crate) peer: MariaDb,
+    _home: Home,
+}
+
+impl Pair {
+    pub(crate) fn start(options: &mut Options) -> Result<Pair> {
+        let server = options.server()?;
+        // Beside the build, not in the temporary folder, which may be memory where a sync costs nothing.
+        let near = server.parent().unwrap_or(&server).to_owned();
+        let home =
+            Home::new(&server, &near, &["--buffer-pool-size", &format!("{POOL}M"), "--socket", "off"])?;
+        let ours = RustyDb::start(&home)?;
+        let peer = MariaDb::start(&near, &mariadb::Options { buffer_pool_mib: POOL, ..Default::default() })?;
+        for address in [ours.address(), peer.address()] {
+            address.connect()?.query_drop("CREATE DATABASE sbtest")?;
+        }
+        Ok(Pair { ours, peer, _home: home })
+    }
+}
+
+pub(crate) fn run(mut options: Options) -> Result<()> {
+    let size = Size::chosen(&mut options);
+    let pair = Pair::start(&mut options)?;
+    options.finish()?;
+    let (ours, peer) = (pair.ours.address(), pair.peer.address());
+    let tables = ["--tables=4".to_owned(), format!("--table-size={}", size.rows), "--threads=8".to_owned()];
+    let words = |more: &[&str]| {
+        tables.iter().cloned().chain(more.iter().map(|w| (*w).to_owned())).collect::<Vec<_>>()
+    };
+
+    for address in [ours, peer] {
+        sysbench(address, "oltp_read_write", &words(&["prepare"]))?;
+    }
+    let mut report = Report::new("sysbench", "MariaDB");
+    for (script, wanted) in SCRIPTS {
+        let time = format!("--time={}", size.seconds);
+        let warm = words(&["--time=2", "run"]);
+        let words = words(&[&time, "run"]);
+        let rounds = interleaved(size.rounds, script, [ours, peer], |address, warming| {
+            sysbench(address, script, if warming { &warm } else { &words })
+        })?;
+        let of =
+            |n: usize, figure: fn(&Figures) -> f64| median(&rounds[n].iter().map(figure).collect::<Vec<_>>());
+        let name = script.trim_start_matches("oltp_");
+        report.rate(format!("{name} per s"), of(0, |f| f.per_second), of(1, |f| f.per_second), wanted);
+        report.beside(format!("{name} p95 ms"), of(0, |f| f.p95_ms), of(1, |f| f.p95_ms));
+    }
+    for address in [ours, peer] {
+        sysbench(address, "oltp_read_write", &words(&["cleanup"]))?;
+    }
+    report.finish()
+}
+
+/// Measures both servers in turn, in the order that changes with every round, after a short warming of each.
+pub(crate) fn interleaved(
+    rounds: usize,
+    name: &str,
+    servers: [&Address; 2],
+    measure: impl Fn(&Address, bool) -> Result<String>,
+) -> Result<[Vec<Figures>; 2]> {
+    let mut found = [Vec::new(), Vec::new()];
+    for address in servers {
+        measure(address, true)?;
+    }
+    for round in 0..rounds {
+        let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
+        for server in order {
+            let figures = figures(&measure(servers[server], false)?)?;
+            let who = ["rustydb", "MariaDB"][server];
+            println!(
+                "{name:<20} round {} {who:<8} {:>9.0} /s  p95 {:.2} ms",
+                round + 1,
+                figures.per_second,
+                figures.p95_ms
+            );
+            found[server].push(figures);
+        }
+    }
+    Ok(found)
+}
+
+/// Runs sysbench and gives its output.
+pub(crate) fn sysbench(address: &Address, script: &str, words: &[String]) -> Result<String> {
+    let mut command = Command::new(find("sysbench")?);
+    command.arg(script).args(["--db-driver=mysql", "--mysql-host=127.0.0.1", "--mysql-db=sbtest"]);
+    command.arg(format!("--mysql-port={}", address.port)).arg(format!("--mysql-user={}", address.user));
+    command.arg(format!("--mysql-password={}", address.password)).args(words);
+    output(&mut command)
+}
+
+/// Reads `transactions: 1234 (56.7 per sec.)` and `95th percentile: 1.23`.
+fn figures(text: &str) -> Result<Figures> {
+    let line = |name: &str| text.lines().map(str::trim).find_map(|line| line.strip_prefix(name));
+    let number = |word: Option<&str>| word.and_then(|word| word.trim_matches(['(', ')']).parse().ok());
+    let parsed = || {
+        let mut transactions = line("transactions:")?.split_whitespace();
+        Some(Figures {
+            transactions: number(transactions.next())?,
+            per_second: number(transactions.next())?,
+            p95_ms: number(Some(line("95th percentile:")?.trim()))?,
+        })
+    };
+    parsed().ok_or_else(|| Error::Broken(format!("sysbench printed no figures:\n{text}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_figures_of_sysbench_are_read() {
+        let text = "SQL statistics:\n    transactions:                        83341  (8333.21 per sec.)\n\
+                    Latency (ms):\n         95th percentile:                        1.42\n";
+        let expected = Figures { transactions: 83_341.0, per_second: 8_333.21, p95_ms: 1.42 };
+        assert_eq!(figures(text).unwrap(), expected);
+        assert!(figures("nothing").is_err());
+    }
+}

@@ -1,0 +1,3 @@
+//! The servers that this package starts, started.
+
+mod peers;

@@ -1,0 +1,55 @@
+//! `cargo xtask`: the chores of this repository, each one file.
+//!
+//! It has no dependencies, so that the first command on a fresh clone starts within seconds. What needs a
+//! MySQL client or a running server (crash test, benchmarks) lives in `testkit`, which these commands build
+//! and run.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
+
+mod arguments;
+mod fuzz;
+mod packages;
+mod process;
+mod test;
+mod testkit;
+mod tidy;
+
+use arguments::Arguments;
+use process::Failure;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask test [--no-install]          format, tidy, lints, every test
+cargo xtask tidy                         house rules that no other tool checks
+cargo xtask crash [--rounds N] [--seed S]
+                                         kill -9 the real server under load, N rounds (50)
+cargo xtask crash --simulated SEEDS      the same on a simulated disk, in process
+cargo xtask bench sysbench [--quick]     four sysbench scripts against MariaDB
+cargo xtask bench hotrow [--quick]       32 clients on one row, 8 on disjoint rows, against MariaDB
+cargo xtask bench idle                   what 2,000 idle connections cost
+cargo xtask bench startup                time from clone to the first answer
+cargo xtask fuzz [--minutes N] [TARGET]  every fuzz target, N minutes each (10)";
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_env();
+    let outcome = match arguments.next().as_deref() {
+        Some("test") => test::run_from(arguments),
+        Some("tidy") => tidy::run(arguments),
+        Some("crash") => testkit::crash(arguments),
+        Some("bench") => testkit::bench(arguments),
+        Some("fuzz") => fuzz::run_from(arguments),
+        Some("help" | "--help" | "-h") => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Some(other) => Err(Failure::new(format!("unknown command '{other}'\n\n{USAGE}"))),
+        None => Err(Failure::new(USAGE)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

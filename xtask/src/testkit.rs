@@ -1,0 +1,66 @@
+//! `crash` and `bench`: builds the server and the testkit, then hands over to the testkit.
+//!
+//! The server is built with the profile that was asked for: `release` is what a user runs, `dist` what is
+//! packaged and measured, `dev` is what the tests have built already.
+
+use crate::arguments::Arguments;
+use crate::packages;
+use crate::process::{Failure, Result, cargo, root, run};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// `cargo xtask crash`
+pub(crate) fn crash(mut arguments: Arguments) -> Result<()> {
+    if let Some(seeds) = arguments.number("--simulated")? {
+        let mut simulate = cargo();
+        simulate.args(["run", "--release", "-p", "rustydb-transaction", "--example", "simulate", "--"]);
+        return run(simulate.args(["--seeds", &seeds.to_string()]).args(arguments.rest()));
+    }
+    let profile = profile(&mut arguments, "release")?;
+    hand_over("crash", profile, arguments)
+}
+
+/// `cargo xtask bench NAME`
+pub(crate) fn bench(mut arguments: Arguments) -> Result<()> {
+    let name =
+        arguments.next().ok_or_else(|| Failure::new("bench what? sysbench, hotrow, idle or startup"))?;
+    match name.as_str() {
+        "sysbench" | "hotrow" => packages::ensure()?,
+        "idle" | "startup" => {}
+        _ => return Err(Failure::new(format!("no benchmark '{name}': sysbench, hotrow, idle or startup"))),
+    }
+    let profile = profile(&mut arguments, "dist")?;
+    hand_over(&name, profile, arguments)
+}
+
+/// What `--release`, `--dist` or `--dev` says.
+fn profile(arguments: &mut Arguments, default: &'static str) -> Result<&'static str> {
+    let given: Vec<_> =
+        ["--release", "--dist", "--dev"].into_iter().filter(|word| arguments.flag(word)).collect();
+    match given[..] {
+        [] => Ok(default),
+        [one] => Ok(&one[2..]),
+        _ => Err(Failure::new("give one of --release, --dist and --dev")),
+    }
+}
+
+fn hand_over(command: &str, profile: &str, arguments: Arguments) -> Result<()> {
+    // `startup` builds the server itself: how long that takes is what it measures.
+    if command != "startup" {
+        run(cargo().args(["build", "--profile", profile, "-p", "rustydb", "--bin", "rustydb"]))?;
+    }
+    let tools = if profile == "dev" { "dev" } else { "release" };
+    run(cargo().args(["build", "--profile", tools, "-p", "rustydb-testkit"]))?;
+    let server = built(profile, "rustydb")?;
+    let mut testkit = Command::new(built(tools, "rustydb-testkit")?);
+    testkit.current_dir(root()).arg(command).arg("--server").arg(server);
+    run(testkit.arg("--source").arg(root()).args(arguments.rest()))
+}
+
+/// Where cargo put a program, seen from our own place in the target directory.
+fn built(profile: &str, name: &str) -> Result<PathBuf> {
+    let me = std::env::current_exe().map_err(|error| Failure::new(format!("where am I? {error}")))?;
+    let target = me.ancestors().nth(2).ok_or_else(|| Failure::new("xtask is not in a target directory"))?;
+    let folder = if profile == "dev" { "debug" } else { profile };
+    Ok(target.join(folder).join(name))
+}
