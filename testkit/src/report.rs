@@ -60,7 +60,7 @@ impl Report {
             ours,
             peer: None,
             ratio: None,
-            wanted: Some(format!("<= {most:.1}")),
+            wanted: Some(format!("<= {}", show(most))),
             holds: Some(ours <= most),
         });
     }

@@ -143,7 +143,7 @@ pub(crate) fn sysbench(address: &Address, script: &str, words: &[String]) -> Res
 }
 
 /// Reads `transactions: 1234 (56.7 per sec.)` and `95th percentile: 1.23`.
-fn figures(text: &str) -> Result<Figures> {
+pub(crate) fn figures(text: &str) -> Result<Figures> {
     let line = |name: &str| text.lines().map(str::trim).find_map(|line| line.strip_prefix(name));
     let number = |word: Option<&str>| word.and_then(|word| word.trim_matches(['(', ')']).parse().ok());
     let parsed = || {

@@ -10,7 +10,8 @@
 
 use crate::ParseOptions;
 use crate::keyword::Keyword as K;
-use crate::lexer::{Lexer, Tok, Token};
+use crate::lexer::Lexer;
+use crate::token::{Tok, Token};
 
 /// The longest digest text, in bytes.
 pub const MAX_TEXT: usize = 1024;

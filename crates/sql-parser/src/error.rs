@@ -22,7 +22,7 @@ pub enum ParseErrorKind {
     Syntax,
     /// The grammar allows this token, a rule beside it does not; the text stands before "near" (1064).
     SyntaxRule(&'static str),
-    /// Nothing but blanks and comments (1065).
+    /// Nothing but blanks (1065).
     Empty,
     /// Nested deeper than the parser's limit (1436).
     TooDeep,
@@ -86,5 +86,28 @@ impl ParseError {
             }
             ParseErrorKind::Rule { message, .. } => message.to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: ParseErrorKind) -> ParseError {
+        ParseError { kind, offset: 0, line: 2, near: "x y".into() }
+    }
+
+    #[test]
+    fn the_texts_are_those_of_mysql() {
+        let syntax = error(ParseErrorKind::Syntax);
+        assert!(syntax.message().ends_with("the right syntax to use near 'x y' at line 2"));
+        assert_eq!((syntax.code(), syntax.sqlstate()), (1064, "42000"));
+        assert_eq!(
+            error(ParseErrorKind::SyntaxRule("No tables used")).to_string(),
+            "No tables used near 'x y' at line 2"
+        );
+        let unsupported = error(ParseErrorKind::NotSupported("CLONE"));
+        assert_eq!(unsupported.code(), 1235);
+        assert_eq!(unsupported.message(), "This version of MySQL doesn't yet support 'CLONE'");
     }
 }

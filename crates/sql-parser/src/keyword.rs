@@ -110,7 +110,7 @@ pub fn is_plain_name(name: &str) -> bool {
     bytes.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_')
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
         && Keyword::lookup(bytes, true).is_none()
-        && !(bytes[0] == b'_' && crate::lexer::is_charset(&bytes[1..]))
+        && !(bytes[0] == b'_' && crate::charset::is_charset(&bytes[1..]))
 }
 
 keywords! {

@@ -9,120 +9,9 @@
 //! A text that ends inside a string, a quoted name or a comment gives [`Tok::Abort`] where that began.
 
 use crate::ParseOptions;
+use crate::charset::is_charset;
 use crate::keyword::Keyword;
-
-/// The kind of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tok {
-    /// The end of the text.
-    End,
-    /// Something that no grammar accepts: an open quote, a stray byte, a malformed literal.
-    Abort,
-    /// A name without quotes that is no keyword.
-    Ident,
-    /// A name in quotes.
-    QuotedIdent,
-    /// What follows `@` without a quote; may be empty.
-    HostName,
-    /// A keyword.
-    Keyword(Keyword),
-    /// Digits.
-    Integer,
-    /// Digits with a point.
-    Decimal,
-    /// A number with an exponent.
-    Float,
-    /// A string in quotes.
-    String,
-    /// `N'..'`.
-    NationalString,
-    /// `x'..'`.
-    HexString,
-    /// `0x..`.
-    HexNumber,
-    /// `b'..'`.
-    BitString,
-    /// `0b..`.
-    BitNumber,
-    /// `_utf8mb4` and the other character sets.
-    Introducer,
-    /// `?`.
-    Parameter,
-    /// `(`.
-    LeftParen,
-    /// `)`.
-    RightParen,
-    /// `,`.
-    Comma,
-    /// `.`.
-    Dot,
-    /// `;`.
-    Semicolon,
-    /// `:`.
-    Colon,
-    /// `@`.
-    At,
-    /// `=`.
-    Equal,
-    /// `<=>`.
-    NullSafeEqual,
-    /// `<>`, `!=`.
-    NotEqual,
-    /// `<`.
-    Less,
-    /// `<=`.
-    LessOrEqual,
-    /// `>`.
-    Greater,
-    /// `>=`.
-    GreaterOrEqual,
-    /// `<<`.
-    ShiftLeft,
-    /// `>>`.
-    ShiftRight,
-    /// `+`.
-    Plus,
-    /// `-`.
-    Minus,
-    /// `*`.
-    Star,
-    /// `/`.
-    Slash,
-    /// `%`.
-    Percent,
-    /// `|`.
-    Pipe,
-    /// `||`.
-    PipePipe,
-    /// `&`.
-    Ampersand,
-    /// `&&`.
-    AndAnd,
-    /// `^`.
-    Caret,
-    /// `~`.
-    Tilde,
-    /// `!`.
-    Bang,
-    /// `:=`.
-    Assign,
-    /// `->`.
-    Arrow,
-    /// `->>`.
-    ArrowText,
-    /// `{`.
-    LeftBrace,
-    /// `}`.
-    RightBrace,
-}
-
-/// A token: its kind and where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Token {
-    pub(crate) tok: Tok,
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-}
+use crate::token::{Tok, Token};
 
 /// What the previous token makes of the next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -614,16 +503,128 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// The character sets of MySQL.
-const CHARSETS: [&str; 43] = [
-    "armscii8", "ascii", "big5", "binary", "cp1250", "cp1251", "cp1256", "cp1257", "cp850", "cp852", "cp866",
-    "cp932", "dec8", "eucjpms", "euckr", "filename", "gb18030", "gb2312", "gbk", "geostd8", "greek",
-    "hebrew", "hp8", "keybcs2", "koi8r", "koi8u", "latin1", "latin2", "latin5", "latin7", "macce",
-    "macroman", "sjis", "swe7", "tis620", "ucs2", "ujis", "utf16", "utf16le", "utf32", "utf8", "utf8mb3",
-    "utf8mb4",
-];
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Whether MySQL knows a character set of this name.
-pub(crate) fn is_charset(name: &[u8]) -> bool {
-    CHARSETS.iter().any(|charset| charset.as_bytes().eq_ignore_ascii_case(name))
+    fn tokens(text: &str, options: ParseOptions) -> Vec<(Tok, &str)> {
+        let mut lexer = Lexer::new(text.as_bytes(), 0, options);
+        let mut tokens = Vec::new();
+        loop {
+            let token = lexer.next();
+            if token.tok == Tok::End {
+                return tokens;
+            }
+            tokens.push((token.tok, &text[token.start as usize..token.end as usize]));
+            if token.tok == Tok::Abort {
+                return tokens;
+            }
+        }
+    }
+
+    fn kinds(text: &str) -> Vec<Tok> {
+        tokens(text, ParseOptions::default()).into_iter().map(|(tok, _)| tok).collect()
+    }
+
+    #[test]
+    fn numbers_and_names_that_begin_like_numbers() {
+        use Tok::*;
+        for (text, tok) in [
+            ("1", Integer),
+            ("1.", Decimal),
+            (".5", Decimal),
+            ("1.5", Decimal),
+            ("1e5", Float),
+            ("1.e5", Float),
+            (".5E-3", Float),
+            ("1e", Ident),
+            ("1e+", Ident),
+            ("1a", Ident),
+            ("0x1F", HexNumber),
+            ("0x", Ident),
+            ("0xG", Ident),
+            ("0X1F", Ident),
+            ("0b01", BitNumber),
+            ("0b2", Ident),
+            ("x'1F'", HexString),
+            ("X'1f'", HexString),
+            ("x'1'", Abort),
+            ("b'01'", BitString),
+            ("b'2'", Abort),
+            ("n'a'", NationalString),
+            ("1.5e", Abort),
+        ] {
+            assert_eq!(kinds(text)[0], tok, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_beside_a_dot_is_a_name() {
+        use crate::keyword::Keyword::*;
+        use Tok::{Dot, Ident, Keyword, QuotedIdent};
+        assert_eq!(kinds("select.from"), [Ident, Dot, Ident]);
+        assert_eq!(kinds("t.select.1a"), [Ident, Dot, Ident, Dot, Ident]);
+        assert_eq!(kinds("t . select"), [Ident, Dot, Keyword(Select)]);
+        assert_eq!(kinds("`t`.select"), [QuotedIdent, Dot, Ident]);
+        assert_eq!(kinds("`t`.1"), [QuotedIdent, Tok::Decimal]);
+    }
+
+    #[test]
+    fn variables() {
+        use crate::keyword::Keyword::*;
+        use Tok::{Abort, At, Dot, HostName, Ident, Keyword, QuotedIdent, String};
+        assert_eq!(kinds("@a.b"), [At, HostName]);
+        assert_eq!(kinds("@"), [At, HostName]);
+        assert_eq!(kinds("@'a'"), [At, String]);
+        assert_eq!(kinds("@@global.x"), [At, At, Keyword(Global), Dot, Ident]);
+        assert_eq!(kinds("@@`x`"), [At, At, QuotedIdent]);
+        assert_eq!(kinds("@@ x"), [At, At, Abort]);
+    }
+
+    #[test]
+    fn comparisons_are_cut_as_mysql_cuts_them() {
+        use Tok::*;
+        assert_eq!(kinds("= < > <= >= <> != <=> << >>").len(), 10);
+        assert_eq!(kinds("1<=-1"), [Integer, LessOrEqual, Minus, Integer]);
+        assert_eq!(kinds("1=!1"), [Integer, Abort]);
+        assert_eq!(kinds("!!1"), [Bang, Integer]);
+        assert_eq!(kinds("a->'b'"), [Ident, Arrow, String]);
+        assert_eq!(kinds("a->>'b'"), [Ident, ArrowText, String]);
+        assert_eq!(kinds("a-->b"), [Ident, Minus, Arrow, Ident]);
+    }
+
+    #[test]
+    fn comments() {
+        use Tok::*;
+        assert_eq!(kinds("1 -- 2\n 3 # 4\n 5 /* 6 */ 7"), [Integer; 4]);
+        assert_eq!(kinds("1--2"), [Integer, Minus, Minus, Integer]);
+        assert_eq!(kinds("1 --"), [Integer]);
+        assert_eq!(kinds("/*! 1 */ /*!80406 2 */ /*!80407 3 */ /*!99999 4 /* 5 */ 6 */ 7"), [Integer; 3]);
+        assert_eq!(kinds("/*!080406 1 */ /*!999999 2 */ /*M! 3 */"), [Integer]);
+        assert_eq!(kinds("/* open"), [Abort]);
+        assert_eq!(kinds("/*! 1"), [Integer, Abort]);
+        assert_eq!(kinds("1 */"), [Integer, Star, Slash]);
+    }
+
+    #[test]
+    fn strings_and_quoted_names() {
+        let plain = ParseOptions::default();
+        assert_eq!(tokens("'a''b' 'c\\'d'", plain), [(Tok::String, "'a''b'"), (Tok::String, "'c\\'d'")]);
+        assert_eq!(tokens("`a``b`", plain), [(Tok::QuotedIdent, "`a``b`")]);
+        assert_eq!(tokens("'a", plain), [(Tok::Abort, "'a")]);
+        assert_eq!(tokens("\"a\"", plain)[0].0, Tok::String);
+        assert_eq!(tokens("\"a\"", ParseOptions { ansi_quotes: true, ..plain })[0].0, Tok::QuotedIdent);
+        let literal = ParseOptions { no_backslash_escapes: true, ..plain };
+        assert_eq!(tokens("'a\\'", literal), [(Tok::String, "'a\\'")]);
+    }
+
+    #[test]
+    fn hints_stand_only_directly_behind_the_keyword() {
+        let text = b"SELECT /*+ a(b) */ 1";
+        let mut lexer = Lexer::new(text, 0, ParseOptions::default());
+        lexer.next();
+        assert_eq!(lexer.hint(), Some((10, 16)));
+        assert_eq!(lexer.hint(), None);
+        assert_eq!(lexer.next().tok, Tok::Integer);
+    }
 }

@@ -8,6 +8,7 @@
 //! session. It has no state, reads nothing but its input and never panics on it.
 
 pub mod ast;
+mod charset;
 mod digest;
 mod error;
 mod keyword;
@@ -15,6 +16,7 @@ mod lexer;
 mod options;
 mod parser;
 mod print;
+mod token;
 
 pub use digest::{Digest, MAX_TEXT, digest};
 pub use error::{ParseError, ParseErrorKind};
@@ -44,7 +46,8 @@ pub fn parse_bytes(sql: &[u8], options: &ParseOptions) -> Result<ast::Statement,
 /// Parses the statement that begins at byte `from` and says where the next one may begin.
 ///
 /// # Errors
-/// See [`ParseErrorKind`]; [`ParseErrorKind::Empty`] when only blanks and comments are left.
+/// See [`ParseErrorKind`]; [`ParseErrorKind::Empty`] when only blanks are left. Comments alone are a statement,
+/// [`ast::Statement::Empty`].
 pub fn parse_next(sql: &str, from: usize, options: &ParseOptions) -> Result<ParsedStatement, ParseError> {
     parse_next_bytes(sql.as_bytes(), from, options)
 }
@@ -59,6 +62,12 @@ pub fn parse_next_bytes(
     options: &ParseOptions,
 ) -> Result<ParsedStatement, ParseError> {
     parser::parse_statement(sql, from, options)
+}
+
+/// Whether only blanks and semicolons are left from byte `from` on: nothing that a text of several statements
+/// is asked for any more. Comments alone count as a statement.
+pub fn is_blank(sql: &str, from: usize) -> bool {
+    parser::is_blank_from(sql.as_bytes(), from)
 }
 
 /// Whether only blanks and comments are left from byte `from` on.

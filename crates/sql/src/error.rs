@@ -336,10 +336,7 @@ mod tests {
     fn texts_are_mysqls() {
         let error = SqlError::duplicate_entry("1-x", "t.PRIMARY");
         assert_eq!(error.to_string(), "ERROR 1062 (23000): Duplicate entry '1-x' for key 't.PRIMARY'");
-        assert_eq!(
-            SqlError::unknown_column("x", "field list").message,
-            "Unknown column 'x' in 'field list'"
-        );
+        assert_eq!(SqlError::unknown_column("x", "field list").message, "Unknown column 'x' in 'field list'");
         assert_eq!(SqlError::deadlock().class(), ErrorClass::Retryable);
         assert_eq!(SqlError::server_shutdown().class(), ErrorClass::Connection);
         assert_eq!(SqlError::no_database().class(), ErrorClass::Terminal);

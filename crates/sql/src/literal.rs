@@ -70,7 +70,9 @@ fn value(literal: &Literal) -> Option<Value> {
             Some("binary") => Value::Bytes(text.value.to_vec()),
             Some(_) => return None,
         },
-        Literal::Hex(bits) | Literal::Bit(bits) if bits.charset.is_none() => Value::Bytes(bits.value.to_vec()),
+        Literal::Hex(bits) | Literal::Bit(bits) if bits.charset.is_none() => {
+            Value::Bytes(bits.value.to_vec())
+        }
         Literal::Hex(_) | Literal::Bit(_) | Literal::Date(_) | Literal::Time(_) | Literal::Timestamp(_) => {
             return None;
         }
@@ -98,10 +100,9 @@ mod tests {
 
     #[test]
     fn signs_and_sizes() {
-        let minus = |n| Expr::new(ExprKind::Unary {
-            op: UnaryOp::Minus,
-            expr: Box::new(literal(Literal::Integer(n))),
-        });
+        let minus = |n| {
+            Expr::new(ExprKind::Unary { op: UnaryOp::Minus, expr: Box::new(literal(Literal::Integer(n))) })
+        };
         assert_eq!(constant(&minus(5), &[]), Ok(Some(Value::Int(-5))));
         assert_eq!(constant(&minus(1 << 63), &[]), Ok(Some(Value::Int(i64::MIN))));
         assert_eq!(constant(&literal(Literal::Integer(u64::MAX)), &[]), Ok(Some(Value::UInt(u64::MAX))));

@@ -132,7 +132,11 @@ impl Check<'_> {
         let is_leaf = page::level(&page) == 0;
         let mut keys = Vec::with_capacity(count);
         for index in 0..count {
-            let key = if !is_leaf && index == 0 { bounds.0.clone().unwrap_or_default() } else { tree.whole_key(&page, index)? };
+            let key = if !is_leaf && index == 0 {
+                bounds.0.clone().unwrap_or_default()
+            } else {
+                tree.whole_key(&page, index)?
+            };
             if let Some((first, _)) = node::key(&page, index).chain {
                 self.chain(tree, first)?;
             }
@@ -151,7 +155,8 @@ impl Check<'_> {
             self.problem(format!("page {number}: its keys are not in order"));
         }
         let outside = |key: &Vec<u8>| {
-            bounds.0.as_ref().is_some_and(|low| key < low) || bounds.1.as_ref().is_some_and(|high| key >= high)
+            bounds.0.as_ref().is_some_and(|low| key < low)
+                || bounds.1.as_ref().is_some_and(|high| key >= high)
         };
         if keys.iter().any(outside) {
             self.problem(format!("page {number}: a key is outside of its fences"));

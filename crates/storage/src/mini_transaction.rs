@@ -133,7 +133,11 @@ impl<'a> MiniTransaction<'a> {
                     self.bits.push((found, true));
                     return Ok(found);
                 }
-                bit = if is_new { Some(candidate + 1) } else { space::first_clear(self.page(held), candidate + 1) };
+                bit = if is_new {
+                    Some(candidate + 1)
+                } else {
+                    space::first_clear(self.page(held), candidate + 1)
+                };
             }
             group += 1;
             from = 0;
@@ -194,7 +198,12 @@ impl<'a> MiniTransaction<'a> {
     }
 
     /// Writes bytes into a new overflow chain; gives its first page.
-    pub(crate) fn write_chain(&mut self, tree: TreeId, data: &[u8], row: Option<&RowBytes<'_>>) -> Result<PageNo> {
+    pub(crate) fn write_chain(
+        &mut self,
+        tree: TreeId,
+        data: &[u8],
+        row: Option<&RowBytes<'_>>,
+    ) -> Result<PageNo> {
         let room = self.core.pool.page_size() - HEAD;
         let pages = data.len().div_ceil(room).max(1);
         let mut numbers = Vec::with_capacity(pages);
@@ -229,7 +238,12 @@ impl<'a> MiniTransaction<'a> {
     }
 
     /// Changes a page.
-    pub(crate) fn apply(&mut self, held: Held, operation: &Operation<'_>, row: Option<&RowBytes<'_>>) -> Result<()> {
+    pub(crate) fn apply(
+        &mut self,
+        held: Held,
+        operation: &Operation<'_>,
+        row: Option<&RowBytes<'_>>,
+    ) -> Result<()> {
         let number = self.number(held);
         self.changed[held.0] = true;
         operation.apply(number, self.pages[held.0].bytes_mut(self.not_before))?;
@@ -255,9 +269,7 @@ impl<'a> MiniTransaction<'a> {
             let (bitmap, bit) = Space::bit_of(page_size, first);
             let mut count = 1;
             while bits.get(at + count).is_some_and(|&(page, same)| {
-                same == set
-                    && page.0 == first.0 + count as u64
-                    && Space::bit_of(page_size, page).0 == bitmap
+                same == set && page.0 == first.0 + count as u64 && Space::bit_of(page_size, page).0 == bitmap
             }) {
                 count += 1;
             }
@@ -305,10 +317,11 @@ impl<'a> MiniTransaction<'a> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::Ordering;
 
     use super::*;
     use crate::disk::SimulatedDisk;
-    use crate::{Expect, Options, State, Store, check};
+    use crate::{Expect, Options, State, Store, TransactionHorizon, Tree, check};
 
     fn open(disk: &SimulatedDisk) -> Store {
         let options = Options {
@@ -323,25 +336,15 @@ mod tests {
     #[test]
     fn a_page_is_not_overwritten_before_the_record_that_freed_it_is_durable() {
         let disk = SimulatedDisk::new(1);
-        let old = vec![7; 9000];
-        let id = {
-            let store = open(&disk);
-            let tree = store.tree(store.create_tree().unwrap()).unwrap();
-            tree.write(b"k", State::Value(&old), Expect::Any, None, |_, _| ()).unwrap();
-            store.log().flush(store.log().end()).unwrap();
-            // This one begins, another frees pages, this one takes them.
-            let mut mini = MiniTransaction::new(store.core());
-            tree.write(b"k", State::Absent, Expect::Any, None, |_, _| ()).unwrap();
-            mini.write_chain(tree.id(), &[9; 9000], None).unwrap();
-            drop(mini);
-            store.core().pool.flush_all().unwrap();
-            tree.id()
-        };
-        disk.crash();
         let store = open(&disk);
-        let found = store.tree(id).unwrap().get(b"k", |entry, _| entry.map(|entry| entry.value.to_vec()));
-        let found = found.unwrap();
-        assert!(found.is_none() || found == Some(old));
+        let tree = store.tree(store.create_tree().unwrap()).unwrap();
+        tree.write(b"k", State::Value(&[7; 9000]), Expect::Any, None, |_, _| ()).unwrap();
+        // This one begins, another frees pages, this one takes them.
+        let mut mini = MiniTransaction::new(store.core());
+        let freed = tree.write(b"k", State::Absent, Expect::Any, None, |_, _| ()).unwrap();
+        let first = mini.write_chain(tree.id(), &[9; 9000], None).unwrap();
+        // By its LSN the pool decides how much of the log must be durable before the page may be written.
+        assert!(page::lsn(&store.core().pool.read(first).unwrap()) > freed);
     }
 
     #[test]
@@ -368,9 +371,63 @@ mod tests {
         let store = open(&disk);
         let tree = store.tree(id).unwrap();
         for key in 0..20u8 {
-            assert!(tree.get(&[key], |entry, _| entry.is_some_and(|e| e.value == vec![key; 20_000])).unwrap());
+            assert!(
+                tree.get(&[key], |entry, _| entry.is_some_and(|e| e.value == vec![key; 20_000])).unwrap()
+            );
             tree.write(&[key], State::Absent, Expect::Any, None, |_, _| ()).unwrap();
         }
         assert_eq!(check::check(&store).unwrap().problems, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_change_that_was_begun_long_ago_does_not_take_a_checkpoint_back() {
+        let disk = SimulatedDisk::new(1);
+        let store = open(&disk);
+        let [old, busy, other] = [(); 3].map(|()| store.tree(store.create_tree().unwrap()).unwrap());
+        let put = |tree: &Tree, key: &[u8]| {
+            tree.write(key, State::Value(&[1; 700]), Expect::Any, None, |_, _| ()).unwrap();
+        };
+        let checkpoint = || {
+            let end = store.log().end();
+            let horizon = TransactionHorizon {
+                oldest_active: Lsn::MAX,
+                keep_log_from: end,
+                next_transaction: 1,
+                csn: 0,
+                time: 0,
+                number: 0,
+            };
+            store.checkpoint(|| horizon).unwrap();
+        };
+        put(&old, b"k");
+        let mut begun = MiniTransaction::new(store.core());
+        for number in 0..400u32 {
+            put(&other, &number.to_be_bytes());
+            store.log().flush(store.log().end()).unwrap();
+        }
+        checkpoint();
+        put(&busy, b"k");
+        put(&other, b"k");
+        // The next checkpoint has listed the dirty pages and waits for this one, when the old change comes.
+        let latched = busy.leaf_for_write(b"k").unwrap();
+        let writes = &store.core().pool.counters.writes;
+        let before = writes.load(Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            scope.spawn(checkpoint);
+            while writes.load(Ordering::Relaxed) == before {
+                std::thread::yield_now();
+            }
+            let leaf = begun.hold(old.leaf_for_write(b"k").unwrap());
+            begun.apply(leaf, &Operation::LeafReplace { index: 0, flags: 0, value: b"v" }, None).unwrap();
+            let lsn = begun.commit().unwrap();
+            store.log().flush(lsn).unwrap();
+            drop(latched);
+        });
+        let id = old.id();
+        drop((old, busy, other, store));
+        disk.crash();
+        let store = open(&disk);
+        let found = store.tree(id).unwrap().get(b"k", |entry, _| entry.map(|entry| entry.value.to_vec()));
+        assert_eq!(found.unwrap().unwrap(), b"v");
     }
 }

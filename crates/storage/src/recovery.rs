@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::disk::Disk;
 use crate::error::Result;
 use crate::ids::{Lsn, PageNo, TreeId};
 use crate::page;
@@ -22,7 +23,6 @@ use crate::store::Core;
 use crate::superblock::Superblock;
 use crate::wal::record::{self, Operation, Record, RowState};
 use crate::wal::{LogEnd, read_from};
-use crate::disk::Disk;
 
 /// A row change to take back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,7 +140,10 @@ pub(crate) fn analyse(disk: &Arc<dyn Disk>, head: &Superblock, segment: u64) -> 
         Ok(())
     })?;
     if end.end < head.durable {
-        return Err(crate::Error::log(end.end, format!("the log ends before {}, which was durable", head.durable)));
+        return Err(crate::Error::log(
+            end.end,
+            format!("the log ends before {}, which was durable", head.durable),
+        ));
     }
     found.losers = open.into_values().collect();
     Ok((found, end))
@@ -174,7 +177,11 @@ fn redo_operation(
     let mut held = match core.pool.write(number) {
         Ok(held) => held,
         // What a whole new content replaces need not read well.
-        Err(crate::Error::CorruptPage { .. }) if operation.replaces_page() => core.pool.create(number)?,
+        Err(crate::Error::CorruptPage { .. }) if operation.replaces_page() => {
+            // The frame's bytes are no page's, and neither is their LSN.
+            verdicts.push((number, true));
+            core.pool.create(number)?
+        }
         Err(error) => return Err(error),
     };
     let known = verdicts.iter().find(|(page, _)| *page == number).map(|(_, newer)| *newer);

@@ -189,7 +189,14 @@ impl Store {
         let length = file.len().map_err(|error| Error::io("reading the page file", error))?;
         let eviction = Box::new(buffer::Clock::default());
         let core = Arc::new(Core {
-            pool: Pool::new(frames, head.page_size, file.clone(), log.clone(), (DOUBLEWRITE, next_batch), eviction),
+            pool: Pool::new(
+                frames,
+                head.page_size,
+                file.clone(),
+                log.clone(),
+                (DOUBLEWRITE, next_batch),
+                eviction,
+            ),
             log,
             file,
             space: Mutex::new(Space::new(head.page_size, length)),
@@ -330,7 +337,9 @@ impl Store {
         let counter_leaf = self.counters.leaf_for_write(&key)?;
         let counter = self.counters.search(&counter_leaf, &key)?;
         let leaf = self.directory.leaf_for_write(&key)?;
-        let Ok(index) = self.directory.search(&leaf, &key)? else { return Err(Error::UnknownTree { tree: id }) };
+        let Ok(index) = self.directory.search(&leaf, &key)? else {
+            return Err(Error::UnknownTree { tree: id });
+        };
         let mut mini = MiniTransaction::new(&self.core);
         let (leaf, counter_leaf) = (mini.hold(leaf), mini.hold(counter_leaf));
         mini.free(tree.root())?;
@@ -349,7 +358,9 @@ impl Store {
     fn mark_dropped(&self, id: TreeId) -> Result<PageNo> {
         let key = id.0.to_be_bytes();
         let leaf = self.directory.leaf_for_write(&key)?;
-        let Ok(index) = self.directory.search(&leaf, &key)? else { return Err(Error::UnknownTree { tree: id }) };
+        let Ok(index) = self.directory.search(&leaf, &key)? else {
+            return Err(Error::UnknownTree { tree: id });
+        };
         let mut value = node::leaf_cell(&leaf, index).value.to_vec();
         if value.len() != DIRECTORY_ROW {
             return Err(Error::corrupt(leaf.number(), "a row of the directory of another length"));
@@ -434,9 +445,16 @@ impl Store {
     pub fn counter_reserve(&self, id: TreeId, count: u64, at_least: u64) -> Result<u64> {
         let mut values = self.counter_values.lock();
         let first = self.counter(&mut values, id)?.max(at_least);
-        let next =
-            first.checked_add(count).ok_or_else(|| Error::Invalid("the counter's numbers are used up".to_owned()))?;
-        self.counters.write(&id.0.to_be_bytes(), State::Value(&next.to_le_bytes()), Expect::Any, None, |_, _| ())?;
+        let next = first
+            .checked_add(count)
+            .ok_or_else(|| Error::Invalid("the counter's numbers are used up".to_owned()))?;
+        self.counters.write(
+            &id.0.to_be_bytes(),
+            State::Value(&next.to_le_bytes()),
+            Expect::Any,
+            None,
+            |_, _| (),
+        )?;
         values.insert(id, next);
         Ok(first)
     }
@@ -448,7 +466,13 @@ impl Store {
     pub fn counter_raise(&self, id: TreeId, next: u64) -> Result<()> {
         let mut values = self.counter_values.lock();
         if self.counter(&mut values, id)? < next {
-            self.counters.write(&id.0.to_be_bytes(), State::Value(&next.to_le_bytes()), Expect::Any, None, |_, _| ())?;
+            self.counters.write(
+                &id.0.to_be_bytes(),
+                State::Value(&next.to_le_bytes()),
+                Expect::Any,
+                None,
+                |_, _| (),
+            )?;
             values.insert(id, next);
         }
         Ok(())
@@ -497,8 +521,11 @@ impl Store {
             let mut head = self.head.lock();
             head.sequence += 1;
             head.clean = clean;
-            head.redo_from = redo_from;
-            head.read_from = redo_from.min(horizon.oldest_active);
+            // Bounds may be older than what they bound, and older than the last checkpoint, whose positions
+            // are proven and whose earlier segments are gone: these never go back.
+            let read_from = redo_from.min(horizon.oldest_active);
+            head.redo_from = redo_from.max(head.redo_from);
+            head.read_from = read_from.max(head.read_from);
             head.durable = log.durable().min(log.end());
             head.next_transaction = horizon.next_transaction;
             head.csn = horizon.csn;
@@ -566,7 +593,9 @@ impl Store {
 fn create(disk: &Arc<dyn Disk>, entropy: &dyn Entropy, options: &Options) -> Result<()> {
     let size = options.page_size;
     if !size.is_power_of_two() || !(MIN_PAGE_SIZE..=MAX_PAGE_SIZE).contains(&size) {
-        return Err(Error::Invalid(format!("a page size of {size} is not a power of two from 4096 to 65536")));
+        return Err(Error::Invalid(format!(
+            "a page size of {size} is not a power of two from 4096 to 65536"
+        )));
     }
     let failed = |error| Error::io("creating the store", error);
     for name in disk.list().map_err(failed)? {

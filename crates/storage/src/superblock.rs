@@ -137,3 +137,55 @@ impl Superblock {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::disk::{Caching, Disk, SimulatedDisk};
+
+    fn head(sequence: u64) -> Superblock {
+        Superblock {
+            page_size: 8192,
+            database: [3; 16],
+            server_uuid: [4; 16],
+            timeline: 1,
+            clean: false,
+            sequence,
+            read_from: Lsn(5),
+            redo_from: Lsn(6),
+            durable: Lsn(7),
+            next_transaction: 8,
+            csn: 9,
+            time: 10,
+            number: 11,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            noise in prop::collection::vec((0usize..20_000, any::<u8>()), 0..40),
+            is_sealed: bool,
+        ) {
+            let disk = SimulatedDisk::new(1);
+            let file = disk.open(FILE, true, Caching::Direct).unwrap();
+            head(3).write(&*file).unwrap();
+            head(4).write(&*file).unwrap();
+            prop_assert_eq!(Superblock::read(&*file).unwrap().unwrap().sequence, 4);
+            for (at, byte) in noise {
+                file.write_at(&[byte], at as u64).unwrap();
+            }
+            if is_sealed {
+                let mut bytes = Aligned::new(8192);
+                file.read_at(&mut bytes, 0).unwrap();
+                page::seal(&mut bytes);
+                file.write_at(&bytes, 0).unwrap();
+            }
+            let _ = Superblock::read(&*file);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod clients;
 mod command_line;
+mod compatibility;
 mod embedding;
 mod first_start;
 mod operators;

@@ -129,8 +129,8 @@ pub enum ExprKind {
     ConvertUsing {
         /// The converted value.
         expr: Box<Expr>,
-        /// The character set; `None` is `DEFAULT`.
-        charset: Option<Ident>,
+        /// The character set.
+        charset: Ident,
     },
     /// `expr COLLATE name`.
     Collate {

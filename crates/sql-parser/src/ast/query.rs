@@ -18,7 +18,7 @@ pub struct Query {
     pub limit: Option<Limit>,
     /// `FOR UPDATE`, `FOR SHARE`, `LOCK IN SHARE MODE`.
     pub locking: Vec<Locking>,
-    /// `INTO ..` at the end.
+    /// `INTO ..` of the statement, behind the select list or at the end.
     pub into: Option<Box<IntoTarget>>,
     /// Where it stood, without parentheses.
     pub span: Span,
@@ -78,7 +78,8 @@ pub struct Select {
     pub options: SelectOptions,
     /// The select list, never empty.
     pub items: Vec<SelectItem>,
-    /// `INTO ..` between the select list and FROM. One of a statement's two places, never both.
+    /// `INTO ..` where MySQL refuses it (3954): inside a subquery or a set operation. That of a statement is
+    /// [`Query::into`], wherever it was written.
     pub into: Option<Box<IntoTarget>>,
     /// `FROM`, comma-separated; empty without FROM or with `FROM DUAL`.
     pub from: Vec<TableReference>,

@@ -36,8 +36,8 @@ pub struct DropDatabase {
 /// An option of a database.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum DatabaseOption {
-    /// `[DEFAULT] CHARACTER SET = name`; `None` is `DEFAULT`.
-    CharacterSet(Option<Ident>),
+    /// `[DEFAULT] CHARACTER SET = name`.
+    CharacterSet(Ident),
     /// `[DEFAULT] COLLATE = name`.
     Collate(Ident),
     /// `[DEFAULT] ENCRYPTION = 'Y'`.

@@ -5,6 +5,8 @@ use super::*;
 /// One statement.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Statement {
+    /// Nothing but comments, which MySQL answers with OK.
+    Empty,
     /// SELECT, VALUES, TABLE, WITH .. SELECT.
     Query(Box<Query>),
     /// INSERT, REPLACE.

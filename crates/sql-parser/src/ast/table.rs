@@ -289,8 +289,8 @@ pub enum TableOption {
     Engine(Ident),
     /// `SECONDARY_ENGINE = name`; `None` is NULL.
     SecondaryEngine(Option<Ident>),
-    /// `[DEFAULT] CHARACTER SET = name`; `None` is `DEFAULT`.
-    CharacterSet(Option<Ident>),
+    /// `[DEFAULT] CHARACTER SET = name`.
+    CharacterSet(Ident),
     /// `[DEFAULT] COLLATE = name`.
     Collate(Ident),
     /// `AUTO_INCREMENT = n`.

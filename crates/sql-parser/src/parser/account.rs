@@ -4,7 +4,7 @@ use super::{Failure, Parser, Result};
 use crate::ParseErrorKind;
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::Tok;
+use crate::token::Tok;
 
 /// Something that GRANT and REVOKE list before it is known whether they speak of privileges or roles.
 enum Grantee {

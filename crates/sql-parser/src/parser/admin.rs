@@ -4,7 +4,7 @@ use super::{Parser, Result};
 use crate::ParseErrorKind;
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::Tok;
+use crate::token::Tok;
 
 impl Parser<'_> {
     /// ANALYZE, CHECK, CHECKSUM, OPTIMIZE, REPAIR TABLE.

@@ -6,7 +6,7 @@
 use super::{Parser, Result};
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::Tok;
+use crate::token::Tok;
 
 /// The fewest and most arguments of keyword functions with a plain list.
 fn arity(keyword: K) -> Option<(usize, usize)> {
@@ -28,13 +28,23 @@ fn arity(keyword: K) -> Option<(usize, usize)> {
     })
 }
 
-/// Whether `name(..)` with so many arguments, without quotes around the name, is read as a
-/// [`FunctionCall`] of a function that is a keyword.
-pub(crate) fn is_keyword_call(name: &str, count: usize) -> bool {
+/// Whether `name(args)`, without quotes around the name, is read as a [`FunctionCall`] of a function that is
+/// a keyword.
+pub(crate) fn is_keyword_call(name: &str, args: &[Expr]) -> bool {
     let Some(keyword) = K::lookup(name.as_bytes(), true) else { return false };
+    let count = args.len();
     match keyword {
-        K::CurrentTimestamp | K::Localtime | K::Localtimestamp | K::CurrentTime | K::UtcTime => count <= 1,
-        K::UtcTimestamp | K::Now | K::Curtime | K::Sysdate => count <= 1,
+        K::CurrentTimestamp
+        | K::Localtime
+        | K::Localtimestamp
+        | K::CurrentTime
+        | K::UtcTime
+        | K::UtcTimestamp
+        | K::Now
+        | K::Curtime
+        | K::Sysdate => {
+            matches!(args, [] | [Expr { kind: ExprKind::Literal(Literal::Integer(_)), .. }])
+        }
         K::CurrentDate | K::CurrentUser | K::UtcDate | K::Curdate => count == 0,
         K::Adddate | K::Subdate | K::Position => count == 2,
         K::Substr | K::Substring | K::Mid => count == 2 || count == 3,
@@ -202,6 +212,13 @@ impl Parser<'_> {
 
     /// `ADDDATE(d, n)` adds days; with an interval it is arithmetic like DATE_ADD.
     fn date_add_call(&mut self, keyword: K) -> Result<ExprKind> {
+        self.enter()?;
+        let call = self.date_add_arguments(keyword)?;
+        self.leave();
+        Ok(call)
+    }
+
+    fn date_add_arguments(&mut self, keyword: K) -> Result<ExprKind> {
         let name = self.call_name();
         self.need(Tok::LeftParen)?;
         let date = self.expr()?;
@@ -347,6 +364,7 @@ impl Parser<'_> {
     }
 
     fn timestamp_add_call(&mut self) -> Result<ExprKind> {
+        self.enter()?;
         self.advance();
         self.need(Tok::LeftParen)?;
         let unit = self.timestamp_unit()?;
@@ -355,6 +373,7 @@ impl Parser<'_> {
         self.need(Tok::Comma)?;
         let date = self.expr()?;
         self.need(Tok::RightParen)?;
+        self.leave();
         let interval = Interval { value, unit };
         Ok(ExprKind::DateArithmetic(Box::new(DateArithmetic { date, subtract: false, interval })))
     }

@@ -2,8 +2,9 @@
 
 use super::{Parser, Result};
 use crate::ast::*;
+use crate::charset::is_charset;
 use crate::keyword::Keyword as K;
-use crate::lexer::{Tok, is_charset};
+use crate::token::Tok;
 
 impl Parser<'_> {
     // Character sets and collations.
@@ -33,11 +34,11 @@ impl Parser<'_> {
     /// A character set: a name, a string, or BINARY.
     pub(super) fn charset_name(&mut self) -> Result<Ident> {
         if self.at_kw(K::Binary) {
-            return Ok(lower(self.keyword_ident(K::Binary)));
+            return Ok(binary_in_lower_case(self.keyword_ident(K::Binary)));
         }
         let name = self.ident_or_text()?;
         if is_charset(name.value.as_bytes()) {
-            return Ok(name);
+            return Ok(binary_in_lower_case(name));
         }
         self.rule(1115, "42000", format!("Unknown character set: '{}'", name.value))
     }
@@ -45,9 +46,9 @@ impl Parser<'_> {
     /// A collation: a name, a string, or BINARY.
     pub(super) fn collation_name(&mut self) -> Result<Ident> {
         if self.at_kw(K::Binary) {
-            return Ok(lower(self.keyword_ident(K::Binary)));
+            return Ok(binary_in_lower_case(self.keyword_ident(K::Binary)));
         }
-        self.ident_or_text()
+        self.ident_or_text().map(binary_in_lower_case)
     }
 
     /// A character set, or DEFAULT as `None`.
@@ -410,8 +411,11 @@ impl Parser<'_> {
     }
 }
 
-fn lower(mut name: Ident) -> Ident {
-    name.value = name.value.to_ascii_lowercase().into();
+/// `binary` is a keyword or a name; either way it is written alike.
+fn binary_in_lower_case(mut name: Ident) -> Ident {
+    if name.is("binary") {
+        name.value = "binary".into();
+    }
     name
 }
 

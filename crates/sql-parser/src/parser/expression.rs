@@ -5,10 +5,10 @@
 //! then signs, `!` and BINARY, then COLLATE. A rung takes only what MySQL's rule for it takes: `1 = NOT 1`
 //! and `a LIKE b + c` are syntax errors there, and here.
 
-use super::{Parser, Result};
+use super::{NESTING, Parser, Result};
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::Tok;
+use crate::token::Tok;
 
 /// What stood between parentheses.
 pub(super) enum Parenthesis {
@@ -390,9 +390,15 @@ impl Parser<'_> {
     #[inline]
     pub(super) fn simple_expr(&mut self) -> Result<Expr> {
         let mut left = self.unary()?;
+        let mut calls = self.depth;
         while self.options.pipes_as_concat && self.eat(Tok::PipePipe) {
             let right = self.unary()?;
             self.grow()?;
+            // They nest as calls of CONCAT.
+            calls += 1;
+            if calls > NESTING {
+                return self.too_deep();
+            }
             let start = left.span.start;
             let call = FunctionCall { database: None, name: Ident::new("CONCAT"), args: vec![left, right] };
             left = self.spanned(start, ExprKind::Function(Box::new(call)));

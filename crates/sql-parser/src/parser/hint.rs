@@ -5,7 +5,8 @@
 
 use super::{Parser, Result};
 use crate::ast::{Hint, HintArgument, Ident, Literal, Span};
-use crate::lexer::{Lexer, Tok, Token};
+use crate::lexer::Lexer;
+use crate::token::{Tok, Token};
 
 impl Parser<'_> {
     /// Takes SELECT, INSERT, REPLACE, UPDATE or DELETE and the hints directly behind it.

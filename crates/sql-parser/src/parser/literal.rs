@@ -3,7 +3,7 @@
 use super::{Parser, Result};
 use crate::ast::{BitString, Ident, Literal, Span, StringLiteral};
 use crate::keyword::Keyword;
-use crate::lexer::Tok;
+use crate::token::Tok;
 use std::borrow::Cow;
 
 impl Parser<'_> {
@@ -210,4 +210,34 @@ fn pack(digits: &[u8], bits: usize) -> Box<[u8]> {
         bytes[at] |= value << (i % per_byte * bits);
     }
     bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ParseOptions;
+
+    #[test]
+    fn digits_pack_from_the_right() {
+        assert_eq!(*pack(b"1fF", 4), [0x01, 0xFF]);
+        assert_eq!(*pack(b"101", 1), [5]);
+        assert_eq!(*pack(b"100000000", 1), [1, 0]);
+        assert!(pack(b"", 4).is_empty());
+    }
+
+    #[test]
+    fn escapes() {
+        let parser = Parser::new(b"", 0, ParseOptions::default());
+        let content = |text: &str| String::from_utf8(parser.string_content(text.as_bytes()).into_owned());
+        assert_eq!(content(r"'a\0\b\n\r\t\Z\\\'\q\%\_'").as_deref(), Ok("a\0\u{8}\n\r\t\u{1A}\\'q\\%\\_"));
+        assert_eq!(content("'it''s \"x\"'").as_deref(), Ok("it's \"x\""));
+        assert_eq!(content("\"a\"\"b''\"").as_deref(), Ok("a\"b''"));
+    }
+
+    #[test]
+    fn numbers_saturate() {
+        assert_eq!(leading_digits(b"18446744073709551615"), u64::MAX);
+        assert_eq!(leading_digits(b"99999999999999999999999"), u64::MAX);
+        assert_eq!(leading_digits(b"12.9"), 12);
+    }
 }

@@ -43,7 +43,8 @@ pub(crate) use call::is_keyword_call;
 
 use crate::ast::{ColumnName, Expr, Ident, ObjectName, Span, Statement};
 use crate::keyword::Keyword;
-use crate::lexer::{Lexer, Tok, Token};
+use crate::lexer::Lexer;
+use crate::token::{Tok, Token};
 use crate::{ParseError, ParseErrorKind, ParseOptions};
 
 /// How deep the parser recurses: parentheses, subqueries, blocks, prefix operators.
@@ -113,13 +114,18 @@ pub(crate) fn parse_statement(
     let text = trimmed(text);
     let from = from.min(text.len());
     let mut parser = Parser::new(text, from, *options);
-    parser.whole_statement().map_err(|failure| describe(text, from, *failure))
+    parser.whole_statement(from).map_err(|failure| describe(text, from, *failure))
 }
 
 /// Without the blanks and semicolons at the end, which MySQL cuts off before it parses.
 fn trimmed(text: &[u8]) -> &[u8] {
     let end = text.iter().rposition(|b| *b != b';' && !is_blank(*b)).map_or(0, |last| last + 1);
     &text[..end]
+}
+
+/// Whether nothing but blanks and final semicolons is left.
+pub(crate) fn is_blank_from(text: &[u8], from: usize) -> bool {
+    trimmed(text).get(from..).unwrap_or_default().iter().all(|b| is_blank(*b))
 }
 
 /// What C calls a space.
@@ -174,12 +180,16 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn whole_statement(&mut self) -> Result<ParsedStatement> {
+    /// The statement that begins at `from`, up to its `;`.
+    fn whole_statement(&mut self, from: usize) -> Result<ParsedStatement> {
         let start = self.token.start;
-        if self.token.tok == Tok::End {
-            return self.fail_with(ParseErrorKind::Empty);
-        }
-        let statement = self.statement()?;
+        let statement = match self.token.tok {
+            Tok::End if self.text[from..].iter().all(|b| is_blank(*b)) => {
+                return self.fail_with(ParseErrorKind::Empty);
+            }
+            Tok::End => Statement::Empty,
+            _ => self.statement()?,
+        };
         let span = Span { start, end: self.previous_end };
         let end = match self.token.tok {
             Tok::Semicolon => self.token.end,

@@ -4,7 +4,7 @@ use super::{Failure, Parser, Result};
 use crate::ParseErrorKind;
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::Tok;
+use crate::token::Tok;
 
 impl Parser<'_> {
     fn made(&self, start: u32, kind: ExprKind) -> Result<Expr> {
@@ -229,15 +229,17 @@ impl Parser<'_> {
         self.made(start, ExprKind::Exists(query))
     }
 
-    /// `ROW(a, b)`: two elements at least.
+    /// `ROW(a, b)`: two elements at least. It counts as much nesting as `(a, b)`, as which it prints.
     fn row(&mut self) -> Result<Expr> {
         let start = self.token.start;
+        self.enter()?;
         self.advance();
         self.need(Tok::LeftParen)?;
         let mut list = vec![self.expr()?];
         self.need(Tok::Comma)?;
         list.extend(self.expr_list()?);
         self.need(Tok::RightParen)?;
+        self.leave();
         self.made(start, ExprKind::Row(list))
     }
 
@@ -305,7 +307,7 @@ impl Parser<'_> {
         let mut cast = Cast { expr, time_zone: None, target: CastTarget::Signed, array: false };
         if keyword == K::Convert {
             if self.eat_kw(K::Using) {
-                let charset = self.charset_or_default()?;
+                let charset = self.charset_name()?;
                 self.need(Tok::RightParen)?;
                 return self.made(start, ExprKind::ConvertUsing { expr: Box::new(cast.expr), charset });
             }

@@ -3,7 +3,7 @@
 use super::{Parser, Result};
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::Tok;
+use crate::token::Tok;
 
 impl Parser<'_> {
     /// The body of a stored program, and where it stands.
@@ -54,11 +54,11 @@ impl Parser<'_> {
             K::Case => self.case_statement(),
             K::Leave => {
                 self.advance();
-                self.ident().map(ProgramStatement::Leave)
+                self.label().map(ProgramStatement::Leave)
             }
             K::Iterate => {
                 self.advance();
-                self.ident().map(ProgramStatement::Iterate)
+                self.label().map(ProgramStatement::Iterate)
             }
             K::Return => {
                 self.advance();
@@ -91,6 +91,10 @@ impl Parser<'_> {
             Tok::Keyword(Open | Close | Binlog) => self.peek() == Tok::Colon,
             _ => self.at_ident(),
         }
+    }
+
+    fn label(&mut self) -> Result<Ident> {
+        if self.at_label() { self.ident() } else { self.fail() }
     }
 
     fn labelled(&mut self, label: Option<Ident>) -> Result<ProgramStatement> {
@@ -302,8 +306,18 @@ impl Parser<'_> {
 
     /// A literal, a variable or a name.
     fn signal_value(&mut self) -> Result<Expr> {
+        let temporal =
+            matches!(self.keyword(), Some(K::Date | K::Time | K::Timestamp)) && self.peek() == Tok::String;
+        if self.at_ident() && !temporal {
+            let start = self.token.start;
+            let column = self.column_name()?;
+            return Ok(Expr { kind: ExprKind::Column(column), span: self.span_from(start) });
+        }
         match self.token.tok {
-            Tok::LeftParen | Tok::Minus | Tok::Plus => self.fail(),
+            Tok::LeftParen | Tok::LeftBrace | Tok::Parameter => self.fail(),
+            Tok::Keyword(keyword) if !temporal && !matches!(keyword, K::Null | K::True | K::False) => {
+                self.fail()
+            }
             _ => self.primary(),
         }
     }

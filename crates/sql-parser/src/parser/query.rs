@@ -3,7 +3,7 @@
 use super::{Parser, Result};
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::{Tok, Token};
+use crate::token::{Tok, Token};
 
 impl Parser<'_> {
     /// Whether a query begins here; `(` is not counted.
@@ -82,6 +82,15 @@ impl Parser<'_> {
         if matches!(self.token.tok, Tok::Keyword(_)) {
             self.query_tail(&mut query, top)?;
         }
+        if top
+            && let QueryBody::Select(select) = &mut query.body
+            && let Some(into) = select.into.take()
+        {
+            if query.into.is_some() {
+                return self.rule(3953, "HY000", "Multiple INTO clauses in one query block.");
+            }
+            query.into = Some(into);
+        }
         query.span = self.span_from(start);
         Ok(unwrapped(query))
     }
@@ -91,11 +100,11 @@ impl Parser<'_> {
         query.order_by = self.optional_order_by()?;
         query.limit = self.optional_limit()?;
         if top && self.at_kw(K::Into) {
-            query.into = Some(Box::new(self.into_target()?));
+            query.into = Some(Box::new(self.target_of_into()?));
         }
         query.locking = self.locking()?;
         if top && query.into.is_none() && self.at_kw(K::Into) {
-            query.into = Some(Box::new(self.into_target()?));
+            query.into = Some(Box::new(self.target_of_into()?));
         }
         Ok(())
     }
@@ -193,7 +202,7 @@ impl Parser<'_> {
         }
         self.select_items(&mut select.items)?;
         if self.at_kw(K::Into) {
-            select.into = Some(Box::new(self.into_target()?));
+            select.into = Some(Box::new(self.target_of_into()?));
         }
         if self.eat_kw(K::From) && !self.eat_kw(K::Dual) {
             select.from = self.comma_list(Self::table_reference)?;
@@ -423,7 +432,7 @@ impl Parser<'_> {
 
     /// `INTO ..`.
     #[inline(never)]
-    fn into_target(&mut self) -> Result<IntoTarget> {
+    fn target_of_into(&mut self) -> Result<IntoTarget> {
         self.advance();
         if self.eat_kw(K::Outfile) {
             let file = self.string()?;

@@ -3,7 +3,7 @@
 use super::{Parser, Result};
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::Tok;
+use crate::token::Tok;
 
 impl Parser<'_> {
     /// At PROCEDURE or FUNCTION of CREATE.
@@ -165,9 +165,7 @@ impl Parser<'_> {
         let table = self.object_name()?;
         self.need_kws(&[K::For, K::Each, K::Row])?;
         let mut order = None;
-        if let Some(keyword @ (K::Follows | K::Precedes)) = self.keyword()
-            && matches!(self.peek(), Tok::Ident | Tok::QuotedIdent | Tok::String | Tok::Keyword(_))
-        {
+        if let Some(keyword @ (K::Follows | K::Precedes)) = self.keyword() {
             self.advance();
             order = Some(TriggerOrder { follows: keyword == K::Follows, trigger: self.ident_or_text()? });
         }

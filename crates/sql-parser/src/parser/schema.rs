@@ -3,7 +3,7 @@
 use super::{Parser, Result};
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::Tok;
+use crate::token::Tok;
 
 impl Parser<'_> {
     /// At DATABASE or SCHEMA of CREATE.
@@ -20,7 +20,7 @@ impl Parser<'_> {
         self.advance();
         let options_follow = |p: &Self| p.at_database_option(true);
         // The words of options are open keywords: `ALTER DATABASE charset utf8` names no database.
-        let name = if self.at_ident() && !(options_follow(self) && !self.option_is_a_name()) {
+        let name = if self.at_ident() && (!options_follow(self) || self.option_is_a_name()) {
             Some(self.ident()?)
         } else {
             None
@@ -84,7 +84,7 @@ impl Parser<'_> {
                 _ => {
                     self.need_charset()?;
                     self.eat(Tok::Equal);
-                    DatabaseOption::CharacterSet(self.charset_or_default()?)
+                    DatabaseOption::CharacterSet(self.charset_name()?)
                 }
             });
         }

@@ -4,7 +4,7 @@ use super::schema::ViewPrefix;
 use super::{Parser, Result};
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::Tok;
+use crate::token::Tok;
 
 impl Parser<'_> {
     /// One statement, up to but without the `;`.

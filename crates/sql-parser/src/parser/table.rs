@@ -3,7 +3,7 @@
 use super::{Parser, Result};
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::Tok;
+use crate::token::Tok;
 
 impl Parser<'_> {
     /// At TABLE of CREATE [TEMPORARY] TABLE.
@@ -323,7 +323,7 @@ impl Parser<'_> {
     fn charset_option(&mut self) -> Result<TableOption> {
         self.need_charset()?;
         self.eat(Tok::Equal);
-        self.charset_or_default().map(TableOption::CharacterSet)
+        self.charset_name().map(TableOption::CharacterSet)
     }
 
     fn collate_option(&mut self) -> Result<TableOption> {

@@ -1,9 +1,9 @@
 //! FROM: tables, derived tables, joins, JSON_TABLE.
 
-use super::{Parser, Result};
+use super::{NESTING, Parser, Result};
 use crate::ast::*;
 use crate::keyword::Keyword as K;
-use crate::lexer::Tok;
+use crate::token::Tok;
 
 /// A join whose right side, or whose condition, is still to come.
 struct OpenJoin {
@@ -62,6 +62,10 @@ impl Parser<'_> {
                 }
                 _ if self.at_join() => {
                     let kind = self.join_kind(false)?;
+                    // Each may come to nest in the one before.
+                    if open.len() as u32 + self.depth >= NESTING {
+                        return self.too_deep();
+                    }
                     open.push(OpenJoin { left: current, kind });
                     current = self.table_factor()?;
                 }
@@ -155,7 +159,7 @@ impl Parser<'_> {
             Tok::Keyword(K::Lateral) => {
                 self.advance();
                 let query = self.subquery()?;
-                self.derived(query, true)
+                self.derived(*query, true)
             }
             Tok::Keyword(K::JsonTable) => self.json_table(),
             _ => self.table_source().map(|table| TableReference::Table(Box::new(table))),
@@ -215,7 +219,7 @@ impl Parser<'_> {
         if self.at_ident() { self.take_ident().map(Some) } else { Ok(None) }
     }
 
-    fn derived(&mut self, query: Box<Query>, lateral: bool) -> Result<TableReference> {
+    fn derived(&mut self, query: Query, lateral: bool) -> Result<TableReference> {
         let Some(alias) = self.table_alias()? else {
             self.optional_paren_idents()?;
             if !self.may_follow_table() {
@@ -224,7 +228,7 @@ impl Parser<'_> {
             return self.rule(1248, "42000", "Every derived table must have its own alias");
         };
         let columns = self.optional_paren_idents()?;
-        Ok(TableReference::Derived(Box::new(DerivedTable { query: *query, lateral, alias, columns })))
+        Ok(TableReference::Derived(Box::new(DerivedTable { query, lateral, alias, columns })))
     }
 
     /// Whether the current token may stand behind a complete table reference.
@@ -255,7 +259,7 @@ impl Parser<'_> {
     #[inline(never)]
     fn table_parenthesis(&mut self) -> Result<TableReference> {
         match self.table_parenthesis_content()? {
-            TableParenthesis::Query(query) => self.derived(query, false),
+            TableParenthesis::Query(query) => self.derived(*query, false),
             TableParenthesis::Tables(tables) => Ok(tables),
         }
     }
@@ -277,7 +281,7 @@ impl Parser<'_> {
                     TableParenthesis::Query(self.query_expression_from(query)?)
                 }
                 TableParenthesis::Query(query) => {
-                    let first = self.derived(query, false)?;
+                    let first = self.derived(*query, false)?;
                     TableParenthesis::Tables(self.rest_of_tables(first)?)
                 }
                 TableParenthesis::Tables(first) => TableParenthesis::Tables(self.rest_of_tables(first)?),

@@ -39,6 +39,9 @@ const STATIC_PRIVILEGES: &[&str] = &[
     "DROP ROLE",
 ];
 
+/// Those of them that columns may follow.
+const WITH_COLUMNS: &[&str] = &["SELECT", "INSERT", "UPDATE", "REFERENCES"];
+
 impl Printer {
     pub(super) fn account(&mut self, account: &AccountName) {
         match account {
@@ -238,7 +241,9 @@ impl Printer {
             Granted::Privileges { privileges, on } => {
                 self.word_if(privileges.is_empty(), "ALL PRIVILEGES");
                 self.list(privileges, |p, privilege| {
-                    if STATIC_PRIVILEGES.contains(&&*privilege.name) {
+                    if STATIC_PRIVILEGES.contains(&&*privilege.name)
+                        && (privilege.columns.is_empty() || WITH_COLUMNS.contains(&&*privilege.name))
+                    {
                         p.word(&privilege.name);
                     } else {
                         p.name(&privilege.name);

@@ -6,6 +6,7 @@ use crate::ast::*;
 impl Printer {
     pub(super) fn statement(&mut self, statement: &Statement) {
         match statement {
+            Statement::Empty => self.word("/* */"),
             Statement::Query(query) => self.query(query),
             Statement::Insert(insert) => self.insert(insert),
             Statement::Update(update) => self.update(update),
@@ -199,7 +200,7 @@ impl Printer {
                 self.optional("", variable, |p, name| match name.value.split_once('.') {
                     Some((component, name)) => {
                         p.name(component);
-                        p.raw(".");
+                        p.dot();
                         p.name(name);
                     }
                     None => p.ident(name),
@@ -230,13 +231,9 @@ impl Printer {
             }
             p.word_if(table.ignore_leaves, "IGNORE LEAVES");
         });
-        self.optional(
-            "IN",
-            &cache.cache,
-            |p, name| {
-                if name.is("DEFAULT") { p.word("DEFAULT") } else { p.ident(name) }
-            },
-        );
+        self.optional("IN", &cache.cache, |p, name| {
+            if name.as_str() == "DEFAULT" { p.word("DEFAULT") } else { p.ident(name) }
+        });
     }
 
     fn install(&mut self, install: &Install) {

@@ -79,7 +79,20 @@ impl Printer {
 
     /// An operand that must bind at least as tight as `floor`.
     fn operand(&mut self, expr: &Expr, floor: Level) {
-        if level(&expr.kind) < floor { self.parens(|p| p.expr(expr)) } else { self.expr(expr) }
+        match &expr.kind {
+            // `!` is NOT with the level of a sign.
+            ExprKind::Unary { op: UnaryOp::Not, expr } if (TRUTH..=UNARY).contains(&floor) => {
+                self.word("!");
+                self.operand(expr, UNARY);
+            }
+            kind if level(kind) < floor => self.parens(|p| p.expr(expr)),
+            _ => self.expr(expr),
+        }
+    }
+
+    /// An operand of the kind that partitions take: no comparison and nothing looser.
+    pub(super) fn bit_operand(&mut self, expr: &Expr) {
+        self.operand(expr, BIT_OR);
     }
 
     fn operands(&mut self, operands: &[Expr], word: &str, floor: Level) {
@@ -164,7 +177,7 @@ impl Printer {
             ExprKind::ConvertUsing { expr, charset } => self.call("CONVERT", |p| {
                 p.expr(expr);
                 p.word("USING");
-                p.charset_or_default(charset);
+                p.ident_or_binary(charset);
             }),
             ExprKind::Collate { expr, collation } => {
                 self.operand(expr, COLLATE);
@@ -293,6 +306,7 @@ impl Printer {
 
     fn system_variable(&mut self, variable: &SystemVariable) {
         self.word("@@");
+        self.joined = true;
         match variable.scope {
             Some(VariableScope::Global) => self.raw("GLOBAL."),
             Some(VariableScope::Session) => self.raw("SESSION."),
@@ -302,7 +316,7 @@ impl Printer {
         }
         self.optional("", &variable.component, |p, component| {
             p.ident(component);
-            p.raw(".");
+            p.dot();
         });
         self.ident(&variable.name);
     }
@@ -332,7 +346,7 @@ impl Printer {
 
     fn function(&mut self, call: &FunctionCall) {
         let name = &*call.name.value;
-        if call.database.is_none() && is_keyword_call(name, call.args.len()) {
+        if call.database.is_none() && is_keyword_call(name, &call.args) {
             if name.eq_ignore_ascii_case("POSITION")
                 && let [needle, text] = &*call.args
             {
@@ -346,7 +360,7 @@ impl Printer {
         }
         self.optional("", &call.database, |p, database| {
             p.ident(database);
-            p.raw(".");
+            p.dot();
         });
         self.ident(&call.name);
         self.raw("(");

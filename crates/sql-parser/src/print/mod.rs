@@ -30,6 +30,8 @@ struct Printer {
     out: String,
     /// The numbers of the parameters printed so far. They must come out in order, because reading counts them.
     parameters: Vec<u32>,
+    /// The next word joins the last one without a blank.
+    joined: bool,
 }
 
 macro_rules! display {
@@ -58,7 +60,8 @@ display! {
 impl Printer {
     /// A blank, unless one would be wrong or double.
     fn space(&mut self) {
-        if !self.out.is_empty() && !self.out.ends_with(['(', ' ', '.', '@']) {
+        let joined = std::mem::take(&mut self.joined);
+        if !joined && !self.out.is_empty() && !self.out.ends_with(['(', ' ']) {
             self.out.push(' ');
         }
     }
@@ -66,6 +69,12 @@ impl Printer {
     /// Text as it is.
     fn raw(&mut self, text: &str) {
         self.out.push_str(text);
+    }
+
+    /// A dot between two names.
+    fn dot(&mut self) {
+        self.raw(".");
+        self.joined = true;
     }
 
     /// Words, behind a blank.
@@ -168,7 +177,7 @@ impl Printer {
     fn object(&mut self, name: &ObjectName) {
         if let Some(database) = &name.database {
             self.ident(database);
-            self.raw(".");
+            self.dot();
         }
         self.ident(&name.name);
     }
@@ -180,7 +189,7 @@ impl Printer {
     fn column(&mut self, column: &ColumnName) {
         if let Some(table) = &column.table {
             self.object(table);
-            self.raw(".");
+            self.dot();
         }
         self.ident(&column.name);
     }

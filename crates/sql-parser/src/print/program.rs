@@ -30,7 +30,7 @@ impl Printer {
     fn characteristics(&mut self, all: &RoutineCharacteristics) {
         self.optional("COMMENT", &all.comment, Self::string);
         self.optional("LANGUAGE", &all.language, |p, language| {
-            if language.is("SQL") { p.word("SQL") } else { p.ident(language) }
+            if language.as_str() == "SQL" { p.word("SQL") } else { p.ident(language) }
         });
         match all.deterministic {
             Some(true) => self.word("DETERMINISTIC"),

@@ -12,7 +12,7 @@ impl Printer {
         for clause in &query.locking {
             self.locking(clause);
         }
-        self.optional("INTO", &query.into, |p, into| p.into_target(into));
+        self.optional("INTO", &query.into, |p, into| p.target_of_into(into));
     }
 
     pub(super) fn with(&mut self, with: &With) {
@@ -66,7 +66,7 @@ impl Printer {
         self.word_if(options.sql_no_cache, "SQL_NO_CACHE");
         self.word_if(options.sql_calc_found_rows, "SQL_CALC_FOUND_ROWS");
         self.list(&select.items, Self::select_item);
-        self.optional("INTO", &select.into, |p, into| p.into_target(into));
+        self.optional("INTO", &select.into, |p, into| p.target_of_into(into));
         self.clause("FROM", &select.from, Self::table_reference);
         self.optional("WHERE", &select.filter, Self::expr);
         if let Some(group_by) = &select.group_by {
@@ -90,7 +90,11 @@ impl Printer {
         for hint in hints {
             self.hint_name(&hint.name);
             self.raw("(");
-            self.optional("@", &hint.query_block, Self::hint_name);
+            if let Some(block) = &hint.query_block {
+                self.raw("@");
+                self.joined = true;
+                self.hint_name(block);
+            }
             for (i, argument) in hint.arguments.iter().enumerate() {
                 if i > 0 {
                     self.raw(",");
@@ -100,6 +104,7 @@ impl Printer {
                         self.hint_name(name);
                         if let Some(block) = query_block {
                             self.raw("@");
+                            self.joined = true;
                             self.hint_name(block);
                         }
                     }
@@ -129,7 +134,7 @@ impl Printer {
             SelectItem::Wildcard { table, .. } => {
                 self.optional("", table, |p, table| {
                     p.object(table);
-                    p.raw(".");
+                    p.dot();
                 });
                 self.word("*");
             }
@@ -179,7 +184,7 @@ impl Printer {
         }
     }
 
-    fn into_target(&mut self, into: &IntoTarget) {
+    fn target_of_into(&mut self, into: &IntoTarget) {
         match into {
             IntoTarget::Variables(targets) => self.list(targets, Self::variable_target),
             IntoTarget::OutFile { file, charset, format } => {

@@ -22,7 +22,7 @@ impl Printer {
             match option {
                 DatabaseOption::CharacterSet(charset) => {
                     self.word("CHARACTER SET");
-                    self.charset_or_default(charset);
+                    self.ident_or_binary(charset);
                 }
                 DatabaseOption::Collate(name) => {
                     self.word("COLLATE");

@@ -21,12 +21,12 @@ impl Printer {
                     None => {}
                 }
                 p.optional("", component, |p, component| {
-                    if component.is("DEFAULT") {
+                    if component.as_str() == "DEFAULT" {
                         p.word("DEFAULT")
                     } else {
                         p.ident(component)
                     }
-                    p.raw(".");
+                    p.dot();
                 });
                 p.ident(name);
                 p.word("=");

@@ -170,7 +170,7 @@ impl Printer {
             TableOption::SecondaryEngine(Some(name)) => self.named_ident("SECONDARY_ENGINE =", name),
             TableOption::CharacterSet(charset) => {
                 self.word("DEFAULT CHARACTER SET =");
-                self.charset_or_default(charset);
+                self.ident_or_binary(charset);
             }
             TableOption::Collate(name) => {
                 self.word("COLLATE =");
@@ -231,7 +231,7 @@ impl Printer {
         match method {
             PartitionMethod::Hash { linear, expr } => {
                 self.word(if *linear { "LINEAR HASH" } else { "HASH" });
-                self.parens(|p| p.expr(expr));
+                self.parens(|p| p.bit_operand(expr));
             }
             PartitionMethod::Key { linear, algorithm, columns } => {
                 self.word(if *linear { "LINEAR KEY" } else { "KEY" });
@@ -240,11 +240,11 @@ impl Printer {
             }
             PartitionMethod::Range(expr) => {
                 self.word("RANGE");
-                self.parens(|p| p.expr(expr));
+                self.parens(|p| p.bit_operand(expr));
             }
             PartitionMethod::List(expr) => {
                 self.word("LIST");
-                self.parens(|p| p.expr(expr));
+                self.parens(|p| p.bit_operand(expr));
             }
             PartitionMethod::RangeColumns(columns) => {
                 self.word("RANGE COLUMNS");
@@ -271,9 +271,11 @@ impl Printer {
                     }
                     PartitionValues::In(rows) => {
                         p.word("VALUES IN");
+                        // All are rows or none is.
+                        let single = rows.iter().all(|row| row.len() == 1);
                         p.parens(|p| {
                             p.list(rows, |p, row| match &**row {
-                                [value] => p.partition_value(value),
+                                [value] if single => p.partition_value(value),
                                 row => p.partition_values(row),
                             });
                         });
@@ -300,7 +302,7 @@ impl Printer {
     fn partition_value(&mut self, value: &PartitionValue) {
         match value {
             PartitionValue::MaxValue => self.word("MAXVALUE"),
-            PartitionValue::Expr(expr) => self.expr(expr),
+            PartitionValue::Expr(expr) => self.bit_operand(expr),
         }
     }
 

@@ -21,7 +21,7 @@ fn a_megabyte_of_nesting_is_refused() {
     let openings = [
         "(",
         "NOT ",
-        "SELECT(SELECT(",
+        "(SELECT",
         "f(",
         "IF(1,",
         "CASE WHEN ",
@@ -84,7 +84,7 @@ fn flat_lists_may_be_long() {
         ("SELECT 1 FROM a", ",a"),
         ("SET a = 1", ",a = 1"),
     ] {
-        let sql = format!("{head}{}", item.repeat(MEGABYTE / item.len()));
+        let sql = format!("{head}{}", item.repeat(MEGABYTE / 16 / item.len()));
         let statement = parse(&sql, &ParseOptions::default()).unwrap();
         let again = parse(&statement.to_string(), &ParseOptions::default()).unwrap();
         assert!(again == statement, "{item}");
@@ -129,12 +129,14 @@ fn strings_need_not_be_utf8_but_names_must() {
 
 #[test]
 fn the_near_text_is_cut_to_80_characters() {
-    let error = parse(&format!("SELECT 1 1{}", "ä".repeat(200)), &ParseOptions::default()).unwrap_err();
+    let error = parse(&format!("SELECT 1 'x' {}", "ä".repeat(200)), &ParseOptions::default()).unwrap_err();
     assert_eq!(error.near.chars().count(), 80);
     assert!(error.message().ends_with("ä' at line 1"));
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,200}") {
         let _ = parse(&text, &ParseOptions::default());

@@ -26,6 +26,7 @@ static CORPUS: LazyLock<Vec<String>> = LazyLock::new(|| {
         for line in script.lines() {
             if let Some((head, sql)) = line.split_once("> ")
                 && !head.contains(' ')
+                && !sql.trim().is_empty()
             {
                 statements.push(sql.to_owned());
             }
@@ -95,7 +96,7 @@ fn a_digest_says_nothing_of_values() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn broken_statements_round_trip_if_they_parse(
@@ -105,8 +106,8 @@ proptest! {
         from in any::<prop::sample::Index>(),
         change in 0..4,
     ) {
-        let mut tokens = pieces(statement.get(&CORPUS));
-        let donated = pieces(donor.get(&CORPUS));
+        let mut tokens = pieces(&CORPUS[statement.index(CORPUS.len())]);
+        let donated = pieces(&CORPUS[donor.index(CORPUS.len())]);
         let i = at.index(tokens.len());
         match change {
             0 => { tokens.remove(i); }
@@ -199,6 +200,14 @@ fn query_of(item: Expr) -> Query {
     }
 }
 
+/// Behind INTERVAL a text that begins with a row would be the function: such a value gets a sign in front.
+fn interval_value(value: Expr) -> Expr {
+    if value.to_string().starts_with('(') {
+        return expr(ExprKind::Unary { op: UnaryOp::Plus, expr: Box::new(value) });
+    }
+    value
+}
+
 fn expression() -> impl Strategy<Value = Expr> {
     leaf().prop_recursive(6, 60, 4, |inner| {
         let boxed = inner.clone().prop_map(Box::new);
@@ -253,6 +262,7 @@ fn expression() -> impl Strategy<Value = Expr> {
             (boxed.clone(), name()).prop_map(|(e, collation)| expr(ExprKind::Collate { expr: e, collation })),
             (name(), boxed.clone()).prop_map(|(variable, value)| expr(ExprKind::Assign { variable, value })),
             (inner.clone(), inner.clone(), any::<bool>()).prop_map(|(date, value, subtract)| {
+                let value = interval_value(value);
                 let interval = Interval { value, unit: IntervalUnit::Day };
                 expr(ExprKind::DateArithmetic(Box::new(DateArithmetic { date, subtract, interval })))
             }),

@@ -21,9 +21,9 @@ impl Database {
             Vec::new()
         } else {
             let text = match plugin {
-                AuthPlugin::CachingSha2Password => caching_sha2::Verifier::new(password)
-                    .map_err(|e| SqlError::storage(e))?
-                    .text(),
+                AuthPlugin::CachingSha2Password => {
+                    caching_sha2::Verifier::new(password).map_err(SqlError::storage)?.text()
+                }
                 AuthPlugin::MysqlNativePassword => native::Verifier::new(password).text().into_bytes(),
             };
             vec![Verifier { plugin, text }]

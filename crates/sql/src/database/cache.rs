@@ -191,7 +191,8 @@ impl Shard {
                 self.position = 0;
             }
             let Some(hash) = self.hand.get(self.position).copied() else { return };
-            let used = self.entries.get(&hash).is_some_and(|e| e.statement.used.swap(false, Ordering::Relaxed));
+            let used =
+                self.entries.get(&hash).is_some_and(|e| e.statement.used.swap(false, Ordering::Relaxed));
             if !used {
                 self.entries.remove(&hash);
                 self.hand.swap_remove(self.position);

@@ -43,12 +43,14 @@ struct Armed {
 
 /// A running limit; dropping it lifts the limit.
 pub(crate) struct Limit {
+    #[cfg_attr(not(test), expect(dead_code, reason = "held so that dropping it lifts the limit"))]
     armed: Arc<Armed>,
 }
 
 impl Limit {
     /// Whether the limit was what ended the statement.
-    pub(crate) fn fired(&self) -> bool {
+    #[cfg(test)]
+    fn fired(&self) -> bool {
         self.armed.fired.load(Ordering::Acquire)
     }
 }

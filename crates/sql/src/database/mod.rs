@@ -124,7 +124,8 @@ impl Database {
         for (name, value) in options.variables {
             globals.configure(&name, value)?;
         }
-        let engine = Engine::open(options.disk, Arc::clone(&options.clock), &*options.entropy, options.engine)?;
+        let engine =
+            Engine::open(options.disk, Arc::clone(&options.clock), &*options.entropy, options.engine)?;
         let catalog = Catalog::open(Arc::clone(&engine), Arc::clone(&options.clock))?;
         Ok(Arc::new(Database {
             engine,

@@ -8,7 +8,8 @@ use crate::session::SessionState;
 
 /// The character set of this name, or error 1115; `utf8` and `utf8mb3` are warned about as MySQL does.
 pub(crate) fn charset(name: &Ident, session: &mut SessionState) -> Result<Charset, SqlError> {
-    let charset = Charset::from_name(name.as_str()).ok_or_else(|| SqlError::unknown_charset(name.as_str()))?;
+    let charset =
+        Charset::from_name(name.as_str()).ok_or_else(|| SqlError::unknown_charset(name.as_str()))?;
     if charset == Charset::Utf8mb3 {
         session.warn(&if name.is("utf8") {
             SqlError::utf8_alias()
@@ -21,7 +22,8 @@ pub(crate) fn charset(name: &Ident, session: &mut SessionState) -> Result<Charse
 
 /// The collation of this name, or error 1273.
 pub(crate) fn collation(name: &Ident, session: &mut SessionState) -> Result<Collation, SqlError> {
-    let found = Collation::from_name(name.as_str()).ok_or_else(|| SqlError::unknown_collation(name.as_str()))?;
+    let found =
+        Collation::from_name(name.as_str()).ok_or_else(|| SqlError::unknown_collation(name.as_str()))?;
     if found.charset() == Charset::Utf8mb3 {
         session.warn(&SqlError::utf8mb3_collation(found.name()));
     }

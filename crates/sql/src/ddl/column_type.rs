@@ -28,7 +28,9 @@ pub(crate) fn column_type(
 ) -> Result<ColumnType, SqlError> {
     let plain = |kind| Ok(ColumnType::new(kind));
     match declared {
-        DataType::Integer { size, display_width, sign } => integer(name, *size, *display_width, *sign, session),
+        DataType::Integer { size, display_width, sign } => {
+            integer(name, *size, *display_width, *sign, session)
+        }
         DataType::Boolean => {
             let mut ty = ColumnType::new(TypeKind::TinyInt { unsigned: false });
             ty.display_width = 1;
@@ -197,9 +199,15 @@ fn decimal(
     Ok(ty)
 }
 
-fn float(double: bool, digits: Option<(u8, u8)>, sign: NumericSign, session: &mut SessionState) -> ColumnType {
+fn float(
+    double: bool,
+    digits: Option<(u8, u8)>,
+    sign: NumericSign,
+    session: &mut SessionState,
+) -> ColumnType {
     let unsigned = float_sign(sign, session);
-    let kind = if double { TypeKind::Double { unsigned, digits } } else { TypeKind::Float { unsigned, digits } };
+    let kind =
+        if double { TypeKind::Double { unsigned, digits } } else { TypeKind::Float { unsigned, digits } };
     let mut ty = ColumnType::new(kind);
     ty.zerofill = sign.zerofill;
     ty
@@ -248,9 +256,9 @@ fn digits(name: &str, fsp: Option<u32>) -> Result<u8, SqlError> {
 fn lob_size(size: ast::LobSize, bytes: Option<u64>) -> LobSize {
     match (bytes, size) {
         (Some(bytes), ast::LobSize::Regular) => match bytes {
-            ..=0xff => LobSize::Tiny,
-            ..=0xffff => LobSize::Regular,
-            ..=0xff_ffff => LobSize::Medium,
+            0..=0xff => LobSize::Tiny,
+            0x100..=0xffff => LobSize::Regular,
+            0x1_0000..=0xff_ffff => LobSize::Medium,
             _ => LobSize::Long,
         },
         (_, ast::LobSize::Tiny) => LobSize::Tiny,

@@ -77,13 +77,10 @@ impl Definition<'_> {
         let mut collation = None;
         for option in options {
             match option {
-                DatabaseOption::CharacterSet(Some(name)) => set = Some(charset::charset(name, self.state)?),
-                DatabaseOption::CharacterSet(None) => {
-                    set = Some(self.state.settings.collation_server.charset());
-                }
+                DatabaseOption::CharacterSet(name) => set = Some(charset::charset(name, self.state)?),
                 DatabaseOption::Collate(name) => collation = Some(charset::collation(name, self.state)?),
-                DatabaseOption::Encryption(text) if text.as_str().is_some_and(|t| t.eq_ignore_ascii_case("N")) => {
-                }
+                DatabaseOption::Encryption(text)
+                    if text.as_str().is_some_and(|t| t.eq_ignore_ascii_case("N")) => {}
                 DatabaseOption::Encryption(_) => return Err(SqlError::not_supported("ENCRYPTION")),
                 DatabaseOption::ReadOnly(Some(true)) => {
                     return Err(SqlError::not_supported("READ ONLY databases"));

@@ -140,7 +140,8 @@ pub(crate) fn secondary(
 
 /// MySQL's name for an index without one: its first column's, then `_2`, `_3` and so on.
 fn made_up_name(column: &str, taken: &[&str]) -> String {
-    let free = |name: &str| !name.eq_ignore_ascii_case("PRIMARY") && !taken.iter().any(|t| same_name(t, name));
+    let free =
+        |name: &str| !name.eq_ignore_ascii_case("PRIMARY") && !taken.iter().any(|t| same_name(t, name));
     if free(column) {
         return column.to_owned();
     }

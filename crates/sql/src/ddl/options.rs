@@ -43,8 +43,7 @@ pub(crate) fn read(
             TableOption::SecondaryEngine(Some(_)) => {
                 return Err(SqlError::not_supported("SECONDARY_ENGINE"));
             }
-            TableOption::CharacterSet(None) => set = Some(default.charset()),
-            TableOption::CharacterSet(Some(name)) => set = Some(charset::charset(name, session)?),
+            TableOption::CharacterSet(name) => set = Some(charset::charset(name, session)?),
             TableOption::Collate(name) => collation = Some(charset::collation(name, session)?),
             TableOption::AutoIncrement(n) => settings.first_auto_increment = Some(*n),
             TableOption::Comment(text) => {

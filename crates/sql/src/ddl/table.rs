@@ -168,13 +168,8 @@ pub(crate) fn new_column(
             return Err(SqlError::not_supported("ENGINE_ATTRIBUTE"));
         }
     }
-    let ty = column_type(
-        name,
-        &definition.data_type,
-        attributes.collation.as_ref(),
-        default_collation,
-        session,
-    )?;
+    let ty =
+        column_type(name, &definition.data_type, attributes.collation.as_ref(), default_collation, session)?;
     let serial = matches!(definition.data_type, DataType::Serial);
     let auto_increment = attributes.auto_increment || serial;
     if auto_increment && !ty.kind.is_integer() {
@@ -362,7 +357,9 @@ pub(crate) fn implicit_default(ty: &ColumnType) -> Value {
         TypeKind::DateTime { fsp } | TypeKind::Timestamp { fsp } => {
             Value::DateTime(DateTime::ZERO.with_fsp(*fsp))
         }
-        TypeKind::Char { .. } | TypeKind::VarChar { .. } | TypeKind::Text { .. } => Value::Text(String::new()),
+        TypeKind::Char { .. } | TypeKind::VarChar { .. } | TypeKind::Text { .. } => {
+            Value::Text(String::new())
+        }
         TypeKind::Binary { len } => Value::Bytes(vec![0; *len as usize]),
         TypeKind::VarBinary { .. } | TypeKind::Blob { .. } | TypeKind::Geometry => Value::Bytes(Vec::new()),
         TypeKind::Json => Value::Text("null".to_owned()),

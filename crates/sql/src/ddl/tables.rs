@@ -18,6 +18,9 @@ use crate::dml::writer::{duplicate_row, encode_entry};
 use crate::error::SqlError;
 use crate::stored::RowReader;
 
+/// A database's and a table's name.
+type Path = (String, String);
+
 /// Rows that are read at a time while an index is filled.
 const FILL_BATCH: usize = 256;
 
@@ -47,6 +50,15 @@ impl Definition<'_> {
         }
     }
 
+    fn table_exists(&mut self, what: &CreateTable, name: &str) -> Result<u64, SqlError> {
+        let exists = SqlError::table_exists(name);
+        if !what.if_not_exists {
+            return Err(exists);
+        }
+        self.state.note(&exists);
+        Ok(0)
+    }
+
     pub(super) fn create_table(&mut self, what: &CreateTable) -> Result<u64, SqlError> {
         if what.temporary {
             return Err(SqlError::not_supported("temporary tables"));
@@ -65,16 +77,18 @@ impl Definition<'_> {
             }
             None => None,
         };
-        self.lock(locks)?;
         let catalog = Arc::clone(self.database.catalog());
+        if catalog.table(&database, &name).is_some() {
+            // A table that exists is only looked at: who is using it is no reason to wait.
+            self.lock(vec![(MdlKey::table(&database, &name), MdlMode::Shared)])?;
+            if catalog.table(&database, &name).is_some() {
+                return self.table_exists(what, &name);
+            }
+        }
+        self.lock(locks)?;
         let home = catalog.database(&database).ok_or_else(|| SqlError::unknown_database(&database))?;
         if catalog.table(&database, &name).is_some() {
-            let exists = SqlError::table_exists(&name);
-            if !what.if_not_exists {
-                return Err(exists);
-            }
-            self.state.note(&exists);
-            return Ok(0);
+            return self.table_exists(what, &name);
         }
         let new = match source {
             Some((from_database, from)) => {
@@ -141,7 +155,7 @@ impl Definition<'_> {
         self.rename(&steps)
     }
 
-    fn rename(&mut self, steps: &[((String, String), (String, String))]) -> Result<u64, SqlError> {
+    fn rename(&mut self, steps: &[(Path, Path)]) -> Result<u64, SqlError> {
         let mut locks = Vec::new();
         for (from, to) in steps {
             self.check_changeable(&from.0)?;
@@ -151,10 +165,8 @@ impl Definition<'_> {
             locks.extend(table_locks(&to.0, &to.1));
         }
         self.lock(locks)?;
-        let list: Vec<Rename<'_>> = steps
-            .iter()
-            .map(|(from, to)| Rename { from: (&from.0, &from.1), to: (&to.0, &to.1) })
-            .collect();
+        let list: Vec<Rename<'_>> =
+            steps.iter().map(|(from, to)| Rename { from: (&from.0, &from.1), to: (&to.0, &to.1) }).collect();
         self.change(|this, txn, change| {
             *change = this.database.catalog().rename_tables(txn, &list)?;
             Ok(())
@@ -209,7 +221,10 @@ impl Definition<'_> {
                 }
                 TableChange::Option(TableOption::AutoIncrement(n)) => counter = Some(*n),
                 other => {
-                    return Err(SqlError::not_supported(format_args!("ALTER TABLE ... {}", change_name(other))));
+                    return Err(SqlError::not_supported(format_args!(
+                        "ALTER TABLE ... {}",
+                        change_name(other)
+                    )));
                 }
             }
         }
@@ -245,7 +260,8 @@ impl Definition<'_> {
                 dropped.push(found.ok_or_else(|| SqlError::cannot_drop(name))?.name.as_str());
             }
         }
-        let kept: Vec<&IndexDef> = def.indexes.iter().filter(|i| !dropped.contains(&i.name.as_str())).collect();
+        let kept: Vec<&IndexDef> =
+            def.indexes.iter().filter(|i| !dropped.contains(&i.name.as_str())).collect();
         check_auto_increment(def, &kept, changes)?;
         let columns: Vec<KeyColumn<'_>> =
             def.columns.iter().map(|c| KeyColumn { name: &c.name, ty: &c.ty }).collect();

@@ -23,7 +23,8 @@ pub(crate) fn counter_tree(def: &TableDef) -> TreeId {
     if !def.has_hidden_key() {
         return def.primary.tree;
     }
-    let leads = |index: &&rustydb_catalog::IndexDef| index.columns.first().is_some_and(|p| p.column == column);
+    let leads =
+        |index: &&rustydb_catalog::IndexDef| index.columns.first().is_some_and(|p| p.column == column);
     def.indexes.iter().find(leads).map_or(def.primary.tree, |index| index.tree)
 }
 
@@ -46,7 +47,15 @@ impl AutoIncrement {
     pub(crate) fn of(def: &TableDef) -> Option<AutoIncrement> {
         let column = def.auto_increment?;
         let largest = def.columns.get(column)?.ty.kind.integer_range()?.1;
-        Some(AutoIncrement { column, tree: counter_tree(def), largest, next: 0, end: 0, first: None, last: 0 })
+        Some(AutoIncrement {
+            column,
+            tree: counter_tree(def),
+            largest,
+            next: 0,
+            end: 0,
+            first: None,
+            last: 0,
+        })
     }
 
     /// The column.
@@ -72,7 +81,7 @@ impl AutoIncrement {
         };
         if asks {
             let value = self.generate(engine, session, rows)?;
-            let signed = matches!(i64::try_from(value), Ok(_) if self.largest <= i64::MAX as u64);
+            let signed = i64::try_from(value).is_ok() && self.largest <= i64::MAX as u64;
             *slot = if signed { Value::Int(value as i64) } else { Value::UInt(value) };
             if self.first.is_none() {
                 self.first = Some(value);

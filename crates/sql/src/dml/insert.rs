@@ -194,7 +194,10 @@ impl Insertion {
                 let Some(column) = table.columns.get(*at) else { continue };
                 // Constants need no names; the scope is made when the first expression does.
                 let value = match crate::literal::for_column(expr, context.eval.params, &column.ty)? {
-                    Some(value) => to_column(&value, column, number, &self.mode, context.eval.session)?,
+                    Some(value) => {
+                        let value = to_column(&value, column, number, &self.mode, context.eval.session)?;
+                        self.checked(value, *at, context)?
+                    }
                     None => {
                         let scope = scope.get_or_insert_with(|| Scope::of_table(&table, None));
                         let mut bind = BindContext { tables, session: context.eval.session };
@@ -244,7 +247,11 @@ impl Insertion {
                     })
                     .sum::<usize>();
             if bytes > limit {
-                return Err(SqlError::memory_capacity(limit, "INSERT ... SELECT", "Insert fewer rows at once."));
+                return Err(SqlError::memory_capacity(
+                    limit,
+                    "INSERT ... SELECT",
+                    "Insert fewer rows at once.",
+                ));
             }
             rows.push(cells.iter().map(|c| c.to_owned()).collect());
             Ok(())
@@ -255,8 +262,11 @@ impl Insertion {
             context.eval.row = number;
             let mut values = blank_row(&table, targets, self.mode.strict, context.eval.session)?;
             for (value, at) in row.iter().zip(targets) {
-                let (Some(column), Some(slot)) = (table.columns.get(*at), values.get_mut(*at)) else { continue };
-                *slot = to_column(value, column, number, &self.mode, context.eval.session)?;
+                let (Some(column), Some(slot)) = (table.columns.get(*at), values.get_mut(*at)) else {
+                    continue;
+                };
+                let value = to_column(value, column, number, &self.mode, context.eval.session)?;
+                *slot = self.checked(value, *at, context)?;
             }
             self.write(values, total - number + 1, number, context)?;
         }
@@ -285,7 +295,22 @@ impl Insertion {
             }
         };
         let number = context.eval.row;
-        to_column(&value, column, number, &self.mode, context.eval.session)
+        let value = to_column(&value, column, number, &self.mode, context.eval.session)?;
+        self.checked(value, at, context)
+    }
+
+    /// NOT NULL: an error, or the type's zero with a warning where the statement is lenient.
+    fn checked(&self, value: Value, at: usize, context: &mut ExecContext<'_>) -> Result<Value, SqlError> {
+        let Some(column) = self.table.columns.get(at) else { return Ok(value) };
+        if !value.is_null() || column.nullable || column.auto_increment {
+            return Ok(value);
+        }
+        let refused = SqlError::column_null(&column.name);
+        if self.mode.strict || (self.single && !self.ignore) {
+            return Err(refused);
+        }
+        context.eval.session.warn(&refused);
+        Ok(implicit_default(&column.ty))
     }
 
     /// Completes a converted row and writes it. `left` counts the rows of the statement from this one on.
@@ -300,7 +325,6 @@ impl Insertion {
             return Err(SqlError::query_interrupted());
         }
         self.records += 1;
-        self.check_nulls(&mut values, context)?;
         let engine = Arc::clone(context.engine());
         if let Some(automatic) = &mut self.automatic {
             automatic.fill(&engine, context.eval.session, &mut values, left)?;
@@ -311,21 +335,6 @@ impl Insertion {
         let row_id = if self.table.has_hidden_key() { self.next_row_id(&engine, left)? } else { 0 };
         self.writer.insert(context.txn, &values, row_id)?;
         self.changes.affected += 1;
-        Ok(())
-    }
-
-    /// NOT NULL: an error, or the type's zero with a warning where the statement is lenient.
-    fn check_nulls(&self, values: &mut [Value], context: &mut ExecContext<'_>) -> Result<(), SqlError> {
-        for (column, value) in self.table.columns.iter().zip(values) {
-            if value.is_null() && !column.nullable && !column.auto_increment {
-                let refused = SqlError::column_null(&column.name);
-                if self.mode.strict || (self.single && !self.ignore) {
-                    return Err(refused);
-                }
-                context.eval.session.warn(&refused);
-                *value = implicit_default(&column.ty);
-            }
-        }
         Ok(())
     }
 
@@ -342,7 +351,11 @@ impl Insertion {
     }
 
     /// Decides about rows that are in the way. False: there is nothing left to insert.
-    fn resolve_duplicates(&mut self, values: &[Value], context: &mut ExecContext<'_>) -> Result<bool, SqlError> {
+    fn resolve_duplicates(
+        &mut self,
+        values: &[Value],
+        context: &mut ExecContext<'_>,
+    ) -> Result<bool, SqlError> {
         let table = Arc::clone(&self.table);
         while let Some(collision) = self.writer.collision(context.txn, values)? {
             self.duplicates += 1;
@@ -395,7 +408,6 @@ impl Insertion {
                 *slot = value;
             }
         }
-        self.check_nulls(&mut values, context)?;
         if values == old {
             self.changes.affected += u64::from(context.eval.session.found_rows_mode);
             return Ok(());

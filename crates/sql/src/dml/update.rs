@@ -150,7 +150,12 @@ pub(super) fn limit_count(limit: Option<&LimitValue>, params: &[Value]) -> Resul
 }
 
 /// Sets the ON UPDATE columns of a row that changes, except those that the statement assigned.
-pub(super) fn touch_times(table: &TableDef, assigned: &[usize], values: &mut [Value], session: &SessionState) {
+pub(super) fn touch_times(
+    table: &TableDef,
+    assigned: &[usize],
+    values: &mut [Value],
+    session: &SessionState,
+) {
     for (at, (column, value)) in table.columns.iter().zip(values).enumerate() {
         if column.on_update_now.is_some() && !assigned.contains(&at) {
             *value = now_for(column, session);

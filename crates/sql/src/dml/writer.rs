@@ -253,8 +253,8 @@ impl TableWriter {
                 continue;
             }
             if let Some(found) = txn.get_locked(tree, &self.index_key, LockMode::Exclusive)? {
-                let entry = stored::IndexEntry::read(&self.index_key, &found)
-                    .map_err(|e| stored::damaged(def, e))?;
+                let entry =
+                    stored::IndexEntry::read(&self.index_key, &found).map_err(|e| stored::damaged(def, e))?;
                 return Ok(Some(Collision { index: at + 1, primary_key: entry.primary_key.to_vec() }));
             }
         }

@@ -103,7 +103,9 @@ impl Accumulator {
                         *state += 1;
                     }
                 }
-                _ if first.is_null(row) && call.operation != Operation::First && call.operation != Operation::GroupConcat => {}
+                _ if first.is_null(row)
+                    && call.operation != Operation::First
+                    && call.operation != Operation::GroupConcat => {}
                 Accumulator::Integers(states) => {
                     if let Some((sum, count)) = states.get_mut(group) {
                         *sum += if class == Class::UInt {
@@ -208,7 +210,9 @@ impl Accumulator {
                     } else if call.operation == Operation::Sum {
                         out.push_scaled(i256::from_i128(sum));
                     } else {
-                        out.push_scaled(average(i256::from_i128(sum), 0, count, scale).ok_or_else(too_large)?);
+                        out.push_scaled(
+                            average(i256::from_i128(sum), 0, count, scale).ok_or_else(too_large)?,
+                        );
                     }
                 }
             }

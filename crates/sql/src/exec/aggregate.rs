@@ -6,10 +6,10 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use super::accumulator::Accumulator;
 use super::batch::{Batch, MAX_ROWS};
 use super::run::{Operator, Run};
 use super::sort_key::append_value;
-use super::accumulator::Accumulator;
 use crate::error::SqlError;
 use crate::expr::Vector;
 use crate::expr::eval::{Frame, evaluate};

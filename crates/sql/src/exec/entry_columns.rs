@@ -83,7 +83,8 @@ impl EntryReader {
         let Some(index) = table.all_indexes().nth(at) else { return Ok(()) };
         let entry = IndexEntry::read(key, value).map_err(fail)?;
         let parts = walk(table, &index.columns, key, self.key_parts).map_err(fail)?;
-        let primary = walk(table, &table.primary.columns, entry.primary_key, self.primary_parts).map_err(fail)?;
+        let primary =
+            walk(table, &table.primary.columns, entry.primary_key, self.primary_parts).map_err(fail)?;
         out.clear();
         for place in &self.places {
             out.push(match place {
@@ -98,7 +99,9 @@ impl EntryReader {
                         .nth(*n)
                         .and_then(|(_, part)| table.columns.get(part.column));
                     match (column, entry.originals.as_ref().and_then(|o| o.column(*n))) {
-                        (Some(column), Some(bytes)) => decode_column(&column.ty, bytes).map_err(fail)?.to_owned(),
+                        (Some(column), Some(bytes)) => {
+                            decode_column(&column.ty, bytes).map_err(fail)?.to_owned()
+                        }
                         _ => Value::Null,
                     }
                 }

@@ -28,7 +28,13 @@ pub fn open_join(plan: &Join) -> Box<dyn Operator + '_> {
             current: None,
         });
     }
-    Box::new(HashJoin { plan, left: open(&plan.left), right: Some(open(&plan.right)), table: None, pending: None })
+    Box::new(HashJoin {
+        plan,
+        left: open(&plan.left),
+        right: Some(open(&plan.right)),
+        table: None,
+        pending: None,
+    })
 }
 
 /// A left row repeated beside each row of a right batch, filtered by ON.
@@ -96,7 +102,12 @@ impl Operator for LookupJoin<'_> {
             let row = *at;
             *at += 1;
             let selection = UInt32Array::from(vec![row]);
-            let outer = Frame { columns: &batch.columns, rows: 1, selection: Some(&selection), subqueries: run.subqueries };
+            let outer = Frame {
+                columns: &batch.columns,
+                rows: 1,
+                selection: Some(&selection),
+                subqueries: run.subqueries,
+            };
             self.right.open(run, &outer)?;
             let mut matched = false;
             while let Some(right) = self.right.next(run)? {

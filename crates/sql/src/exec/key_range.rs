@@ -104,7 +104,9 @@ pub fn key_ranges(
         }
         return Ok(Ranges::Ranges(prefixes.iter().map(|p| KeyRange::prefix(p)).collect()));
     }
-    let Some(bounds) = bounds(table, index, access, frame, context)? else { return Ok(Ranges::Ranges(Vec::new())) };
+    let Some(bounds) = bounds(table, index, access, frame, context)? else {
+        return Ok(Ranges::Ranges(Vec::new()));
+    };
     Ok(Ranges::Ranges(prefixes.iter().filter_map(|p| bounds.under(p)).collect()))
 }
 
@@ -167,7 +169,9 @@ fn bounds(
             let beginning = Pattern::new(value.text(0), Some('\\'), Collation::UTF8MB4_BIN).prefix();
             let Some(column) = table.columns.get(part.column) else { return Ok(None) };
             let mut bytes = Vec::new();
-            if beginning.is_empty() || encode_text_prefix(&mut bytes, &column.ty, &beginning, part.descending).is_err() {
+            if beginning.is_empty()
+                || encode_text_prefix(&mut bytes, &column.ty, &beginning, part.descending).is_err()
+            {
                 return Ok(Some(Bounds { start: Some((null, false)), end: None }));
             }
             return Ok(Some(Bounds { start: Some((bytes.clone(), true)), end: Some((bytes, true)) }));
@@ -296,7 +300,11 @@ fn place_of(vector: &Vector, expr: &BoundExpr, ty: &ColumnType, zone: TimeZone) 
         }
         (TypeKind::Binary { len }, Class::Binary) => {
             let bytes = vector.bytes(0).to_vec();
-            if bytes.len() as u64 == u64::from(*len) { Place::At(Value::Bytes(bytes)) } else { Place::After(Value::Bytes(bytes)) }
+            if bytes.len() as u64 == u64::from(*len) {
+                Place::At(Value::Bytes(bytes))
+            } else {
+                Place::After(Value::Bytes(bytes))
+            }
         }
         (_, Class::Text) => Place::At(Value::Text(vector.text(0).to_string())),
         (_, Class::Binary) => Place::At(Value::Bytes(vector.bytes(0).to_vec())),

@@ -50,10 +50,7 @@ impl Operator for Limit<'_> {
             self.rest = (batch.rows - from - count) as u64;
             break Some(if from == 0 && count == batch.rows { batch } else { batch.slice(from, count) });
         };
-        if self.counts
-            && (found.is_none() || give == 0)
-            && self.left.is_none_or(|(_, before)| before > 0)
-        {
+        if self.counts && (found.is_none() || give == 0) && self.left.is_none_or(|(_, before)| before > 0) {
             // FOUND_ROWS() counts the skipped rows too.
             run.cut_off += self.limit.offset.resolve(run.context.eval.params)?.saturating_sub(skip);
             run.cut_off += self.rest;

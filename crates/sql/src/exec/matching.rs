@@ -28,6 +28,9 @@ use crate::plan::rules::{access_path, index_order};
 use crate::plan::{Access, IndexAccess, IndexHints, Plan, RowLock, Scan, SelectPlan, SortKey};
 use crate::stored::{IndexEntry, RowReader, damaged};
 
+/// A key and its value: of an index entry, or of a row in the primary tree.
+pub type KeyAndRow = (Vec<u8>, Vec<u8>);
+
 /// Rows of a table, locked one by one.
 pub struct LockedRows {
     reader: RowReader,
@@ -64,8 +67,7 @@ impl LockedRows {
             return Err(SqlError::unknown("plan: an index is missing"));
         };
         let tree = run.context.engine().tree(chosen.tree)?;
-        let rows_tree =
-            if index == 0 { None } else { Some(run.context.engine().tree(def.primary.tree)?) };
+        let rows_tree = if index == 0 { None } else { Some(run.context.engine().tree(def.primary.tree)?) };
         if reverse {
             match &mut ranges {
                 Ranges::Points(keys) => keys.reverse(),
@@ -93,7 +95,7 @@ impl LockedRows {
     }
 
     /// The next entry of the index, locked.
-    fn next_entry(&mut self, run: &mut Run<'_, '_>) -> Result<Option<(Vec<u8>, Vec<u8>)>, SqlError> {
+    fn next_entry(&mut self, run: &mut Run<'_, '_>) -> Result<Option<KeyAndRow>, SqlError> {
         loop {
             match &mut self.ranges {
                 Ranges::Points(keys) => {
@@ -108,7 +110,8 @@ impl LockedRows {
                         let Some(range) = ranges.get_mut(self.next) else { return Ok(None) };
                         self.next += 1;
                         let range = std::mem::replace(range, KeyRange::all());
-                        let scan = run.context.txn.scan_locked(&self.tree, range, self.direction, self.mode)?;
+                        let scan =
+                            run.context.txn.scan_locked(&self.tree, range, self.direction, self.mode)?;
                         self.scan = Some(scan);
                     }
                     if let Some(scan) = &mut self.scan {
@@ -127,13 +130,15 @@ impl LockedRows {
         &mut self,
         conditions: &[BoundExpr],
         run: &mut Run<'_, '_>,
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, SqlError> {
+    ) -> Result<Option<KeyAndRow>, SqlError> {
         if self.lock.wait != ast::LockWait::NoWait {
             return self.next_waiting(conditions, run);
         }
         let cancel = run.context.eval.cancel.clone();
         let usual = run.context.eval.session.settings.row_lock_wait;
-        run.context.txn.set_wait(WaitOptions { lock_wait: std::time::Duration::ZERO, cancel: cancel.clone() });
+        run.context
+            .txn
+            .set_wait(WaitOptions { lock_wait: std::time::Duration::ZERO, cancel: cancel.clone() });
         let found = self.next_waiting(conditions, run);
         run.context.txn.set_wait(WaitOptions { lock_wait: usual, cancel });
         found.map_err(|error| if error.code == 1205 { SqlError::lock_nowait() } else { error })
@@ -143,7 +148,7 @@ impl LockedRows {
         &mut self,
         conditions: &[BoundExpr],
         run: &mut Run<'_, '_>,
-    ) -> Result<Option<(Vec<u8>, Vec<u8>)>, SqlError> {
+    ) -> Result<Option<KeyAndRow>, SqlError> {
         loop {
             run.check()?;
             let Some((key, value)) = self.next_entry(run)? else { return Ok(None) };
@@ -192,8 +197,11 @@ fn row_vectors(
     let mut out = Vec::with_capacity(columns.len());
     for (column, ty) in columns.iter().zip(types) {
         let value = stored.value(*column)?;
-        let timestamp =
-            reader.table().columns.get(*column).is_some_and(|c| matches!(c.ty.kind, TypeKind::Timestamp { .. }));
+        let timestamp = reader
+            .table()
+            .columns
+            .get(*column)
+            .is_some_and(|c| matches!(c.ty.kind, TypeKind::Timestamp { .. }));
         let mut builder = Builder::of(ty, 1);
         builder.push(if timestamp { to_local(value, zone) } else { value });
         out.push(builder.finish());
@@ -298,17 +306,19 @@ pub struct MatchingRows {
     subqueries: Vec<SubqueryValue>,
     left: u64,
     /// All rows, when they had to be sorted first.
-    sorted: Option<std::vec::IntoIter<(Vec<u8>, Vec<u8>)>>,
+    sorted: Option<std::vec::IntoIter<KeyAndRow>>,
 }
 
 /// Begins to find and lock the rows of a statement.
-pub fn matching_rows(matching: &mut Matching, context: &mut ExecContext<'_>) -> Result<MatchingRows, SqlError> {
+pub fn matching_rows(
+    matching: &mut Matching,
+    context: &mut ExecContext<'_>,
+) -> Result<MatchingRows, SqlError> {
     let shell = SelectPlan {
         columns: Vec::new(),
         types: Vec::new(),
         root: Plan::Dual,
         subplans: std::mem::take(&mut matching.subplans),
-        into: None,
         cacheable: false,
     };
     let subqueries = run_subqueries(&shell, context)?;
@@ -320,7 +330,8 @@ pub fn matching_rows(matching: &mut Matching, context: &mut ExecContext<'_>) -> 
     let lock = RowLock { exclusive: true, wait: ast::LockWait::Wait };
     let mut run = Run { context, subqueries: &subqueries, held: 0, cut_off: 0 };
     let reader = RowReader::new(scan.table.def.clone());
-    let rows = LockedRows::open(reader, access.index, ranges, scan.reverse, lock, scan.columns.clone(), &mut run)?;
+    let rows =
+        LockedRows::open(reader, access.index, ranges, scan.reverse, lock, scan.columns.clone(), &mut run)?;
     let mut found = MatchingRows {
         rows,
         conditions: scan.filter.clone(),
@@ -337,7 +348,7 @@ pub fn matching_rows(matching: &mut Matching, context: &mut ExecContext<'_>) -> 
 
 impl MatchingRows {
     fn sort(&mut self, order: &[(BoundExpr, bool)], run: &mut Run<'_, '_>) -> Result<(), SqlError> {
-        let mut all: Vec<(Vec<u8>, (Vec<u8>, Vec<u8>))> = Vec::new();
+        let mut all: Vec<(Vec<u8>, KeyAndRow)> = Vec::new();
         while let Some((key, row)) = self.rows.next(&self.conditions, run)? {
             let columns = row_vectors(&self.rows.reader, &row, &self.rows.columns, &self.rows.types, run)?;
             let frame = Frame::new(&columns, 1).with_subqueries(run.subqueries);
@@ -356,7 +367,7 @@ impl MatchingRows {
     }
 
     /// The next row: its key in the primary tree, and its bytes. It is locked.
-    pub fn next(&mut self, context: &mut ExecContext<'_>) -> Result<Option<(Vec<u8>, Vec<u8>)>, SqlError> {
+    pub fn next(&mut self, context: &mut ExecContext<'_>) -> Result<Option<KeyAndRow>, SqlError> {
         if self.left == 0 {
             return Ok(None);
         }

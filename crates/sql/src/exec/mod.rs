@@ -24,10 +24,12 @@ pub mod matching;
 pub mod run;
 pub mod scan;
 #[cfg(test)]
-mod scripts;
+pub(crate) mod scripts;
 pub mod set_operation;
 pub mod sort;
 pub mod sort_key;
+#[cfg(test)]
+mod twins;
 pub mod values;
 pub mod virtual_scan;
 

@@ -6,12 +6,11 @@ use super::batch::Batch;
 use super::{aggregate, distinct, filter, join, limit, scan, set_operation, sort, values, virtual_scan};
 use crate::context::ExecContext;
 use crate::error::SqlError;
+use crate::expr::Kind;
 use crate::expr::eval::SubqueryValue;
 use crate::expr::types::ExprType;
 use crate::expr::vector::{Vector, set_text};
-use crate::expr::Kind;
 use crate::plan::{Access, Plan, SelectPlan};
-use crate::session::UserVariable;
 
 /// What all operators of a running plan share.
 pub struct Run<'r, 'c> {
@@ -89,7 +88,10 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
 }
 
 /// Runs the subqueries of a plan, in order.
-pub fn run_subqueries(plan: &SelectPlan, context: &mut ExecContext<'_>) -> Result<Vec<SubqueryValue>, SqlError> {
+pub fn run_subqueries(
+    plan: &SelectPlan,
+    context: &mut ExecContext<'_>,
+) -> Result<Vec<SubqueryValue>, SqlError> {
     let mut out = Vec::with_capacity(plan.subplans.len());
     for subplan in &plan.subplans {
         out.push(run_subquery(subplan, context)?);
@@ -118,25 +120,12 @@ fn run_subquery(plan: &SelectPlan, context: &mut ExecContext<'_>) -> Result<Subq
 /// The callback that takes the rows.
 pub type RowSink<'s> = dyn FnMut(&[ValueRef<'_>]) -> Result<(), SqlError> + 's;
 
-/// Runs a plan. Every row is given to `sink` as one cell per column; a plan with INTO gives none and sets
-/// its variables instead.
+/// Runs a plan. Every row is given to `sink` as one cell per column; FOUND_ROWS() is set at the end.
 pub fn run(plan: &SelectPlan, context: &mut ExecContext<'_>, sink: &mut RowSink<'_>) -> Result<(), SqlError> {
     let subqueries = run_subqueries(plan, context)?;
     let mut run = Run { context, subqueries: &subqueries, held: 0, cut_off: 0 };
     let mut operator = open(&plan.root);
     let mut found = 0u64;
-    if plan.into.is_some() {
-        let mut rows = Vec::new();
-        while let Some(batch) = operator.next(&mut run)? {
-            found += batch.rows as u64;
-            rows.push(batch);
-            if found > 1 {
-                return Err(SqlError::new(1172, b"42000", "Result consisted of more than one row"));
-            }
-        }
-        drop(operator);
-        return assign_into(plan, &rows, run.context);
-    }
     while let Some(batch) = operator.next(&mut run)? {
         found += batch.rows as u64;
         give_rows(&batch, &plan.types, sink)?;
@@ -145,21 +134,6 @@ pub fn run(plan: &SelectPlan, context: &mut ExecContext<'_>, sink: &mut RowSink<
     drop(operator);
     let found = found + run.cut_off;
     run.context.eval.session.found_rows = found;
-    Ok(())
-}
-
-fn assign_into(plan: &SelectPlan, rows: &[Batch], context: &mut ExecContext<'_>) -> Result<(), SqlError> {
-    let Some(names) = &plan.into else { return Ok(()) };
-    let Some(batch) = rows.first() else {
-        let warning = SqlError::new(1329, b"02000", "No data - zero rows fetched, selected, or processed");
-        context.eval.session.warn(&warning);
-        return Ok(());
-    };
-    for ((name, column), ty) in names.iter().zip(&batch.columns).zip(&plan.types) {
-        let value = column.value(0, ty);
-        let variable = UserVariable { value, collation: ty.collation };
-        context.eval.session.set_user_variable(name, variable)?;
-    }
     Ok(())
 }
 

@@ -62,7 +62,9 @@ impl<'p> TableScan<'p> {
             .map(|c| ExprType::of_column(&c.ty, c.nullable))
             .collect();
         let entries = match &plan.access {
-            Access::Index(IndexAccess { index, covering: true, .. }) => EntryReader::new(def, *index, &plan.columns),
+            Access::Index(IndexAccess { index, covering: true, .. }) => {
+                EntryReader::new(def, *index, &plan.columns)
+            }
             _ => None,
         };
         TableScan {
@@ -211,7 +213,12 @@ impl<'p> TableScan<'p> {
     }
 
     /// The columns of index entries that hold them all.
-    fn decode_entries(&self, reader: &EntryReader, entries: &EntryBatch, zone: TimeZone) -> Result<Vec<Vector>, SqlError> {
+    fn decode_entries(
+        &self,
+        reader: &EntryReader,
+        entries: &EntryBatch,
+        zone: TimeZone,
+    ) -> Result<Vec<Vector>, SqlError> {
         let def = &self.plan.table.def;
         let at = self.access().map_or(0, |a| a.index);
         let mut builders: Vec<Builder> = self.types.iter().map(|ty| Builder::of(ty, entries.len())).collect();

@@ -21,7 +21,11 @@ impl ResultSink for Lines {
         let texts: Vec<String> = cells
             .iter()
             .map(|cell| {
-                if cell.is_null() { "NULL".into() } else { String::from_utf8_lossy(&cell.to_text()).replace('\0', "\\0") }
+                if cell.is_null() {
+                    "NULL".into()
+                } else {
+                    String::from_utf8_lossy(&cell.to_text()).replace('\0', "\\0")
+                }
             })
             .collect();
         self.0.push(texts.join("\t"));
@@ -32,13 +36,19 @@ impl ResultSink for Lines {
     }
 }
 
-pub(crate) fn session() -> Session {
+/// An empty database and a session of root.
+pub(crate) fn open() -> (Arc<Database>, Session) {
     let disk = Arc::new(SimulatedDisk::new(1));
     let clock = disk.clock();
     let mut options = OpenOptions::new(disk.clone(), clock, disk);
     options.engine.background = false;
     let database = Database::open(options).unwrap();
-    database.session(&SessionOptions::root(1)).unwrap()
+    let session = database.session(&SessionOptions::root(1)).unwrap();
+    (database, session)
+}
+
+fn session() -> Session {
+    open().1
 }
 
 /// What a statement answers, in the words of the scripts.
@@ -50,7 +60,8 @@ pub(crate) fn answer(session: &mut Session, sql: &str) -> Vec<String> {
     lines.0
 }
 
-fn set_up(session: &mut Session) {
+/// Makes the scripts' tables.
+pub(crate) fn set_up(session: &mut Session) {
     for statement in include_str!("../../testscripts/select/setup.sql").split_inclusive(";\n") {
         if !statement.trim().is_empty() {
             let given = answer(session, statement.trim().trim_end_matches(';'));
@@ -110,6 +121,23 @@ fn parameters_may_change_their_kind() {
     assert_eq!(given(&[Value::Int(5), Value::UInt(u64::MAX)]), ["5", "6"]);
 }
 
+#[test]
+fn found_rows_counts_past_the_limit_when_asked() {
+    let mut session = session();
+    set_up(&mut session);
+    for (query, rows, found) in [
+        ("select x from h order by x limit 2", 2, "2"),
+        ("select sql_calc_found_rows x from h order by x limit 2", 2, "5"),
+        ("select sql_calc_found_rows x from h limit 1 offset 1", 1, "5"),
+        ("select sql_calc_found_rows x from h where x = 1 limit 10", 2, "2"),
+        ("select sql_calc_found_rows x from h limit 0", 0, "5"),
+        ("select sql_calc_found_rows x from h limit 3 offset 10", 0, "5"),
+    ] {
+        assert_eq!(answer(&mut session, query).len(), rows, "{query}");
+        assert_eq!(answer(&mut session, "select found_rows()"), [found], "{query}");
+    }
+}
+
 /// A statement that collects more than it may hold is refused and leaves the session usable.
 #[test]
 fn memory_is_bounded() {
@@ -117,19 +145,57 @@ fn memory_is_bounded() {
     let clock = disk.clock();
     let mut options = OpenOptions::new(disk.clone(), clock, disk);
     options.engine.background = false;
-    options.statement_memory = 64 << 10;
+    options.statement_memory = 1 << 20;
     let database = Database::open(options).unwrap();
     let mut session = database.session(&SessionOptions::root(1)).unwrap();
     for statement in ["create database m", "use m", "create table t (id int primary key, x varchar(200))"] {
         assert!(answer(&mut session, statement).is_empty());
     }
-    let rows: Vec<String> = (0..1000).map(|n| format!("({n}, repeat('x', 200))")).collect();
-    assert!(answer(&mut session, &format!("insert into t values {}", rows.join(","))).is_empty());
+    for part in 0..10 {
+        let rows: Vec<String> =
+            (0..1000).map(|n| format!("({}, repeat('x', 200))", part * 1000 + n)).collect();
+        assert!(answer(&mut session, &format!("insert into t values {}", rows.join(","))).is_empty());
+    }
     let refused = answer(&mut session, "select * from t order by x, id desc");
     assert!(refused.iter().any(|l| l.starts_with("ERROR 1038")), "{refused:?}");
     let refused = answer(&mut session, "select distinct concat(id, x) from t");
     assert!(refused.iter().any(|l| l.starts_with("ERROR 3170")), "{refused:?}");
     // A few rows of the same order fit.
-    assert_eq!(answer(&mut session, "select id from t order by x, id desc limit 2"), ["999", "998"]);
-    assert_eq!(answer(&mut session, "select count(*) from t"), ["1000"]);
+    assert_eq!(answer(&mut session, "select id from t order by x, id desc limit 2"), ["9999", "9998"]);
+    assert_eq!(answer(&mut session, "select count(*) from t"), ["10000"]);
+}
+
+/// Locking reads keep others from what they found, and under READ COMMITTED from nothing else.
+#[test]
+fn locking_reads_hold_what_they_found() {
+    let (database, mut first) = open();
+    set_up(&mut first);
+    let mut second = database.session(&SessionOptions::root(2)).unwrap();
+    let run = |session: &mut Session, statements: &[&str]| {
+        let mut last = Vec::new();
+        for statement in statements {
+            last = answer(session, statement);
+        }
+        last
+    };
+    run(&mut second, &["use t1", "set innodb_lock_wait_timeout = 1"]);
+    let found = run(&mut first, &["begin", "select name from b where name = 'two' for update"]);
+    assert_eq!(found, ["two"]);
+    let refused = run(&mut second, &["begin", "select id from b where id = 3 for update nowait"]);
+    assert!(refused[0].starts_with("ERROR 3572"), "{refused:?}");
+    // Plain reads and other rows are free.
+    assert_eq!(run(&mut second, &["select name from b where id = 3"]), ["two"]);
+    assert_eq!(run(&mut second, &["select name from b where id = 1 for share"]), ["one"]);
+    run(&mut second, &["rollback"]);
+    run(&mut first, &["rollback"]);
+
+    // Without an index every row is met; READ COMMITTED lets go of those that do not match.
+    let level = "set session transaction isolation level read committed";
+    run(&mut first, &[level]);
+    assert_eq!(run(&mut first, &["begin", "select y from h where x = 3 for update"]), ["c"]);
+    assert_eq!(run(&mut second, &[level, "begin", "select y from h where x = 2 for update nowait"]).len(), 1);
+    let refused = run(&mut second, &["select y from h where x = 3 for update nowait"]);
+    assert!(refused[0].starts_with("ERROR 3572"), "{refused:?}");
+    let refused = run(&mut second, &["select y from h for update skip locked"]);
+    assert!(refused[0].starts_with("ERROR 1235"), "{refused:?}");
 }

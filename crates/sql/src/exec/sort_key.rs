@@ -120,7 +120,10 @@ mod tests {
             assert!(key(&ints, row - 1, Class::Int) < key(&ints, row, Class::Int));
             assert!(key(&doubles, row - 1, Class::Double) < key(&doubles, row, Class::Double));
         }
-        assert_eq!(key(&Vector::doubles(vec![-0.0], None), 0, Class::Double), key(&doubles, 2, Class::Double));
+        assert_eq!(
+            key(&Vector::doubles(vec![-0.0], None), 0, Class::Double),
+            key(&doubles, 2, Class::Double)
+        );
         assert!(key(&Vector::null(1), 0, Class::Int) < key(&ints, 0, Class::Int));
     }
 

@@ -32,20 +32,35 @@ pub struct Planning<'a, 'c> {
     pub given: Option<&'a [Value]>,
     /// Query blocks around the one being bound, for telling a correlated subquery from a wrong name.
     pub outer: Vec<Scope>,
+    /// The queries of WITH that a name in FROM may mean, innermost last.
+    pub named: Vec<NamedQuery>,
     /// Whether a session fact was folded into the plan, so that it must not be kept.
     pub uncacheable: bool,
 }
 
 impl<'a, 'c> Planning<'a, 'c> {
     /// For a statement of this text.
-    pub fn new(context: &'a mut BindContext<'c>, sql: &'a str, given: Option<&'a [Value]>) -> Planning<'a, 'c> {
-        Planning { context, sql, given, outer: Vec::new(), uncacheable: false }
+    pub fn new(
+        context: &'a mut BindContext<'c>,
+        sql: &'a str,
+        given: Option<&'a [Value]>,
+    ) -> Planning<'a, 'c> {
+        Planning { context, sql, given, outer: Vec::new(), named: Vec::new(), uncacheable: false }
     }
 
     /// The session.
     pub fn session(&self) -> &'c SessionState {
         self.context.session
     }
+}
+
+/// A query of WITH, and how many of those before it its own FROM may mean.
+#[derive(Clone)]
+pub struct NamedQuery {
+    /// The query with its name and the names of its columns.
+    pub table: ast::CommonTable,
+    /// Earlier ones.
+    pub visible: usize,
 }
 
 /// What a binder does about an aggregate function.
@@ -97,7 +112,11 @@ pub fn finish(expr: BoundExpr, session: &SessionState) -> BoundExpr {
 
 impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
     /// A binder that refuses aggregates and knows no aliases.
-    pub fn new(planning: &'p mut Planning<'a, 'c>, scope: &'p Scope, clause: &'static str) -> Binder<'p, 'a, 'c> {
+    pub fn new(
+        planning: &'p mut Planning<'a, 'c>,
+        scope: &'p Scope,
+        clause: &'static str,
+    ) -> Binder<'p, 'a, 'c> {
         Binder {
             planning,
             scope,
@@ -184,7 +203,7 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                 };
                 self.call(name, vec![arg])
             }
-            E::Row(list) => Err(SqlError::operand_columns(if list.len() == 1 { 1 } else { 1 })),
+            E::Row(_) => Err(SqlError::operand_columns(1)),
             E::Subquery(query) => self.scalar_subquery(query),
             E::Exists(query) => {
                 let index = self.subquery(query, true)?;
@@ -202,7 +221,7 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             }
             E::ConvertUsing { expr, charset } => {
                 let arg = self.bind(expr)?;
-                super::cast::bind_convert_using(arg, charset.as_ref().map(ast::Ident::as_str), self.session())
+                super::cast::bind_convert_using(arg, Some(charset.as_str()), self.session())
             }
             E::Collate { expr, collation } => {
                 let arg = self.bind(expr)?;
@@ -304,7 +323,8 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             }
             ast::UnaryOp::Binary => {
                 let arg = self.bind(expr)?;
-                let length = super::coerce::text_type(&arg.ty, self.session().settings.collation_connection).length;
+                let length =
+                    super::coerce::text_type(&arg.ty, self.session().settings.collation_connection).length;
                 Ok(super::cast::force(arg, ExprType::binary(length.saturating_mul(4))))
             }
         }
@@ -339,7 +359,12 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         self.call(name, args)
     }
 
-    fn comparison(&mut self, op: Comparison, left: &ast::Expr, right: &ast::Expr) -> Result<BoundExpr, SqlError> {
+    fn comparison(
+        &mut self,
+        op: Comparison,
+        left: &ast::Expr,
+        right: &ast::Expr,
+    ) -> Result<BoundExpr, SqlError> {
         if let (E::Row(a), E::Row(b)) = (&left.kind, &right.kind) {
             return self.row_comparison(op, a, b);
         }
@@ -371,7 +396,12 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
     }
 
     /// A comparison of two bound operands.
-    pub fn compare(&mut self, op: Comparison, left: BoundExpr, right: BoundExpr) -> Result<BoundExpr, SqlError> {
+    pub fn compare(
+        &mut self,
+        op: Comparison,
+        left: BoundExpr,
+        right: BoundExpr,
+    ) -> Result<BoundExpr, SqlError> {
         compare(op, left, right, self.session())
     }
 
@@ -395,7 +425,12 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         if between.negated { self.call("not", vec![both]) } else { Ok(both) }
     }
 
-    fn in_list(&mut self, expr: &ast::Expr, list: &[ast::Expr], negated: bool) -> Result<BoundExpr, SqlError> {
+    fn in_list(
+        &mut self,
+        expr: &ast::Expr,
+        list: &[ast::Expr],
+        negated: bool,
+    ) -> Result<BoundExpr, SqlError> {
         if let E::Row(columns) = &expr.kind {
             let mut options = Vec::with_capacity(list.len());
             for item in list {
@@ -411,12 +446,26 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         for item in list {
             operands.push(self.bind(item)?);
         }
-        let collation = unify(&mut operands, " IN ", self.session())?;
-        let nullable = operands.iter().any(|o| o.ty.nullable);
-        let mut operands = operands.into_iter();
-        let Some(needle) = operands.next() else { return Err(SqlError::operand_columns(1)) };
-        let node = Node::In { needle: Box::new(needle), list: operands.collect(), negated, collation };
-        Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
+        // Texts are compared as texts with a text, numbers as numbers, each for itself.
+        let needle_ty = operands.first().map_or_else(ExprType::null, |o| o.ty.clone());
+        let as_text = |o: &BoundExpr| o.ty.is_string() || o.ty.kind == Kind::Null;
+        let mixed = needle_ty.is_string()
+            && operands.iter().skip(1).any(as_text)
+            && !operands.iter().skip(1).all(as_text);
+        if !mixed {
+            return in_one_class(operands, negated, self.session());
+        }
+        let Some(needle) = operands.first().cloned() else { return Err(SqlError::operand_columns(1)) };
+        let (texts, others): (Vec<_>, Vec<_>) = operands.into_iter().skip(1).partition(as_text);
+        let mut options = Vec::with_capacity(2);
+        for group in [texts, others] {
+            let mut part = vec![needle.clone()];
+            part.extend(group);
+            options.push(in_one_class(part, false, self.session())?);
+        }
+        let nullable = options.iter().any(|o| o.ty.nullable);
+        let any = BoundExpr { node: Node::Or(options), ty: ExprType::boolean().with_nullable(nullable) };
+        if negated { self.call("not", vec![any]) } else { Ok(any) }
     }
 
     /// Plans a subquery and gives its number.
@@ -438,10 +487,18 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         Ok(BoundExpr { node: Node::Subquery { index, form: SubqueryForm::Scalar }, ty })
     }
 
-    fn in_subquery(&mut self, expr: &ast::Expr, query: &ast::Query, negated: bool) -> Result<BoundExpr, SqlError> {
+    fn in_subquery(
+        &mut self,
+        expr: &ast::Expr,
+        query: &ast::Query,
+        negated: bool,
+    ) -> Result<BoundExpr, SqlError> {
         let (index, needle, collation, nullable) = self.subquery_beside(expr, query)?;
         let form = SubqueryForm::In { needle: Box::new(needle), negated, collation };
-        Ok(BoundExpr { node: Node::Subquery { index, form }, ty: ExprType::boolean().with_nullable(nullable) })
+        Ok(BoundExpr {
+            node: Node::Subquery { index, form },
+            ty: ExprType::boolean().with_nullable(nullable),
+        })
     }
 
     /// Plans a subquery of one column and brings it and the value beside it to one class: the number of
@@ -472,7 +529,8 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             (ast::BinaryOp::NotEqual, true) => self.in_subquery(&quantified.left, &quantified.query, true),
             (op, all) => {
                 let Some(op) = comparison_of(op) else { return Err(SqlError::syntax_usage()) };
-                let (index, needle, collation, _) = self.subquery_beside(&quantified.left, &quantified.query)?;
+                let (index, needle, collation, _) =
+                    self.subquery_beside(&quantified.left, &quantified.query)?;
                 let form = SubqueryForm::Compare { needle: Box::new(needle), op, all, collation };
                 Ok(BoundExpr { node: Node::Subquery { index, form }, ty: ExprType::boolean() })
             }
@@ -511,7 +569,11 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
     fn function(&mut self, call: &ast::FunctionCall) -> Result<BoundExpr, SqlError> {
         let name = call.name.as_str().to_ascii_lowercase();
         if let Some(database) = &call.database {
-            return Err(SqlError::no_such_function(format_args!("{}.{}", database.as_str(), call.name.as_str())));
+            return Err(SqlError::no_such_function(format_args!(
+                "{}.{}",
+                database.as_str(),
+                call.name.as_str()
+            )));
         }
         let mut args = Vec::with_capacity(call.args.len());
         for arg in &call.args {
@@ -564,7 +626,11 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         self.named_call(name, args)
     }
 
-    fn bind_call(&mut self, function: &'static function::Function, args: Vec<BoundExpr>) -> Result<BoundExpr, SqlError> {
+    fn bind_call(
+        &mut self,
+        function: &'static function::Function,
+        args: Vec<BoundExpr>,
+    ) -> Result<BoundExpr, SqlError> {
         bind_call(function, args, self.session())
     }
 
@@ -586,7 +652,9 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                     Some(ast::TrimSide::Leading) => "ltrim",
                     Some(ast::TrimSide::Trailing) => "rtrim",
                 };
-                let Some(function) = function::find(name) else { return Err(SqlError::no_such_function(name)) };
+                let Some(function) = function::find(name) else {
+                    return Err(SqlError::no_such_function(name));
+                };
                 self.bind_call(function, args)
             }
             S::TimestampDiff { unit, from, to } => {
@@ -634,6 +702,20 @@ fn comparison_of(op: ast::BinaryOp) -> Option<Comparison> {
         B::GreaterOrEqual => Comparison::GreaterEqual,
         _ => return None,
     })
+}
+
+/// `needle IN (list)`, all of which meet in one class; the needle comes first.
+fn in_one_class(
+    mut operands: Vec<BoundExpr>,
+    negated: bool,
+    session: &SessionState,
+) -> Result<BoundExpr, SqlError> {
+    let collation = unify(&mut operands, " IN ", session)?;
+    let nullable = operands.iter().any(|o| o.ty.nullable);
+    let mut operands = operands.into_iter();
+    let Some(needle) = operands.next() else { return Err(SqlError::operand_columns(1)) };
+    let node = Node::In { needle: Box::new(needle), list: operands.collect(), negated, collation };
+    Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
 }
 
 /// A small constant.

@@ -104,7 +104,12 @@ fn entry(name: &'static str) -> Result<&'static function::Function, SqlError> {
     function::find(name).ok_or_else(|| SqlError::no_such_function(name))
 }
 
-fn cut(name: &'static str, arg: BoundExpr, length: u64, session: &SessionState) -> Result<BoundExpr, SqlError> {
+fn cut(
+    name: &'static str,
+    arg: BoundExpr,
+    length: u64,
+    session: &SessionState,
+) -> Result<BoundExpr, SqlError> {
     let length = i64::try_from(length).unwrap_or(i64::MAX);
     bind_call(entry(name)?, vec![arg, literal_int(length)], session)
 }
@@ -150,12 +155,15 @@ pub fn bind_collate(arg: BoundExpr, name: &str, session: &SessionState) -> Resul
     if collation != Collation::BINARY && !collation.is_built() {
         return Err(SqlError::unknown_collation(name));
     }
-    let ty = ExprType { decimals: NOT_FIXED, ..ExprType::text(text.length, collation, Coercibility::Explicit) };
+    let ty =
+        ExprType { decimals: NOT_FIXED, ..ExprType::text(text.length, collation, Coercibility::Explicit) };
     if arg.ty.class() == ty.class() {
         // Only the meaning changes: same values.
         let nullable = true;
         return Ok(match arg.node {
-            Node::Literal(_) | Node::Parameter(_) => BoundExpr { node: arg.node, ty: ty.with_nullable(nullable) },
+            Node::Literal(_) | Node::Parameter(_) => {
+                BoundExpr { node: arg.node, ty: ty.with_nullable(nullable) }
+            }
             _ => BoundExpr { node: Node::Coerce(Box::new(arg)), ty: ty.with_nullable(nullable) },
         });
     }

@@ -9,8 +9,8 @@ use rustydb_value::temporal::{datetime_from_number, parse_datetime, parse_time, 
 use rustydb_value::{Collation, Date, DateMode, DateTime, Decimal, Time, ValueRef};
 
 use super::number::{
-    decimal_from_i256, double_to_i64, double_to_u64, parse_decimal, parse_double, parse_integer, power_of_ten,
-    rescale,
+    decimal_from_i256, double_to_i64, double_to_u64, parse_decimal, parse_double, parse_integer,
+    power_of_ten, rescale,
 };
 use super::types::{Class, Coercibility, ExprType, Kind, MAX_SCALE, NOT_FIXED};
 use super::vector::{Builder, Data, Vector, nulls_from, set_text, union_nulls};
@@ -22,13 +22,13 @@ use crate::variables::SqlMode;
 
 /// The expression as the class of `ty` (for decimals and times also its scale).
 pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
-    let same = expr.ty.class() == ty.class()
-        && !(expr.ty.is_member() && !ty.is_member())
-        && match ty.class() {
-            Class::Decimal => expr.ty.decimals == ty.decimals,
-            Class::Time | Class::DateTime => expr.ty.decimals <= ty.decimals,
-            _ => true,
-        };
+    let same_scale = match ty.class() {
+        Class::Decimal => expr.ty.decimals == ty.decimals,
+        Class::Time | Class::DateTime => expr.ty.decimals <= ty.decimals,
+        _ => true,
+    };
+    let becomes_text = expr.ty.is_member() && !ty.is_member();
+    let same = expr.ty.class() == ty.class() && same_scale && !becomes_text;
     if same {
         return expr;
     }
@@ -49,7 +49,8 @@ pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
     }
     // A text that is no date becomes NULL.
     let convertible = expr.ty.class().is_temporal() && !expr.ty.is_member();
-    let may_fail = (ty.class().is_temporal() && !convertible) || (ty.class() == Class::Text && expr.ty.class() == Class::Binary);
+    let may_fail = (ty.class().is_temporal() && !convertible)
+        || (ty.class() == Class::Text && expr.ty.class() == Class::Binary);
     ty.nullable = expr.ty.nullable || may_fail;
     BoundExpr { node: Node::Coerce(Box::new(expr)), ty }
 }
@@ -107,7 +108,8 @@ fn temporal_parts(class: Class, packed: i64) -> (i64, u32, bool) {
     match class {
         Class::Date => (Date::from_packed(packed).map_or(0, |d| d.to_number() as i64), 0, false),
         Class::Time => Time::from_micros(packed, 6).map_or((0, 0, false), time_number),
-        _ => DateTime::from_packed(packed, 6).map_or((0, 0, false), |d| (d.to_number() as i64, d.micro(), false)),
+        _ => DateTime::from_packed(packed, 6)
+            .map_or((0, 0, false), |d| (d.to_number() as i64, d.micro(), false)),
     }
 }
 
@@ -258,7 +260,13 @@ fn to_uint(input: &Vector, from: &ExprType, rows: usize, context: &mut EvalConte
     Vector::uints(out, nulls)
 }
 
-fn to_double(input: &Vector, from: &ExprType, to: &ExprType, rows: usize, context: &mut EvalContext<'_>) -> Vector {
+fn to_double(
+    input: &Vector,
+    from: &ExprType,
+    to: &ExprType,
+    rows: usize,
+    context: &mut EvalContext<'_>,
+) -> Vector {
     let nulls = union_nulls(rows, &[input]);
     let class = from.class();
     let single = to.kind == Kind::Float;
@@ -299,7 +307,13 @@ fn decimal_limit(to: &ExprType) -> i256 {
     power_of_ten((int + u32::from(scale)).min(65) as u8)
 }
 
-fn to_decimal(input: &Vector, from: &ExprType, to: &ExprType, rows: usize, context: &mut EvalContext<'_>) -> Vector {
+fn to_decimal(
+    input: &Vector,
+    from: &ExprType,
+    to: &ExprType,
+    rows: usize,
+    context: &mut EvalContext<'_>,
+) -> Vector {
     let class = from.class();
     let scale = to.decimals.min(MAX_SCALE);
     let limit = decimal_limit(to);
@@ -315,7 +329,10 @@ fn to_decimal(input: &Vector, from: &ExprType, to: &ExprType, rows: usize, conte
             Class::Decimal => rescale(input.as_decimals().at(row), from.decimals, scale),
             Class::Double => {
                 let v = input.as_doubles().at(row);
-                Decimal::from_f64(v).ok().and_then(|d| d.round(scale).ok()).map(|d| i256::from_le_bytes(d.to_le_bytes()))
+                Decimal::from_f64(v)
+                    .ok()
+                    .and_then(|d| d.round(scale).ok())
+                    .map(|d| i256::from_le_bytes(d.to_le_bytes()))
             }
             Class::Text | Class::Binary => {
                 let text = input.bytes(row);
@@ -356,11 +373,18 @@ fn to_decimal(input: &Vector, from: &ExprType, to: &ExprType, rows: usize, conte
 
 fn out_of_range(input: &Vector, from: &ExprType, row: usize, context: &mut EvalContext<'_>) {
     let text = input.cell(row, from).to_text();
-    let warning = SqlError::new(1264, b"22003", format!("Out of range value for column '{}' at row 1", shorten(&text)));
+    let warning =
+        SqlError::new(1264, b"22003", format!("Out of range value for column '{}' at row 1", shorten(&text)));
     super::eval::warn(context, &warning);
 }
 
-fn to_string(input: &Vector, from: &ExprType, to: &ExprType, rows: usize, context: &mut EvalContext<'_>) -> Vector {
+fn to_string(
+    input: &Vector,
+    from: &ExprType,
+    to: &ExprType,
+    rows: usize,
+    context: &mut EvalContext<'_>,
+) -> Vector {
     let mut out = Builder::of(to, rows);
     let mut buffer = Vec::new();
     let text_wanted = to.class() == Class::Text;
@@ -434,7 +458,13 @@ fn round_datetime(value: DateTime, fsp: u8) -> Option<DateTime> {
     value.round(fsp)
 }
 
-fn to_temporal(input: &Vector, from: &ExprType, to: &ExprType, rows: usize, context: &mut EvalContext<'_>) -> Vector {
+fn to_temporal(
+    input: &Vector,
+    from: &ExprType,
+    to: &ExprType,
+    rows: usize,
+    context: &mut EvalContext<'_>,
+) -> Vector {
     let (class, target, fsp) = (from.class(), to.class(), to.decimals.min(6));
     let mut out = Vec::with_capacity(rows);
     let mut valid = Vec::with_capacity(rows);
@@ -444,18 +474,21 @@ fn to_temporal(input: &Vector, from: &ExprType, to: &ExprType, rows: usize, cont
             None
         } else {
             match target {
-                Class::Time => {
-                    one_time(input, from, class, row, fsp, context).and_then(|t| t.round(fsp)).map(Time::micros)
-                }
+                Class::Time => one_time(input, from, class, row, fsp, context)
+                    .and_then(|t| t.round(fsp))
+                    .map(Time::micros),
                 _ => {
                     let what = if target == Class::Date { "date" } else { "datetime" };
                     let moment = match class {
                         Class::Date => Date::from_packed(input.as_ints().at(row)).map(DateTime::from_date),
                         Class::DateTime => DateTime::from_packed(input.as_ints().at(row), 6),
                         Class::Time => DateTime::from_date(today).add_micros(input.as_ints().at(row)),
-                        Class::Text | Class::Binary => {
-                            read_datetime(input.bytes(row), if target == Class::Date { 6 } else { fsp }, what, context)
-                        }
+                        Class::Text | Class::Binary => read_datetime(
+                            input.bytes(row),
+                            if target == Class::Date { 6 } else { fsp },
+                            what,
+                            context,
+                        ),
                         _ if from.is_member() => {
                             let text = member_text(from, input.as_uints().at(row));
                             read_datetime(text.as_bytes(), fsp, what, context)

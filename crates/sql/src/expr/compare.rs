@@ -29,7 +29,9 @@ pub fn comparison_class(a: &ExprType, b: &ExprType) -> Class {
         (p, q) if p.is_integer() && q.is_integer() => Class::Int,
         (p, q) if p.is_temporal() && q.is_temporal() => Class::DateTime,
         // A TIME with a number is compared as the number; a date with anything as a date.
-        (Class::Time, Class::Text | Class::Binary) | (Class::Text | Class::Binary, Class::Time) => Class::Time,
+        (Class::Time, Class::Text | Class::Binary) | (Class::Text | Class::Binary, Class::Time) => {
+            Class::Time
+        }
         (Class::Date | Class::DateTime, _) | (_, Class::Date | Class::DateTime) => Class::DateTime,
         (Class::Time, q) | (q, Class::Time) => {
             if q == Class::Double {
@@ -105,6 +107,16 @@ pub fn unify(
         };
         ty = if operand.ty.kind == Kind::Null { ty } else { operand.ty.clone() };
     }
+    // A number that is no constant is not taken for a date: the date is taken for a number.
+    if class == Class::DateTime {
+        let of = |o: &BoundExpr| if o.ty.is_member() { Class::Text } else { o.ty.class() };
+        let numeric = |c: Class| c.is_integer() || matches!(c, Class::Decimal | Class::Double);
+        if operands.iter().any(|o| numeric(of(o)) && !o.is_row_free()) {
+            let double =
+                operands.iter().any(|o| matches!(of(o), Class::Double | Class::Text | Class::Binary));
+            class = if double { Class::Double } else { Class::Decimal };
+        }
+    }
     match class {
         Class::Null => {
             // Only NULLs and untyped markers: text.
@@ -170,22 +182,42 @@ pub fn unify(
                 _ => ExprType::datetime(6),
             };
             let dates = operands.iter().any(|o| o.ty.class() == Class::Date)
-                && operands.iter().all(|o| matches!(o.ty.class(), Class::Date | Class::Null) || o.ty.is_string());
+                && operands
+                    .iter()
+                    .all(|o| matches!(o.ty.class(), Class::Date | Class::Null) || o.ty.is_string());
             let mut moments = Vec::with_capacity(operands.len());
-            for operand in operands.iter() {
-                moments.push(if class == Class::Time { None } else { constant_moment(operand, dates, session)? });
+            let column_fsp = operands
+                .iter()
+                .filter(|o| o.ty.class() == Class::Time && matches!(o.node, Node::Column(_)))
+                .map(|o| o.ty.decimals)
+                .max();
+            for operand in operands.iter_mut() {
+                if class != Class::Time {
+                    moments.push(constant_moment(operand, dates, session)?);
+                    continue;
+                }
+                moments.push(None);
+                // A constant text beside a TIME column is rounded to the digits of the column.
+                if operation != " IN "
+                    && let Some(fsp) = column_fsp
+                    && let Some(time) = constant_time(operand, fsp)
+                {
+                    *operand = BoundExpr::literal(&Value::Time(time), ExprType::time(fsp).not_null());
+                }
             }
             // Constant texts without a time of day are dates beside dates.
             let all_dates = all_dates
                 || (dates
-                    && operands.iter().zip(&moments).all(|(o, m)| {
-                        !o.ty.is_string() || m.is_some_and(|m| m.micros_of_day() == 0)
-                    }));
+                    && operands
+                        .iter()
+                        .zip(&moments)
+                        .all(|(o, m)| !o.ty.is_string() || m.is_some_and(|m| m.micros_of_day() == 0)));
             let ty = if all_dates { ExprType::date() } else { ty };
             for (operand, moment) in operands.iter_mut().zip(moments) {
                 match moment {
                     Some(moment) if all_dates => {
-                        *operand = BoundExpr::literal(&Value::Date(moment.date()), ExprType::date().not_null());
+                        *operand =
+                            BoundExpr::literal(&Value::Date(moment.date()), ExprType::date().not_null());
                     }
                     Some(moment) => {
                         let ty = ExprType::datetime(6).not_null();
@@ -216,6 +248,16 @@ fn with_class(ty: &ExprType, class: Class) -> ExprType {
         Class::Time => ExprType::time(6),
         Class::DateTime => ExprType::datetime(6),
     }
+}
+
+/// The time that a constant text is, in all of it.
+fn constant_time(operand: &BoundExpr, fsp: u8) -> Option<rustydb_value::Time> {
+    let Node::Literal(vector) = &operand.node else { return None };
+    if !operand.ty.class().is_string() || vector.is_null(0) {
+        return None;
+    }
+    let parsed = rustydb_value::temporal::parse_time(vector.bytes(0), fsp)?;
+    if parsed.truncated { None } else { Some(parsed.value) }
 }
 
 /// The moment that a constant text is; error 1525 if it is none but is compared with one.
@@ -316,7 +358,9 @@ pub fn order_at(
         (Class::Int, Class::UInt) => i128::from(a.as_ints().at(ra)).cmp(&i128::from(b.as_uints().at(rb))),
         (Class::UInt, Class::Int) => i128::from(a.as_uints().at(ra)).cmp(&i128::from(b.as_ints().at(rb))),
         (Class::UInt, _) => a.as_uints().at(ra).cmp(&b.as_uints().at(rb)),
-        (Class::Double, _) => a.as_doubles().at(ra).partial_cmp(&b.as_doubles().at(rb)).unwrap_or(Ordering::Equal),
+        (Class::Double, _) => {
+            a.as_doubles().at(ra).partial_cmp(&b.as_doubles().at(rb)).unwrap_or(Ordering::Equal)
+        }
         (Class::Decimal, _) => a.as_decimals().at(ra).cmp(&b.as_decimals().at(rb)),
         (Class::Text, _) => collation.compare(a.text(ra), b.text(rb)),
         (Class::Binary, _) => a.bytes(ra).cmp(b.bytes(rb)),

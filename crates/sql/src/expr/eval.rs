@@ -462,7 +462,8 @@ fn subquery(
                         unknown = true;
                         continue;
                     }
-                    let order = super::compare::order_at(&value, row, list, other, (class, class), *collation);
+                    let order =
+                        super::compare::order_at(&value, row, list, other, (class, class), *collation);
                     if op.accepts(order) != *all {
                         decided = true;
                         break;

@@ -51,10 +51,7 @@ impl Pattern {
 
     /// The characters before the first wildcard: what an index can be searched for.
     pub fn prefix(&self) -> String {
-        self.steps
-            .iter()
-            .map_while(|step| if let Step::Char(c) = step { Some(*c) } else { None })
-            .collect()
+        self.steps.iter().map_while(|step| if let Step::Char(c) = step { Some(*c) } else { None }).collect()
     }
 
     /// Whether there is no wildcard.

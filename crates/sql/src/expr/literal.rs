@@ -14,7 +14,9 @@ use crate::session::SessionState;
 pub fn bind_literal(literal: &Literal, session: &SessionState) -> Result<BoundExpr, SqlError> {
     Ok(match literal {
         Literal::Null => BoundExpr::null(),
-        Literal::Boolean(value) => BoundExpr::literal(&Value::Int(i64::from(*value)), ExprType::int(1).not_null()),
+        Literal::Boolean(value) => {
+            BoundExpr::literal(&Value::Int(i64::from(*value)), ExprType::int(1).not_null())
+        }
         Literal::Integer(value) => integer(*value),
         Literal::Decimal(text) => decimal(text, false),
         Literal::Float(text) => double(text, false)?,
@@ -82,7 +84,11 @@ fn decimal(text: &str, negative: bool) -> BoundExpr {
 fn double(text: &str, negative: bool) -> Result<BoundExpr, SqlError> {
     let parsed: f64 = text.parse().unwrap_or(f64::INFINITY);
     if !parsed.is_finite() {
-        return Err(SqlError::new(1367, b"22007", format!("Illegal double '{text}' value found during parsing")));
+        return Err(SqlError::new(
+            1367,
+            b"22007",
+            format!("Illegal double '{text}' value found during parsing"),
+        ));
     }
     let length = u32::try_from(text.len()).unwrap_or(23) + u32::from(negative);
     let value = if negative { -parsed } else { parsed };
@@ -122,7 +128,9 @@ fn bytes_literal(bytes: &[u8], unsigned: bool) -> BoundExpr {
 
 /// The collation that an introducer such as `_utf8mb4` names.
 fn introduced(charset: &str) -> Result<Collation, SqlError> {
-    Charset::from_name(charset).map(Charset::default_collation).ok_or_else(|| SqlError::unknown_charset(charset))
+    Charset::from_name(charset)
+        .map(Charset::default_collation)
+        .ok_or_else(|| SqlError::unknown_charset(charset))
 }
 
 fn string(literal: &StringLiteral, session: &SessionState) -> Result<BoundExpr, SqlError> {

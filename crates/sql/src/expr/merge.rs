@@ -9,7 +9,11 @@ use crate::error::SqlError;
 use crate::session::SessionState;
 
 /// The narrowest type that holds values of all of these.
-pub fn merge_types(types: &[&ExprType], operation: &str, session: &SessionState) -> Result<ExprType, SqlError> {
+pub fn merge_types(
+    types: &[&ExprType],
+    operation: &str,
+    session: &SessionState,
+) -> Result<ExprType, SqlError> {
     let nullable = types.iter().any(|t| t.nullable || t.kind == Kind::Null);
     let typed: Vec<&ExprType> = types.iter().copied().filter(|t| t.kind != Kind::Null).collect();
     let Some(first) = typed.first() else { return Ok(ExprType::null()) };

@@ -28,7 +28,7 @@ pub mod merge;
 pub mod number;
 pub mod scope;
 #[cfg(test)]
-mod scripts;
+pub(crate) mod scripts;
 pub mod show;
 pub mod types;
 pub mod vector;
@@ -264,7 +264,10 @@ impl BoundExpr {
             }
             Node::Assign { value, .. } => f(value),
             Node::Call { args, .. } => args.iter().for_each(f),
-            Node::Subquery { form: SubqueryForm::In { needle, .. } | SubqueryForm::Compare { needle, .. }, .. } => f(needle),
+            Node::Subquery {
+                form: SubqueryForm::In { needle, .. } | SubqueryForm::Compare { needle, .. },
+                ..
+            } => f(needle),
             Node::Subquery { .. } => {}
             Node::Aggregate(call) => call.args.iter().for_each(f),
         }
@@ -292,7 +295,10 @@ impl BoundExpr {
             }
             Node::Assign { value, .. } => f(value),
             Node::Call { args, .. } => args.iter_mut().for_each(f),
-            Node::Subquery { form: SubqueryForm::In { needle, .. } | SubqueryForm::Compare { needle, .. }, .. } => f(needle),
+            Node::Subquery {
+                form: SubqueryForm::In { needle, .. } | SubqueryForm::Compare { needle, .. },
+                ..
+            } => f(needle),
             Node::Subquery { .. } => {}
             Node::Aggregate(call) => call.args.iter_mut().for_each(f),
         }

@@ -166,7 +166,7 @@ pub fn parse_decimal(text: &[u8]) -> Parsed<Decimal> {
 pub fn double_to_i64(value: f64) -> Option<i64> {
     let rounded = value.round_ties_even();
     // 2^63 is a double, i64::MAX is not.
-    if rounded >= -9_223_372_036_854_775_808.0 && rounded < 9_223_372_036_854_775_808.0 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
         Some(rounded as i64)
     } else {
         None

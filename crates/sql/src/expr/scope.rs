@@ -157,11 +157,9 @@ impl Scope {
             }
         }
         match table {
-            Some(table) if !any => Err(SqlError::new(
-                1051,
-                b"42S02",
-                format!("Unknown table '{}'", shown_table(table)),
-            )),
+            Some(table) if !any => {
+                Err(SqlError::new(1051, b"42S02", format!("Unknown table '{}'", shown_table(table))))
+            }
             _ => Ok(out),
         }
     }
@@ -205,7 +203,12 @@ pub fn stored_table(def: &TableDef, alias: Option<&str>) -> ScopeTable {
 }
 
 /// The names of a derived table.
-pub fn derived_table(alias: &str, columns: &[ColumnMeta], types: &[ExprType], names: &[ast::Ident]) -> ScopeTable {
+pub fn derived_table(
+    alias: &str,
+    columns: &[ColumnMeta],
+    types: &[ExprType],
+    names: &[ast::Ident],
+) -> ScopeTable {
     let columns = columns
         .iter()
         .zip(types)

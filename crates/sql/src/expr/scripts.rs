@@ -100,7 +100,8 @@ fn try_answer(session: &mut SessionState, text: &str) -> Result<Vec<String>, Sql
         prepare_select(query, &sql, None, &mut context)?
     };
     let Plan::Project { exprs, .. } = &plan.root else { return Err(SqlError::syntax_usage()) };
-    let (Some(expr), Some(meta), Some(ty)) = (exprs.first(), plan.columns().first(), plan.types().first()) else {
+    let (Some(expr), Some(meta), Some(ty)) = (exprs.first(), plan.columns().first(), plan.types().first())
+    else {
         return Err(SqlError::syntax_usage());
     };
     let cancel = Cancel::new();
@@ -112,13 +113,8 @@ fn try_answer(session: &mut SessionState, text: &str) -> Result<Vec<String>, Sql
         String::from_utf8_lossy(&vector.cell(0, ty).to_text()).replace('\0', "\\0")
     };
     let flags = shown_flags(meta.flags);
-    let head = format!(
-        "{} {} {},{} {flags}",
-        shown_type(meta.ty),
-        meta.collation,
-        meta.length,
-        meta.decimals
-    );
+    let head =
+        format!("{} {} {},{} {flags}", shown_type(meta.ty), meta.collation, meta.length, meta.decimals);
     let mut lines = vec![format!("{} = {value}", head.trim_end())];
     for condition in context.session.warnings.conditions() {
         lines.push(format!("warning {} {}", condition.code, condition.message));
@@ -141,7 +137,11 @@ fn differences(script: &str) -> (usize, Vec<String>) {
         count += 1;
         let given = answer(&mut session, expression);
         if given != expected {
-            out.push(format!("> {expression}\n  expected {}\n  given    {}", expected.join(" | "), given.join(" | ")));
+            out.push(format!(
+                "> {expression}\n  expected {}\n  given    {}",
+                expected.join(" | "),
+                given.join(" | ")
+            ));
         }
     }
     (count, out)

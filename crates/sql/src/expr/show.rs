@@ -50,6 +50,7 @@ impl Display for BoundExpr {
             Node::Assign { name, value } => write!(f, "(@{name}:={value})"),
             Node::Call { function, args } => match args.as_slice() {
                 [left, right] if function.infix => write!(f, "({left} {} {right})", function.name),
+                [text, pattern, ..] if function.name == "like" => write!(f, "({text} like {pattern})"),
                 [only] if function.name == "neg" => write!(f, "-({only})"),
                 [only] if function.name == "not" => write!(f, "(not({only}))"),
                 [only] if function.name == "isnull" => write!(f, "({only} is null)"),
@@ -66,7 +67,13 @@ impl Display for BoundExpr {
                     write!(f, "{}exists(subquery#{})", if *negated { "not " } else { "" }, index + 2)
                 }
                 SubqueryForm::Compare { needle, op, all, .. } => {
-                    write!(f, "({needle} {} {}(subquery#{}))", op.symbol(), if *all { "all" } else { "any" }, index + 2)
+                    write!(
+                        f,
+                        "({needle} {} {}(subquery#{}))",
+                        op.symbol(),
+                        if *all { "all" } else { "any" },
+                        index + 2
+                    )
                 }
                 SubqueryForm::In { needle, negated, .. } => {
                     write!(f, "({needle} {}in (subquery#{}))", if *negated { "not " } else { "" }, index + 2)

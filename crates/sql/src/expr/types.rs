@@ -189,7 +189,15 @@ impl ExprType {
     /// A text of at most `length` characters.
     pub fn text(length: u32, collation: Collation, coercibility: Coercibility) -> ExprType {
         let kind = if length > 65_535 { Kind::Blob } else { Kind::VarString };
-        ExprType { kind, length, decimals: NOT_FIXED, unsigned: false, nullable: true, collation, coercibility }
+        ExprType {
+            kind,
+            length,
+            decimals: NOT_FIXED,
+            unsigned: false,
+            nullable: true,
+            collation,
+            coercibility,
+        }
     }
     /// Bytes.
     pub fn binary(length: u32) -> ExprType {

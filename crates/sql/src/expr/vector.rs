@@ -94,7 +94,11 @@ impl Vector {
     /// Floating point numbers.
     pub fn doubles(values: Vec<f64>, nulls: Option<NullBuffer>) -> Vector {
         let len = values.len();
-        Vector { data: Data::Double(Float64Array::new(ScalarBuffer::from(values), nulls)), constant: false, len }
+        Vector {
+            data: Data::Double(Float64Array::new(ScalarBuffer::from(values), nulls)),
+            constant: false,
+            len,
+        }
     }
 
     /// Exact numbers, already at the scale of their type.
@@ -249,9 +253,8 @@ impl Vector {
                 match ty.kind {
                     Kind::Date => Date::from_packed(v).map_or(ValueRef::Null, ValueRef::Date),
                     Kind::Time => ValueRef::Time(Time::clamped(v, ty.decimals)),
-                    Kind::DateTime | Kind::Timestamp => {
-                        DateTime::from_packed(v, ty.decimals.min(6)).map_or(ValueRef::Null, ValueRef::DateTime)
-                    }
+                    Kind::DateTime | Kind::Timestamp => DateTime::from_packed(v, ty.decimals.min(6))
+                        .map_or(ValueRef::Null, ValueRef::DateTime),
                     _ => ValueRef::Int(v),
                 }
             }

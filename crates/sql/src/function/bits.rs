@@ -11,7 +11,8 @@ use crate::expr::vector::{Vector, union_nulls};
 pub static FUNCTIONS: &[Function] = &[
     Function::new("&", (2, 2), "Bits that both have", bind, |r, a, n| two(r, a, n, |x, y| x & y)).infix(),
     Function::new("|", (2, 2), "Bits that either has", bind, |r, a, n| two(r, a, n, |x, y| x | y)).infix(),
-    Function::new("^", (2, 2), "Bits that exactly one has", bind, |r, a, n| two(r, a, n, |x, y| x ^ y)).infix(),
+    Function::new("^", (2, 2), "Bits that exactly one has", bind, |r, a, n| two(r, a, n, |x, y| x ^ y))
+        .infix(),
     Function::new("<<", (2, 2), "Bits moved to the left", bind, |r, a, n| {
         two(r, a, n, |x, y| if y < 64 { x << y } else { 0 })
     })
@@ -54,7 +55,12 @@ fn two(
     Ok(Vector::uints((0..rows).map(|row| f(x.at(row), y.at(row))).collect(), union_nulls(rows, &[a, b])))
 }
 
-fn one(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, f: fn(u64) -> u64) -> Result<Vector, SqlError> {
+fn one(
+    _: &mut Invocation<'_, '_>,
+    args: &[Vector],
+    rows: usize,
+    f: fn(u64) -> u64,
+) -> Result<Vector, SqlError> {
     let [a] = args else { return Ok(Vector::null(rows)) };
     let x = a.as_uints();
     Ok(Vector::uints((0..rows).map(|row| f(x.at(row))).collect(), union_nulls(rows, &[a])))

@@ -20,8 +20,20 @@ pub static FUNCTIONS: &[Function] = &[
     Function::new("like", (2, 3), "Whether a text matches a pattern of % and _", bind_like, like),
     Function::new("greatest", (2, MANY), "The largest argument, NULL if any is NULL", bind_extreme, greatest),
     Function::new("least", (2, MANY), "The smallest argument, NULL if any is NULL", bind_extreme, least),
-    Function::new("interval", (2, MANY), "Index of the last argument that is not above the first", bind_interval, interval),
-    Function::new("strcmp", (2, 2), "-1, 0 or 1 as the first text sorts before, with or after the second", bind_strcmp, strcmp),
+    Function::new(
+        "interval",
+        (2, MANY),
+        "Index of the last argument that is not above the first",
+        bind_interval,
+        interval,
+    ),
+    Function::new(
+        "strcmp",
+        (2, 2),
+        "-1, 0 or 1 as the first text sorts before, with or after the second",
+        bind_strcmp,
+        strcmp,
+    ),
 ];
 
 /// The combined collation of the first arguments rides along as a last, constant argument.
@@ -67,7 +79,8 @@ fn like(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vect
             Pattern::new(pattern.text(row), escape, collation)
         })
     };
-    let fixed = if pattern.is_constant() && escape.is_constant() && rows > 0 { Some(build(0)?) } else { None };
+    let fixed =
+        if pattern.is_constant() && escape.is_constant() && rows > 0 { Some(build(0)?) } else { None };
     let nulls = union_nulls(rows, &[text, pattern]);
     let mut out = Vec::with_capacity(rows);
     for row in 0..rows {
@@ -94,7 +107,11 @@ fn bind_extreme(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let types: Vec<&ExprType> = call.args.iter().map(|a| &a.ty).collect();
     let mut ty = merge_types(&types, call.function.name, call.session)?;
     if ty.kind == Kind::Null {
-        ty = ExprType::text(16_383, call.session.settings.collation_connection, crate::expr::Coercibility::Coercible);
+        ty = ExprType::text(
+            16_383,
+            call.session.settings.collation_connection,
+            crate::expr::Coercibility::Coercible,
+        );
     }
     // One class for all, so that order and result are of one kind.
     for arg in &mut call.args {

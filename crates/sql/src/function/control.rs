@@ -13,12 +13,23 @@ use crate::expr::vector::{Builder, Vector, nulls_from};
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
-    Function::new("sleep", (1, 1), "Waits so many seconds; 0, or 1 if it was interrupted", bind_sleep, sleep).volatile(),
-    Function::new("any_value", (1, 1), "The argument, allowed where only grouped columns are", |call| Ok(call.ty(0)), |_, args, rows| {
-        Ok(args.first().cloned().unwrap_or_else(|| Vector::null(rows)))
-    }),
+    Function::new("sleep", (1, 1), "Waits so many seconds; 0, or 1 if it was interrupted", bind_sleep, sleep)
+        .volatile(),
+    Function::new(
+        "any_value",
+        (1, 1),
+        "The argument, allowed where only grouped columns are",
+        |call| Ok(call.ty(0)),
+        |_, args, rows| Ok(args.first().cloned().unwrap_or_else(|| Vector::null(rows))),
+    ),
     Function::new("cast as char", (2, 2), "CAST(text AS CHAR(n)): the first n characters", bind_cut, cut),
-    Function::new("cast as binary", (2, 2), "CAST(value AS BINARY(n)): exactly n bytes", bind_cut_bytes, cut_bytes),
+    Function::new(
+        "cast as binary",
+        (2, 2),
+        "CAST(value AS BINARY(n)): exactly n bytes",
+        bind_cut_bytes,
+        cut_bytes,
+    ),
     Function::new("cast as year", (1, 1), "CAST(value AS YEAR)", bind_year, year),
 ];
 
@@ -56,7 +67,9 @@ fn wait(cancel: &Cancel, duration: Duration) -> bool {
     let _registered = cancel.register(waker);
     let begun = std::time::Instant::now();
     while !cancel.is_cancelled() {
-        let Some(left) = duration.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else { return false };
+        let Some(left) = duration.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else {
+            return false;
+        };
         std::thread::park_timeout(left);
     }
     true

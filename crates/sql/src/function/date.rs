@@ -14,26 +14,99 @@ use crate::expr::vector::{Builder, Vector, nulls_from};
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
-    Function::new("date_add", (3, 3), "A date and an interval later", bind_interval, |r, a, n| add_interval(r, a, n, 1)),
-    Function::new("date_sub", (3, 3), "A date less an interval", bind_interval, |r, a, n| add_interval(r, a, n, -1)),
-    Function::new("date", (1, 1), "The date of a date and time", bind_date, |_, a, n| Ok(a.first().cloned().unwrap_or_else(|| Vector::null(n)))),
-    Function::new("timestamp", (1, 1), "As a date and time", bind_timestamp, |_, a, n| Ok(a.first().cloned().unwrap_or_else(|| Vector::null(n)))),
-    Function::new("year", (1, 1), "Year", bind_year, |_, a, n| uint_part(a, n, |d| Some(u64::from(d.year())))),
-    Function::new("month", (1, 1), "Month, 1 to 12", |c| bind_part(c, 3), |_, a, n| part(a, n, |d| Some(i64::from(d.month())))),
-    Function::new("dayofmonth", (1, 1), "Day of the month", |c| bind_part(c, 3), |_, a, n| part(a, n, |d| Some(i64::from(d.day())))).aliases(&["day"]),
-    Function::new("quarter", (1, 1), "Quarter, 1 to 4", |c| bind_part(c, 2), |_, a, n| part(a, n, |d| Some(i64::from(d.month().div_ceil(3))))),
-    Function::new("dayofweek", (1, 1), "Day of the week, 1 is Sunday", |c| bind_part(c, 2), |_, a, n| part(a, n, |d| Some(i64::from((d.weekday()? + 1) % 7 + 1)))),
-    Function::new("weekday", (1, 1), "Day of the week, 0 is Monday", |c| bind_part(c, 2), |_, a, n| part(a, n, |d| Some(i64::from(d.weekday()?)))),
-    Function::new("dayofyear", (1, 1), "Day of the year", |c| bind_part(c, 4), |_, a, n| part(a, n, |d| Some(i64::from(d.day_of_year()?)))),
-    Function::new("to_days", (1, 1), "Days since year 0", |c| bind_part(c, 8), |_, a, n| part(a, n, |d| Some(d.days_since_epoch()? + EPOCH))),
+    Function::new("date_add", (3, 3), "A date and an interval later", bind_interval, |r, a, n| {
+        add_interval(r, a, n, 1)
+    }),
+    Function::new("date_sub", (3, 3), "A date less an interval", bind_interval, |r, a, n| {
+        add_interval(r, a, n, -1)
+    }),
+    Function::new("date", (1, 1), "The date of a date and time", bind_date, |_, a, n| {
+        Ok(a.first().cloned().unwrap_or_else(|| Vector::null(n)))
+    }),
+    Function::new("timestamp", (1, 1), "As a date and time", bind_timestamp, |_, a, n| {
+        Ok(a.first().cloned().unwrap_or_else(|| Vector::null(n)))
+    }),
+    Function::new("year", (1, 1), "Year", bind_year, |_, a, n| {
+        uint_part(a, n, |d| Some(u64::from(d.year())))
+    }),
+    Function::new(
+        "month",
+        (1, 1),
+        "Month, 1 to 12",
+        |c| bind_part(c, 3),
+        |_, a, n| part(a, n, |d| Some(i64::from(d.month()))),
+    ),
+    Function::new(
+        "dayofmonth",
+        (1, 1),
+        "Day of the month",
+        |c| bind_part(c, 3),
+        |_, a, n| part(a, n, |d| Some(i64::from(d.day()))),
+    )
+    .aliases(&["day"]),
+    Function::new(
+        "quarter",
+        (1, 1),
+        "Quarter, 1 to 4",
+        |c| bind_part(c, 2),
+        |_, a, n| part(a, n, |d| Some(i64::from(d.month().div_ceil(3)))),
+    ),
+    Function::new(
+        "dayofweek",
+        (1, 1),
+        "Day of the week, 1 is Sunday",
+        |c| bind_part(c, 2),
+        |_, a, n| part(a, n, |d| Some(i64::from((d.weekday()? + 1) % 7 + 1))),
+    ),
+    Function::new(
+        "weekday",
+        (1, 1),
+        "Day of the week, 0 is Monday",
+        |c| bind_part(c, 2),
+        |_, a, n| part(a, n, |d| Some(i64::from(d.weekday()?))),
+    ),
+    Function::new(
+        "dayofyear",
+        (1, 1),
+        "Day of the year",
+        |c| bind_part(c, 4),
+        |_, a, n| part(a, n, |d| Some(i64::from(d.day_of_year()?))),
+    ),
+    Function::new(
+        "to_days",
+        (1, 1),
+        "Days since year 0",
+        |c| bind_part(c, 8),
+        |_, a, n| part(a, n, |d| Some(d.days_since_epoch()? + EPOCH)),
+    ),
     Function::new("from_days", (1, 1), "The date so many days after year 0", bind_from_days, from_days),
     Function::new("last_day", (1, 1), "Last day of the month", bind_date, last_day),
     Function::new("week", (1, 2), "Week of the year, by the mode of the second argument", bind_week, week),
-    Function::new("weekofyear", (1, 1), "Week of the year, as ISO 8601 counts", |c| bind_part(c, 3), |_, a, n| part(a, n, |d| Some(week_of(d, 3)?.1))),
-    Function::new("yearweek", (1, 2), "Year and week, by the mode of the second argument", bind_yearweek, yearweek),
+    Function::new(
+        "weekofyear",
+        (1, 1),
+        "Week of the year, as ISO 8601 counts",
+        |c| bind_part(c, 3),
+        |_, a, n| part(a, n, |d| Some(week_of(d, 3)?.1)),
+    ),
+    Function::new(
+        "yearweek",
+        (1, 2),
+        "Year and week, by the mode of the second argument",
+        bind_yearweek,
+        yearweek,
+    ),
     Function::new("datediff", (2, 2), "Days between two dates", bind_datediff, datediff),
-    Function::new("timestampdiff", (3, 3), "Whole units from one time to another", bind_timestampdiff, timestampdiff),
-    Function::new("timestampadd", (3, 3), "A date and an interval later", bind_interval, |r, a, n| add_interval(r, a, n, 1)),
+    Function::new(
+        "timestampdiff",
+        (3, 3),
+        "Whole units from one time to another",
+        bind_timestampdiff,
+        timestampdiff,
+    ),
+    Function::new("timestampadd", (3, 3), "A date and an interval later", bind_interval, |r, a, n| {
+        add_interval(r, a, n, 1)
+    }),
     Function::new("extract", (2, 2), "A part of a date or time", bind_extract, extract),
     Function::new("makedate", (2, 2), "The date of a year and a day of it", bind_makedate, makedate),
 ];
@@ -42,9 +115,26 @@ pub static FUNCTIONS: &[Function] = &[
 const EPOCH: i64 = 719_528;
 
 const UNITS: [U; 20] = [
-    U::Microsecond, U::Second, U::Minute, U::Hour, U::Day, U::Week, U::Month, U::Quarter, U::Year,
-    U::SecondMicrosecond, U::MinuteMicrosecond, U::MinuteSecond, U::HourMicrosecond, U::HourSecond,
-    U::HourMinute, U::DayMicrosecond, U::DaySecond, U::DayMinute, U::DayHour, U::YearMonth,
+    U::Microsecond,
+    U::Second,
+    U::Minute,
+    U::Hour,
+    U::Day,
+    U::Week,
+    U::Month,
+    U::Quarter,
+    U::Year,
+    U::SecondMicrosecond,
+    U::MinuteMicrosecond,
+    U::MinuteSecond,
+    U::HourMicrosecond,
+    U::HourSecond,
+    U::HourMinute,
+    U::DayMicrosecond,
+    U::DaySecond,
+    U::DayMinute,
+    U::DayHour,
+    U::YearMonth,
 ];
 
 /// The number under which a unit travels as an argument.
@@ -115,7 +205,11 @@ fn from_days(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result
                 }
                 // The first year is the zero date, as in MySQL.
                 let days = a.as_ints().at(row);
-                if days < 366 { Some(Date::ZERO) } else { Date::from_days_since_epoch(days.checked_sub(EPOCH)?) }
+                if days < 366 {
+                    Some(Date::ZERO)
+                } else {
+                    Date::from_days_since_epoch(days.checked_sub(EPOCH)?)
+                }
             })
             .collect(),
     ))
@@ -251,7 +345,8 @@ fn bind_timestampdiff(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 fn months_between(from: DateTime, to: DateTime) -> i64 {
     let (early, late, sign) = if from.packed() <= to.packed() { (from, to, 1) } else { (to, from, -1) };
     let (a, b) = (early.date(), late.date());
-    let mut months = (i64::from(b.year()) - i64::from(a.year())) * 12 + i64::from(b.month()) - i64::from(a.month());
+    let mut months =
+        (i64::from(b.year()) - i64::from(a.year())) * 12 + i64::from(b.month()) - i64::from(a.month());
     if b.day() < a.day() || (b.day() == a.day() && late.micros_of_day() < early.micros_of_day()) {
         months -= 1;
     }
@@ -509,7 +604,12 @@ fn overflow(run: &mut Invocation<'_, '_>) {
     run.warn(SqlError::datetime_function_overflow("datetime"));
 }
 
-fn add_interval(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, sign: i64) -> Result<Vector, SqlError> {
+fn add_interval(
+    run: &mut Invocation<'_, '_>,
+    args: &[Vector],
+    rows: usize,
+    sign: i64,
+) -> Result<Vector, SqlError> {
     let [date, value, unit] = args else { return Ok(Vector::null(rows)) };
     let unit = unit_of(unit.as_ints().at(0));
     let (Some(date_ty), Some(value_ty)) = (run.arg_ty(0).cloned(), run.arg_ty(1).cloned()) else {
@@ -556,11 +656,12 @@ fn add_interval(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, sign
             }
             _ => {
                 let text = date.bytes(row);
-                let Some(moment) = crate::expr::coerce::read_datetime(text, 6, "datetime", run.context) else {
+                let Some(moment) = crate::expr::coerce::read_datetime(text, 6, "datetime", run.context)
+                else {
                     out.push_null();
                     continue;
                 };
-                let timed = text.iter().any(|b| *b == b':') || span.micros % DAY != 0;
+                let timed = text.contains(&b':') || span.micros % DAY != 0;
                 match shifted(moment, span) {
                     Some(moved) if !timed => out.push_bytes(&ValueRef::Date(moved.date()).to_text()),
                     Some(moved) => {

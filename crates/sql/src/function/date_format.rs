@@ -13,19 +13,43 @@ use crate::expr::vector::Vector;
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
-    Function::new("date_format", (2, 2), "A date and time by a format of % letters", bind_date_format, date_format),
+    Function::new(
+        "date_format",
+        (2, 2),
+        "A date and time by a format of % letters",
+        bind_date_format,
+        date_format,
+    ),
     Function::new("time_format", (2, 2), "A time by a format of % letters", bind_time_format, time_format),
-    Function::new("from_unixtime", (1, 2), "The date and time of seconds since 1970 UTC, or its text by a format", bind_from_unixtime, from_unixtime)
-        .session(),
-    Function::new("dayname", (1, 1), "Name of the day", |c| bind_name(c), |r, a, n| name(r, a, n, |d| d.date().weekday().and_then(|w| DAYS.get(w as usize)).copied())),
-    Function::new("monthname", (1, 1), "Name of the month", |c| bind_name(c), |r, a, n| {
+    Function::new(
+        "from_unixtime",
+        (1, 2),
+        "The date and time of seconds since 1970 UTC, or its text by a format",
+        bind_from_unixtime,
+        from_unixtime,
+    )
+    .session(),
+    Function::new("dayname", (1, 1), "Name of the day", bind_name, |r, a, n| {
+        name(r, a, n, |d| d.date().weekday().and_then(|w| DAYS.get(w as usize)).copied())
+    }),
+    Function::new("monthname", (1, 1), "Name of the month", bind_name, |r, a, n| {
         name(r, a, n, |d| d.date().month().checked_sub(1).and_then(|m| MONTHS.get(m as usize)).copied())
     }),
 ];
 
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -59,7 +83,8 @@ fn name(
 
 /// The longest text of a format: each letter at its widest.
 fn format_length(call: &Call<'_>, at: usize) -> u32 {
-    let Some(crate::expr::BoundExpr { node: crate::expr::Node::Literal(vector), .. }) = call.args.get(at) else {
+    let Some(crate::expr::BoundExpr { node: crate::expr::Node::Literal(vector), .. }) = call.args.get(at)
+    else {
         return call.ty(at).length.saturating_mul(10);
     };
     let mut length = 0;
@@ -71,7 +96,10 @@ fn format_length(call: &Call<'_>, at: usize) -> u32 {
                 Some(b'D' | b'Y' | b'x' | b'X') => 4,
                 Some(b'a' | b'b') => 32,
                 Some(b'j') => 3,
-                Some(b'u' | b'U' | b'v' | b'V' | b'y' | b'm' | b'd' | b'h' | b'i' | b'I' | b'l' | b'p' | b'S' | b's' | b'c' | b'e') => 2,
+                Some(
+                    b'u' | b'U' | b'v' | b'V' | b'y' | b'm' | b'd' | b'h' | b'i' | b'I' | b'l' | b'p' | b'S'
+                    | b's' | b'c' | b'e',
+                ) => 2,
                 Some(b'k' | b'H') => 7,
                 Some(b'r') => 11,
                 Some(b'T') => 8,
@@ -148,7 +176,9 @@ fn write(moment: DateTime, hours: u32, format: &[u8], out: &mut Vec<u8>) -> bool
                 put(out, format!("{day}{suffix}"));
             }
             b'M' | b'b' => {
-                let Some(name) = date.month().checked_sub(1).and_then(|m| MONTHS.get(m as usize)) else { return false };
+                let Some(name) = date.month().checked_sub(1).and_then(|m| MONTHS.get(m as usize)) else {
+                    return false;
+                };
                 let shown = if *letter == b'b' { name.get(..3).unwrap_or(name) } else { name };
                 out.extend_from_slice(shown.as_bytes());
             }
@@ -176,7 +206,9 @@ fn write(moment: DateTime, hours: u32, format: &[u8], out: &mut Vec<u8>) -> bool
                 put(out, format!("{week:02}"));
             }
             b'X' | b'x' => {
-                let Some((year, _)) = week_of(date, if *letter == b'X' { 2 } else { 3 }) else { return false };
+                let Some((year, _)) = week_of(date, if *letter == b'X' { 2 } else { 3 }) else {
+                    return false;
+                };
                 put(out, format!("{year:04}"));
             }
             other => out.push(*other),
@@ -211,7 +243,8 @@ fn time_format(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
             out.buffer.push(b'-');
         }
         let moment =
-            DateTime::new(rustydb_value::Date::ZERO, 0, time.minute(), time.second(), time.micro(), 6).unwrap_or(DateTime::ZERO);
+            DateTime::new(rustydb_value::Date::ZERO, 0, time.minute(), time.second(), time.micro(), 6)
+                .unwrap_or(DateTime::ZERO);
         if write(moment, time.hour(), format.bytes(row), &mut out.buffer) {
             out.end_row();
         } else {
@@ -249,7 +282,8 @@ fn from_unixtime(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> 
             return None;
         }
         let micros = value.round(6).ok()?.to_le_bytes();
-        let micros = arrow_buffer::i256::from_le_bytes(micros).to_i128().and_then(|m| i64::try_from(m).ok())?;
+        let micros =
+            arrow_buffer::i256::from_le_bytes(micros).to_i128().and_then(|m| i64::try_from(m).ok())?;
         // The last second that MySQL gives: 3001-01-18 23:59:59 UTC.
         if micros >= 32_536_771_200_000_000 {
             return None;
@@ -260,7 +294,9 @@ fn from_unixtime(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> 
         let mut out = StringWriter::new(run.ty, rows, usize::MAX);
         for row in 0..rows {
             match moment_at(row) {
-                Some(moment) if write(moment, moment.hour(), format.bytes(row), &mut out.buffer) => out.end_row(),
+                Some(moment) if write(moment, moment.hour(), format.bytes(row), &mut out.buffer) => {
+                    out.end_row()
+                }
                 _ => out.push_null(),
             }
         }

@@ -17,16 +17,31 @@ use crate::expr::vector::{Vector, union_nulls};
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
-    Function::new("md5", (1, 1), "MD5 digest, 32 hexadecimal digits", |c| bind_digest(c, 32), |r, a, n| {
-        digest(r, a, n, |bytes| Some(md5::Md5::digest(bytes).to_vec()))
-    }),
-    Function::new("sha1", (1, 1), "SHA-1 digest, 40 hexadecimal digits", |c| bind_digest(c, 40), |r, a, n| {
-        digest(r, a, n, |bytes| Some(sha1::Sha1::digest(bytes).to_vec()))
-    })
+    Function::new(
+        "md5",
+        (1, 1),
+        "MD5 digest, 32 hexadecimal digits",
+        |c| bind_digest(c, 32),
+        |r, a, n| digest(r, a, n, |bytes| Some(md5::Md5::digest(bytes).to_vec())),
+    ),
+    Function::new(
+        "sha1",
+        (1, 1),
+        "SHA-1 digest, 40 hexadecimal digits",
+        |c| bind_digest(c, 40),
+        |r, a, n| digest(r, a, n, |bytes| Some(sha1::Sha1::digest(bytes).to_vec())),
+    )
     .aliases(&["sha"]),
-    Function::new("sha2", (2, 2), "SHA-2 digest of 224, 256, 384 or 512 bits, in hexadecimal", bind_sha2, sha2_digest),
+    Function::new(
+        "sha2",
+        (2, 2),
+        "SHA-2 digest of 224, 256, 384 or 512 bits, in hexadecimal",
+        bind_sha2,
+        sha2_digest,
+    ),
     Function::new("crc32", (1, 1), "Cyclic redundancy checksum", bind_crc32, crc32),
-    Function::new("uuid", (0, 0), "A new universally unique identifier (version 1)", bind_uuid, uuid).volatile(),
+    Function::new("uuid", (0, 0), "A new universally unique identifier (version 1)", bind_uuid, uuid)
+        .volatile(),
 ];
 
 fn bind_digest(call: &mut Call<'_>, length: u32) -> Result<ExprType, SqlError> {
@@ -92,7 +107,11 @@ fn sha2_digest(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
             384 => sha2::Sha384::digest(bytes).to_vec(),
             512 => sha2::Sha512::digest(bytes).to_vec(),
             _ => {
-                run.warn(SqlError::new(1583, b"42000", "Incorrect parameters in the call to native function 'sha2'"));
+                run.warn(SqlError::new(
+                    1583,
+                    b"42000",
+                    "Incorrect parameters in the call to native function 'sha2'",
+                ));
                 out.push_null();
                 continue;
             }

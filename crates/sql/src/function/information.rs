@@ -16,44 +16,90 @@ pub static FUNCTIONS: &[Function] = &[
         constant(r, version.as_ref(), n)
     })
     .session(),
-    Function::new("database", (0, 0), "The default database", |_| Ok(system(64)), |r, _, n| {
-        let database = r.context.session.database.clone();
-        constant(r, database.as_deref().map_or(ValueRef::Null, ValueRef::Text), n)
-    })
+    Function::new(
+        "database",
+        (0, 0),
+        "The default database",
+        |_| Ok(system(64)),
+        |r, _, n| {
+            let database = r.context.session.database.clone();
+            constant(r, database.as_deref().map_or(ValueRef::Null, ValueRef::Text), n)
+        },
+    )
     .aliases(&["schema"])
     .session(),
-    Function::new("user", (0, 0), "Name and host as the client gave them", |_| Ok(system(288)), |r, _, n| {
-        let text = format!("{}@{}", r.context.session.user, r.context.session.host);
-        constant(r, ValueRef::Text(&text), n)
-    })
+    Function::new(
+        "user",
+        (0, 0),
+        "Name and host as the client gave them",
+        |_| Ok(system(288)),
+        |r, _, n| {
+            let text = format!("{}@{}", r.context.session.user, r.context.session.host);
+            constant(r, ValueRef::Text(&text), n)
+        },
+    )
     .aliases(&["session_user", "system_user"])
     .session(),
-    Function::new("current_user", (0, 0), "The account that the client was matched with", |_| Ok(system(288)), |r, _, n| {
-        let (user, host) = &r.context.session.account;
-        let text = format!("{user}@{host}");
-        constant(r, ValueRef::Text(&text), n)
-    })
+    Function::new(
+        "current_user",
+        (0, 0),
+        "The account that the client was matched with",
+        |_| Ok(system(288)),
+        |r, _, n| {
+            let (user, host) = &r.context.session.account;
+            let text = format!("{user}@{host}");
+            constant(r, ValueRef::Text(&text), n)
+        },
+    )
     .session(),
-    Function::new("current_role", (0, 0), "The active roles; there are none", |_| Ok(system(288)), |r, _, n| {
-        constant(r, ValueRef::Text("NONE"), n)
-    })
+    Function::new(
+        "current_role",
+        (0, 0),
+        "The active roles; there are none",
+        |_| Ok(system(288)),
+        |r, _, n| constant(r, ValueRef::Text("NONE"), n),
+    )
     .session(),
-    Function::new("connection_id", (0, 0), "Number of the connection", |_| Ok(ExprType::uint(21).not_null()), |r, _, n| {
-        let id = r.context.session.connection_id;
-        constant(r, ValueRef::UInt(id), n)
-    })
+    Function::new(
+        "connection_id",
+        (0, 0),
+        "Number of the connection",
+        |_| Ok(ExprType::uint(21).not_null()),
+        |r, _, n| {
+            let id = r.context.session.connection_id;
+            constant(r, ValueRef::UInt(id), n)
+        },
+    )
     .session(),
-    Function::new("last_insert_id", (0, 1), "First value that AUTO_INCREMENT gave the last INSERT", bind_last_insert_id, last_insert_id)
-        .session(),
-    Function::new("row_count", (0, 0), "Rows that the last statement changed", |_| Ok(ExprType::int(21).not_null()), |r, _, n| {
-        let count = r.context.session.row_count;
-        constant(r, ValueRef::Int(count), n)
-    })
+    Function::new(
+        "last_insert_id",
+        (0, 1),
+        "First value that AUTO_INCREMENT gave the last INSERT",
+        bind_last_insert_id,
+        last_insert_id,
+    )
     .session(),
-    Function::new("found_rows", (0, 0), "Rows that the last SELECT found", |_| Ok(ExprType::int(21).not_null()), |r, _, n| {
-        let count = i64::try_from(r.context.session.found_rows).unwrap_or(i64::MAX);
-        constant(r, ValueRef::Int(count), n)
-    })
+    Function::new(
+        "row_count",
+        (0, 0),
+        "Rows that the last statement changed",
+        |_| Ok(ExprType::int(21).not_null()),
+        |r, _, n| {
+            let count = r.context.session.row_count;
+            constant(r, ValueRef::Int(count), n)
+        },
+    )
+    .session(),
+    Function::new(
+        "found_rows",
+        (0, 0),
+        "Rows that the last SELECT found",
+        |_| Ok(ExprType::int(21).not_null()),
+        |r, _, n| {
+            let count = i64::try_from(r.context.session.found_rows).unwrap_or(i64::MAX);
+            constant(r, ValueRef::Int(count), n)
+        },
+    )
     .session(),
     Function::new("collation", (1, 1), "Name of a text's collation", bind_collation, |_, a, n| {
         Ok(a.get(1).cloned().unwrap_or_else(|| Vector::null(n)))

@@ -8,14 +8,26 @@ use crate::expr::vector::{Vector, union_nulls};
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
-    Function::new("not", (1, 1), "1 if the argument is 0, 0 if it is not, NULL if it is NULL", bind_truth, not),
+    Function::new(
+        "not",
+        (1, 1),
+        "1 if the argument is 0, 0 if it is not, NULL if it is NULL",
+        bind_truth,
+        not,
+    ),
     Function::new("xor", (2, 2), "1 if exactly one argument is true", bind_truth, xor).infix(),
     Function::new("isnull", (1, 1), "1 if the argument is NULL, else 0", bind_test, is_null),
     Function::new("is not null", (1, 1), "1 if the argument is not NULL, else 0", bind_test, is_not_null),
     Function::new("is true", (1, 1), "1 if the argument is neither 0 nor NULL, else 0", bind_is, is_true),
     Function::new("is not true", (1, 1), "1 if the argument is 0 or NULL, else 0", bind_is, is_not_true),
     Function::new("is false", (1, 1), "1 if the argument is 0, else 0", bind_is, is_false),
-    Function::new("is not false", (1, 1), "1 if the argument is not 0 or is NULL, else 0", bind_is, is_not_false),
+    Function::new(
+        "is not false",
+        (1, 1),
+        "1 if the argument is not 0 or is NULL, else 0",
+        bind_is,
+        is_not_false,
+    ),
 ];
 
 fn bind_truth(call: &mut Call<'_>) -> Result<ExprType, SqlError> {

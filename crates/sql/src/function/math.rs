@@ -11,26 +11,59 @@ use crate::expr::vector::{Vector, nulls_from, union_nulls};
 pub static FUNCTIONS: &[Function] = &[
     Function::new("abs", (1, 1), "The amount without its sign", bind_abs, abs),
     Function::new("sign", (1, 1), "-1, 0 or 1", bind_sign, sign),
-    Function::new("sqrt", (1, 1), "Square root, NULL of a negative number", bind_doubles, |_, a, n| one(a, n, |x| valid(x >= 0.0, x.sqrt()))),
-    Function::new("exp", (1, 1), "e to the power of the argument", bind_doubles, |r, a, n| ranged(r, a, n, f64::exp)),
-    Function::new("ln", (1, 1), "Natural logarithm, NULL if not above 0", bind_doubles, |r, a, n| logarithm(r, a, n, f64::ln)),
-    Function::new("log2", (1, 1), "Logarithm to base 2", bind_doubles, |r, a, n| logarithm(r, a, n, f64::log2)),
-    Function::new("log10", (1, 1), "Logarithm to base 10", bind_doubles, |r, a, n| logarithm(r, a, n, f64::log10)),
-    Function::new("log", (1, 2), "Natural logarithm, or the logarithm of the second to the base of the first", bind_doubles, log),
-    Function::new("pow", (2, 2), "The first to the power of the second", bind_doubles, pow).aliases(&["power"]),
+    Function::new("sqrt", (1, 1), "Square root, NULL of a negative number", bind_doubles, |_, a, n| {
+        one(a, n, |x| valid(x >= 0.0, x.sqrt()))
+    }),
+    Function::new("exp", (1, 1), "e to the power of the argument", bind_doubles, |r, a, n| {
+        ranged(r, a, n, f64::exp)
+    }),
+    Function::new("ln", (1, 1), "Natural logarithm, NULL if not above 0", bind_doubles, |r, a, n| {
+        logarithm(r, a, n, f64::ln)
+    }),
+    Function::new("log2", (1, 1), "Logarithm to base 2", bind_doubles, |r, a, n| {
+        logarithm(r, a, n, f64::log2)
+    }),
+    Function::new("log10", (1, 1), "Logarithm to base 10", bind_doubles, |r, a, n| {
+        logarithm(r, a, n, f64::log10)
+    }),
+    Function::new(
+        "log",
+        (1, 2),
+        "Natural logarithm, or the logarithm of the second to the base of the first",
+        bind_doubles,
+        log,
+    ),
+    Function::new("pow", (2, 2), "The first to the power of the second", bind_doubles, pow)
+        .aliases(&["power"]),
     Function::new("sin", (1, 1), "Sine", bind_doubles, |r, a, n| ranged(r, a, n, f64::sin)),
     Function::new("cos", (1, 1), "Cosine", bind_doubles, |r, a, n| ranged(r, a, n, f64::cos)),
     Function::new("tan", (1, 1), "Tangent", bind_doubles, |r, a, n| ranged(r, a, n, f64::tan)),
     Function::new("cot", (1, 1), "Cotangent", bind_doubles, |r, a, n| ranged(r, a, n, |x| 1.0 / x.tan())),
-    Function::new("asin", (1, 1), "Arc sine, NULL outside of -1 to 1", bind_doubles, |_, a, n| one(a, n, |x| valid(x.abs() <= 1.0, x.asin()))),
-    Function::new("acos", (1, 1), "Arc cosine, NULL outside of -1 to 1", bind_doubles, |_, a, n| one(a, n, |x| valid(x.abs() <= 1.0, x.acos()))),
-    Function::new("atan", (1, 2), "Arc tangent of one number or of a quotient", bind_doubles, atan).aliases(&["atan2"]),
-    Function::new("degrees", (1, 1), "Radians as degrees", bind_angle, |r, a, n| ranged(r, a, n, f64::to_degrees)),
-    Function::new("radians", (1, 1), "Degrees as radians", bind_angle, |r, a, n| ranged(r, a, n, f64::to_radians)),
+    Function::new("asin", (1, 1), "Arc sine, NULL outside of -1 to 1", bind_doubles, |_, a, n| {
+        one(a, n, |x| valid(x.abs() <= 1.0, x.asin()))
+    }),
+    Function::new("acos", (1, 1), "Arc cosine, NULL outside of -1 to 1", bind_doubles, |_, a, n| {
+        one(a, n, |x| valid(x.abs() <= 1.0, x.acos()))
+    }),
+    Function::new("atan", (1, 2), "Arc tangent of one number or of a quotient", bind_doubles, atan)
+        .aliases(&["atan2"]),
+    Function::new("degrees", (1, 1), "Radians as degrees", bind_angle, |r, a, n| {
+        ranged(r, a, n, f64::to_degrees)
+    }),
+    Function::new("radians", (1, 1), "Degrees as radians", bind_angle, |r, a, n| {
+        ranged(r, a, n, f64::to_radians)
+    }),
     Function::new("pi", (0, 0), "The ratio of a circle to its diameter", bind_pi, |_, _, rows| {
         Ok(Vector::doubles(vec![std::f64::consts::PI; rows], None))
     }),
-    Function::new("rand", (0, 1), "A random number from 0 up to 1; with a seed, a repeatable sequence", bind_rand, rand).volatile(),
+    Function::new(
+        "rand",
+        (0, 1),
+        "A random number from 0 up to 1; with a seed, a repeatable sequence",
+        bind_rand,
+        rand,
+    )
+    .volatile(),
     Function::new("conv", (3, 3), "A number's digits in another base", bind_conv, conv),
     Function::new("bin", (1, 1), "Binary digits", bind_base, |r, a, n| base(r, a, n, 2)),
     Function::new("oct", (1, 1), "Octal digits", bind_base, |r, a, n| base(r, a, n, 8)),
@@ -69,7 +102,12 @@ fn one(args: &[Vector], rows: usize, f: impl Fn(f64) -> Option<f64>) -> Result<V
 }
 
 /// A function whose result must be finite, else error 1690.
-fn ranged(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, f: fn(f64) -> f64) -> Result<Vector, SqlError> {
+fn ranged(
+    run: &mut Invocation<'_, '_>,
+    args: &[Vector],
+    rows: usize,
+    f: fn(f64) -> f64,
+) -> Result<Vector, SqlError> {
     let [a] = args else { return Ok(Vector::null(rows)) };
     let x = a.as_doubles();
     let mut out = Vec::with_capacity(rows);
@@ -87,7 +125,12 @@ fn invalid_logarithm(run: &mut Invocation<'_, '_>) {
     run.warn(SqlError::new(3020, b"2201E", "Invalid argument for logarithm"));
 }
 
-fn logarithm(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, f: fn(f64) -> f64) -> Result<Vector, SqlError> {
+fn logarithm(
+    run: &mut Invocation<'_, '_>,
+    args: &[Vector],
+    rows: usize,
+    f: fn(f64) -> f64,
+) -> Result<Vector, SqlError> {
     if let [a] = args {
         for row in 0..rows {
             if !a.is_null(row) && a.as_doubles().at(row) <= 0.0 {
@@ -313,7 +356,9 @@ fn conv(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Ve
         let base = f.unsigned_abs();
         let mut value = 0u64;
         for byte in digits {
-            let Some(digit) = char::from(*byte).to_digit(36).map(u64::from).filter(|d| *d < base) else { break };
+            let Some(digit) = char::from(*byte).to_digit(36).map(u64::from).filter(|d| *d < base) else {
+                break;
+            };
             value = match value.checked_mul(base).and_then(|v| v.checked_add(digit)) {
                 Some(v) => v,
                 None => {

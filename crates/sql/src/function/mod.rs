@@ -76,7 +76,17 @@ impl Function {
         bind: fn(&mut Call<'_>) -> Result<ExprType, SqlError>,
         kernel: Kernel,
     ) -> Function {
-        Function { name, aliases: &[], arguments, doc, infix: false, volatile: false, session: false, bind, kernel }
+        Function {
+            name,
+            aliases: &[],
+            arguments,
+            doc,
+            infix: false,
+            volatile: false,
+            session: false,
+            bind,
+            kernel,
+        }
     }
     /// With other names.
     #[must_use]
@@ -190,7 +200,11 @@ impl Call<'_> {
         match &arg.node {
             Node::Literal(vector) if arg.ty.class().is_string() && !vector.is_null(0) => {
                 let text = String::from_utf8_lossy(vector.bytes(0)).into_owned();
-                if text.bytes().any(|b| b.is_ascii_digit()) { crate::expr::literal::written_fraction(&text) } else { 6 }
+                if text.bytes().any(|b| b.is_ascii_digit()) {
+                    crate::expr::literal::written_fraction(&text)
+                } else {
+                    6
+                }
             }
             _ => arg.ty.fsp(),
         }

@@ -20,7 +20,8 @@ pub static FUNCTIONS: &[Function] = &[
     Function::new("+", (2, 2), "Sum", bind_add, add).infix(),
     Function::new("-", (2, 2), "Difference", bind_subtract, subtract).infix(),
     Function::new("*", (2, 2), "Product", bind_multiply, multiply).infix(),
-    Function::new("/", (2, 2), "Quotient, with four more digits after the point", bind_divide, divide).infix(),
+    Function::new("/", (2, 2), "Quotient, with four more digits after the point", bind_divide, divide)
+        .infix(),
     Function::new("div", (2, 2), "Integer part of the quotient", bind_div, div).infix(),
     Function::new("%", (2, 2), "Remainder, with the sign of the dividend", bind_mod, modulo)
         .infix()
@@ -171,7 +172,10 @@ fn bind_negate(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     Ok(result(
         call,
         match class {
-            Class::Double => ExprType { decimals: if a.kind == Kind::Double { a.decimals } else { NOT_FIXED }, ..ExprType::double() },
+            Class::Double => ExprType {
+                decimals: if a.kind == Kind::Double { a.decimals } else { NOT_FIXED },
+                ..ExprType::double()
+            },
             Class::Decimal => ExprType::decimal(int + u32::from(scale), scale, false),
             _ => ExprType::int(int + 1),
         },
@@ -494,7 +498,9 @@ fn negate(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<
             for row in 0..rows {
                 match i64::try_from(-x(row)) {
                     Ok(v) => out.push(v),
-                    Err(_) if nulls.as_ref().is_none_or(|n| n.is_valid(row)) => return Err(run.out_of_range()),
+                    Err(_) if nulls.as_ref().is_none_or(|n| n.is_valid(row)) => {
+                        return Err(run.out_of_range());
+                    }
                     Err(_) => out.push(0),
                 }
             }

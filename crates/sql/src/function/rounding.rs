@@ -10,10 +10,27 @@ use crate::expr::vector::{Builder, Vector, union_nulls};
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
-    Function::new("round", (1, 2), "Rounded half away from zero (doubles: half to even)", |c| bind_round(c, true), |r, a, n| round(r, a, n, true)),
-    Function::new("truncate", (2, 2), "Cut towards zero", |c| bind_round(c, false), |r, a, n| round(r, a, n, false)),
-    Function::new("ceiling", (1, 1), "The smallest integer not below", bind_whole, |r, a, n| whole(r, a, n, true)).aliases(&["ceil"]),
-    Function::new("floor", (1, 1), "The largest integer not above", bind_whole, |r, a, n| whole(r, a, n, false)),
+    Function::new(
+        "round",
+        (1, 2),
+        "Rounded half away from zero (doubles: half to even)",
+        |c| bind_round(c, true),
+        |r, a, n| round(r, a, n, true),
+    ),
+    Function::new(
+        "truncate",
+        (2, 2),
+        "Cut towards zero",
+        |c| bind_round(c, false),
+        |r, a, n| round(r, a, n, false),
+    ),
+    Function::new("ceiling", (1, 1), "The smallest integer not below", bind_whole, |r, a, n| {
+        whole(r, a, n, true)
+    })
+    .aliases(&["ceil"]),
+    Function::new("floor", (1, 1), "The largest integer not above", bind_whole, |r, a, n| {
+        whole(r, a, n, false)
+    }),
 ];
 
 fn bind_round(call: &mut Call<'_>, rounds: bool) -> Result<ExprType, SqlError> {
@@ -65,13 +82,20 @@ fn round_integer(value: i128, digits: i64, rounds: bool) -> i128 {
     if digits >= 0 {
         return value;
     }
-    let Some(power) = 10i128.checked_pow(u32::try_from(digits.unsigned_abs()).unwrap_or(u32::MAX)) else { return 0 };
+    let Some(power) = 10i128.checked_pow(u32::try_from(digits.unsigned_abs()).unwrap_or(u32::MAX)) else {
+        return 0;
+    };
     let cut = value / power * power;
     let rest = (value - cut).abs();
     if rounds && rest * 2 >= power { cut + if value < 0 { -power } else { power } } else { cut }
 }
 
-fn round(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, rounds: bool) -> Result<Vector, SqlError> {
+fn round(
+    run: &mut Invocation<'_, '_>,
+    args: &[Vector],
+    rows: usize,
+    rounds: bool,
+) -> Result<Vector, SqlError> {
     let Some(a) = args.first() else { return Ok(Vector::null(rows)) };
     let digits = args.get(1);
     let digits_at = |row: usize| digits.map_or(0, |d| d.as_ints().at(row));
@@ -114,8 +138,11 @@ fn round(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, rounds: boo
                     out.push_null();
                     continue;
                 }
-                let value =
-                    if class == Class::UInt { i128::from(a.as_uints().at(row)) } else { i128::from(a.as_ints().at(row)) };
+                let value = if class == Class::UInt {
+                    i128::from(a.as_uints().at(row))
+                } else {
+                    i128::from(a.as_ints().at(row))
+                };
                 let rounded = round_integer(value, digits_at(row), rounds);
                 if class == Class::UInt {
                     out.push(ValueRef::UInt(u64::try_from(rounded).map_err(|_| run.out_of_range())?));
@@ -165,7 +192,8 @@ fn whole(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, up: bool) -
                     continue;
                 }
                 let value: Decimal = decimal_at(a, row, &ty);
-                let value = if up { value.ceiling() } else { value.floor() }.map_err(|_| run.out_of_range())?;
+                let value =
+                    if up { value.ceiling() } else { value.floor() }.map_err(|_| run.out_of_range())?;
                 match run.ty.class() {
                     Class::Int => out.push(ValueRef::Int(value.to_i64().map_err(|_| run.out_of_range())?)),
                     Class::UInt => out.push(ValueRef::UInt(value.to_u64().map_err(|_| run.out_of_range())?)),

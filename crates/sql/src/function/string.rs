@@ -13,22 +13,54 @@ use rustydb_value::Collation;
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
     Function::new("length", (1, 1), "Length in bytes", bind_length, length).aliases(&["octet_length"]),
-    Function::new("bit_length", (1, 1), "Length in bits", bind_length, |r, a, n| lengths(r, a, n, |b, _| b.len() * 8)),
-    Function::new("char_length", (1, 1), "Length in characters", bind_length, char_length).aliases(&["character_length"]),
-    Function::new("concat", (1, MANY), "The arguments one after the other; NULL if any is NULL", bind_concat, concat),
-    Function::new("concat_ws", (2, MANY), "The arguments with the first one between them; NULLs are left out", bind_concat_ws, concat_ws),
-    Function::new("substring", (2, 3), "Part from a position (from 1, or from the end) and a length", bind_substring, substring).aliases(&["substr", "mid"]),
+    Function::new("bit_length", (1, 1), "Length in bits", bind_length, |r, a, n| {
+        lengths(r, a, n, |b, _| b.len() * 8)
+    }),
+    Function::new("char_length", (1, 1), "Length in characters", bind_length, char_length)
+        .aliases(&["character_length"]),
+    Function::new(
+        "concat",
+        (1, MANY),
+        "The arguments one after the other; NULL if any is NULL",
+        bind_concat,
+        concat,
+    ),
+    Function::new(
+        "concat_ws",
+        (2, MANY),
+        "The arguments with the first one between them; NULLs are left out",
+        bind_concat_ws,
+        concat_ws,
+    ),
+    Function::new(
+        "substring",
+        (2, 3),
+        "Part from a position (from 1, or from the end) and a length",
+        bind_substring,
+        substring,
+    )
+    .aliases(&["substr", "mid"]),
     Function::new("left", (2, 2), "The first characters", bind_part, |r, a, n| part(r, a, n, true)),
     Function::new("right", (2, 2), "The last characters", bind_part, |r, a, n| part(r, a, n, false)),
-    Function::new("upper", (1, 1), "In capital letters", bind_same, |r, a, n| map(r, a, n, |s, b| upper(s, b))).aliases(&["ucase"]),
-    Function::new("lower", (1, 1), "In small letters", bind_same, |r, a, n| map(r, a, n, |s, b| lower(s, b))).aliases(&["lcase"]),
-    Function::new("reverse", (1, 1), "The characters backwards", bind_same, |r, a, n| map(r, a, n, |s, b| reverse(s, b))),
-    Function::new("trim", (1, 2), "Without spaces (or another text) at both ends", bind_trim, |r, a, n| trim(r, a, n, true, true)),
-    Function::new("ltrim", (1, 2), "Without spaces at the beginning", bind_trim, |r, a, n| trim(r, a, n, true, false)),
-    Function::new("rtrim", (1, 2), "Without spaces at the end", bind_trim, |r, a, n| trim(r, a, n, false, true)),
+    Function::new("upper", (1, 1), "In capital letters", bind_same, |r, a, n| map(r, a, n, upper))
+        .aliases(&["ucase"]),
+    Function::new("lower", (1, 1), "In small letters", bind_same, |r, a, n| map(r, a, n, lower))
+        .aliases(&["lcase"]),
+    Function::new("reverse", (1, 1), "The characters backwards", bind_same, |r, a, n| map(r, a, n, reverse)),
+    Function::new("trim", (1, 2), "Without spaces (or another text) at both ends", bind_trim, |r, a, n| {
+        trim(r, a, n, true, true)
+    }),
+    Function::new("ltrim", (1, 2), "Without spaces at the beginning", bind_trim, |r, a, n| {
+        trim(r, a, n, true, false)
+    }),
+    Function::new("rtrim", (1, 2), "Without spaces at the end", bind_trim, |r, a, n| {
+        trim(r, a, n, false, true)
+    }),
     Function::new("repeat", (2, 2), "The text so many times", bind_repeat, repeat),
     Function::new("space", (1, 1), "So many spaces", bind_space, space),
-    Function::new("lpad", (3, 3), "Filled at the beginning to a length", bind_pad, |r, a, n| pad(r, a, n, true)),
+    Function::new("lpad", (3, 3), "Filled at the beginning to a length", bind_pad, |r, a, n| {
+        pad(r, a, n, true)
+    }),
     Function::new("rpad", (3, 3), "Filled at the end to a length", bind_pad, |r, a, n| pad(r, a, n, false)),
     Function::new("hex", (1, 1), "Hexadecimal digits of a number or of the bytes of a text", bind_hex, hex),
     Function::new("unhex", (1, 1), "The bytes of hexadecimal digits", bind_unhex, unhex),
@@ -48,7 +80,8 @@ pub fn packet_limit(run: &Invocation<'_, '_>) -> usize {
 
 fn too_long(run: &mut Invocation<'_, '_>) {
     let limit = packet_limit(run);
-    let name = if let crate::expr::Node::Call { function, .. } = &run.expr.node { function.name } else { "concat" };
+    let name =
+        if let crate::expr::Node::Call { function, .. } = &run.expr.node { function.name } else { "concat" };
     run.warn(SqlError::new(
         1301,
         b"HY000",
@@ -164,7 +197,8 @@ fn slice_chars(bytes: &[u8], text: bool, from: usize, count: usize) -> &[u8] {
         let start = from.min(bytes.len());
         return bytes.get(start..start.saturating_add(count).min(bytes.len())).unwrap_or(&[]);
     }
-    let mut starts = bytes.iter().enumerate().filter(|(_, b)| **b & 0xc0 != 0x80).map(|(at, _)| at).skip(from);
+    let mut starts =
+        bytes.iter().enumerate().filter(|(_, b)| **b & 0xc0 != 0x80).map(|(at, _)| at).skip(from);
     let Some(start) = starts.next() else { return &[] };
     if count == 0 {
         return &[];
@@ -332,7 +366,13 @@ fn bind_trim(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     Ok(typed(call.ty(0).length, collation, coercibility, call.nullable()))
 }
 
-fn trim(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, front: bool, back: bool) -> Result<Vector, SqlError> {
+fn trim(
+    run: &mut Invocation<'_, '_>,
+    args: &[Vector],
+    rows: usize,
+    front: bool,
+    back: bool,
+) -> Result<Vector, SqlError> {
     let Some(source) = args.first() else { return Ok(Vector::null(rows)) };
     let remove = args.get(1);
     let mut out = StringWriter::new(run.ty, rows, usize::MAX);
@@ -596,7 +636,7 @@ fn char_bytes(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Res
 fn bind_quote(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.to_string(0);
     let length = call.ty(0).length.saturating_mul(2).saturating_add(2);
-    Ok(text_result(call, 0, length)?)
+    text_result(call, 0, length)
 }
 
 fn quote(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {

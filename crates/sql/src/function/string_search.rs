@@ -14,12 +14,43 @@ use crate::expr::{BoundExpr, Class};
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
-    Function::new("locate", (2, 3), "Position of the first text in the second, from 1; 0 if it is not there", |c| bind_locate(c, 0), |r, a, n| locate(r, a, n, 0)).aliases(&["position"]),
-    Function::new("instr", (2, 2), "Position of the second text in the first, from 1; 0 if it is not there", |c| bind_locate(c, 1), |r, a, n| locate(r, a, n, 1)),
+    Function::new(
+        "locate",
+        (2, 3),
+        "Position of the first text in the second, from 1; 0 if it is not there",
+        |c| bind_locate(c, 0),
+        |r, a, n| locate(r, a, n, 0),
+    )
+    .aliases(&["position"]),
+    Function::new(
+        "instr",
+        (2, 2),
+        "Position of the second text in the first, from 1; 0 if it is not there",
+        |c| bind_locate(c, 1),
+        |r, a, n| locate(r, a, n, 1),
+    ),
     Function::new("replace", (3, 3), "With every occurrence of a text replaced", bind_replace, replace),
-    Function::new("find_in_set", (2, 2), "Position of a text in a list separated by commas", bind_find_in_set, find_in_set),
-    Function::new("field", (2, MANY), "Position of the first argument among the others", bind_positions, field),
-    Function::new("substring_index", (3, 3), "What stands before the n-th separator (from the end, if negative)", bind_substring_index, substring_index),
+    Function::new(
+        "find_in_set",
+        (2, 2),
+        "Position of a text in a list separated by commas",
+        bind_find_in_set,
+        find_in_set,
+    ),
+    Function::new(
+        "field",
+        (2, MANY),
+        "Position of the first argument among the others",
+        bind_positions,
+        field,
+    ),
+    Function::new(
+        "substring_index",
+        (3, 3),
+        "What stands before the n-th separator (from the end, if negative)",
+        bind_substring_index,
+        substring_index,
+    ),
 ];
 
 fn push_collation(call: &mut Call<'_>, collation: Collation) {
@@ -62,7 +93,12 @@ fn find(text: &str, needle: &str, from: usize, collation: Collation) -> Option<u
         .map(|at| at + from)
 }
 
-fn locate(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, hay_at: usize) -> Result<Vector, SqlError> {
+fn locate(
+    _: &mut Invocation<'_, '_>,
+    args: &[Vector],
+    rows: usize,
+    hay_at: usize,
+) -> Result<Vector, SqlError> {
     let (Some(first), Some(second)) = (args.first(), args.get(1)) else { return Ok(Vector::null(rows)) };
     let start = if args.len() == 4 { args.get(2) } else { None };
     let (hay, needle) = if hay_at == 0 { (second, first) } else { (first, second) };

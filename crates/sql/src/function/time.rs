@@ -15,17 +15,30 @@ pub static FUNCTIONS: &[Function] = &[
         .aliases(&["current_timestamp", "localtime", "localtimestamp"])
         .session(),
     Function::new("sysdate", (0, 1), "Date and time of this moment", bind_now, sysdate).volatile().session(),
-    Function::new("utc_timestamp", (0, 1), "Date and time of the statement in UTC", bind_now, utc_timestamp).session(),
-    Function::new("curdate", (0, 0), "Date of the statement", |_| Ok(ExprType::date().not_null()), |r, _, n| {
-        let today = r.context.session.now().date();
-        Ok(Vector::constant(ValueRef::Date(today), r.ty, n))
-    })
+    Function::new("utc_timestamp", (0, 1), "Date and time of the statement in UTC", bind_now, utc_timestamp)
+        .session(),
+    Function::new(
+        "curdate",
+        (0, 0),
+        "Date of the statement",
+        |_| Ok(ExprType::date().not_null()),
+        |r, _, n| {
+            let today = r.context.session.now().date();
+            Ok(Vector::constant(ValueRef::Date(today), r.ty, n))
+        },
+    )
     .aliases(&["current_date"])
     .session(),
-    Function::new("utc_date", (0, 0), "Date of the statement in UTC", |_| Ok(ExprType::date().not_null()), |r, _, n| {
-        let today = r.context.session.now_utc().date();
-        Ok(Vector::constant(ValueRef::Date(today), r.ty, n))
-    })
+    Function::new(
+        "utc_date",
+        (0, 0),
+        "Date of the statement in UTC",
+        |_| Ok(ExprType::date().not_null()),
+        |r, _, n| {
+            let today = r.context.session.now_utc().date();
+            Ok(Vector::constant(ValueRef::Date(today), r.ty, n))
+        },
+    )
     .session(),
     Function::new("curtime", (0, 1), "Time of day of the statement", bind_curtime, |r, _, n| {
         let now = r.context.session.now();
@@ -38,18 +51,63 @@ pub static FUNCTIONS: &[Function] = &[
         clock(r, now, n)
     })
     .session(),
-    Function::new("unix_timestamp", (0, 1), "Seconds since 1970-01-01 UTC", bind_unix_timestamp, unix_timestamp).session(),
+    Function::new(
+        "unix_timestamp",
+        (0, 1),
+        "Seconds since 1970-01-01 UTC",
+        bind_unix_timestamp,
+        unix_timestamp,
+    )
+    .session(),
     Function::new("time", (1, 1), "The time of day", bind_time, same),
-    Function::new("hour", (1, 1), "Hour", |c| bind_time_part(c, 4), |_, a, n| time_part(a, n, |t| i64::from(t.hour()))),
-    Function::new("minute", (1, 1), "Minute", |c| bind_time_part(c, 3), |_, a, n| time_part(a, n, |t| i64::from(t.minute()))),
-    Function::new("second", (1, 1), "Second", |c| bind_time_part(c, 3), |_, a, n| time_part(a, n, |t| i64::from(t.second()))),
-    Function::new("microsecond", (1, 1), "Microseconds", |c| bind_time_part(c, 21), |_, a, n| time_part(a, n, |t| i64::from(t.micro()))),
-    Function::new("time_to_sec", (1, 1), "A time in seconds", |c| bind_time_part(c, 10), |_, a, n| time_part(a, n, |t| t.micros() / 1_000_000)),
+    Function::new(
+        "hour",
+        (1, 1),
+        "Hour",
+        |c| bind_time_part(c, 4),
+        |_, a, n| time_part(a, n, |t| i64::from(t.hour())),
+    ),
+    Function::new(
+        "minute",
+        (1, 1),
+        "Minute",
+        |c| bind_time_part(c, 3),
+        |_, a, n| time_part(a, n, |t| i64::from(t.minute())),
+    ),
+    Function::new(
+        "second",
+        (1, 1),
+        "Second",
+        |c| bind_time_part(c, 3),
+        |_, a, n| time_part(a, n, |t| i64::from(t.second())),
+    ),
+    Function::new(
+        "microsecond",
+        (1, 1),
+        "Microseconds",
+        |c| bind_time_part(c, 21),
+        |_, a, n| time_part(a, n, |t| i64::from(t.micro())),
+    ),
+    Function::new(
+        "time_to_sec",
+        (1, 1),
+        "A time in seconds",
+        |c| bind_time_part(c, 10),
+        |_, a, n| time_part(a, n, |t| t.micros() / 1_000_000),
+    ),
     Function::new("sec_to_time", (1, 1), "Seconds as a time", bind_sec_to_time, sec_to_time),
     Function::new("maketime", (3, 3), "The time of an hour, a minute and a second", bind_maketime, maketime),
     Function::new("timediff", (2, 2), "The first time less the second", bind_timediff, timediff),
-    Function::new("addtime", (2, 2), "The sum of a time (or date and time) and a time", bind_addtime, |r, a, n| addtime(r, a, n, 1)),
-    Function::new("subtime", (2, 2), "A time (or date and time) less a time", bind_addtime, |r, a, n| addtime(r, a, n, -1)),
+    Function::new(
+        "addtime",
+        (2, 2),
+        "The sum of a time (or date and time) and a time",
+        bind_addtime,
+        |r, a, n| addtime(r, a, n, 1),
+    ),
+    Function::new("subtime", (2, 2), "A time (or date and time) less a time", bind_addtime, |r, a, n| {
+        addtime(r, a, n, -1)
+    }),
 ];
 
 /// The fractional digits that a constant first argument asks for.
@@ -129,7 +187,8 @@ fn unix_timestamp(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) ->
         if run.ty.class() == Class::Int {
             out.push(ValueRef::Int(micros / 1_000_000));
         } else {
-            let exact = rustydb_value::Decimal::new(i128::from(micros), 6).and_then(|d| d.round(run.ty.decimals));
+            let exact =
+                rustydb_value::Decimal::new(i128::from(micros), 6).and_then(|d| d.round(run.ty.decimals));
             out.push(ValueRef::Decimal(exact.map_err(|_| run.out_of_range())?));
         }
     }
@@ -210,7 +269,8 @@ fn maketime(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<
             out.push(0);
             continue;
         }
-        let amount = h.unsigned_abs().min(839) as i64 * 3_600_000_000 + m * 60_000_000 + (s * 1e6).round() as i64;
+        let amount =
+            h.unsigned_abs().min(839) as i64 * 3_600_000_000 + m * 60_000_000 + (s * 1e6).round() as i64;
         valid.push(true);
         out.push(Time::clamped(if h < 0 { -amount } else { amount }, 6).micros());
     }
@@ -307,7 +367,12 @@ fn bind_addtime(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     })
 }
 
-fn addtime(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, sign: i64) -> Result<Vector, SqlError> {
+fn addtime(
+    run: &mut Invocation<'_, '_>,
+    args: &[Vector],
+    rows: usize,
+    sign: i64,
+) -> Result<Vector, SqlError> {
     let [a, b] = args else { return Ok(Vector::null(rows)) };
     let mut out = Builder::of(run.ty, rows);
     for row in 0..rows {

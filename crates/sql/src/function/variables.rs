@@ -19,7 +19,9 @@ use crate::variables::SystemValue;
 
 /// The entries: internal, found by the binder only.
 pub static FUNCTIONS: &[Function] = &[
-    Function::new("@", (1, 1), "Value of a user variable", unreachable_by_name, user_variable).volatile().session(),
+    Function::new("@", (1, 1), "Value of a user variable", unreachable_by_name, user_variable)
+        .volatile()
+        .session(),
     Function::new("@@", (2, 2), "Value of a system variable", unreachable_by_name, system_variable).session(),
 ];
 

@@ -27,7 +27,7 @@ pub const DATABASE: &str = "information_schema";
 /// What the rows of a virtual table are made from.
 pub(crate) struct Source<'a> {
     pub(crate) database: &'a Arc<Database>,
-    pub(crate) session: &'a SessionState,
+
     pub(crate) filter: &'a VirtualFilter,
 }
 
@@ -51,10 +51,10 @@ impl VirtualTable for Listed {
     fn rows(
         &self,
         database: &Arc<Database>,
-        session: &SessionState,
+        _: &SessionState,
         filter: &VirtualFilter,
     ) -> Result<Rows, SqlError> {
-        (self.rows)(&Source { database, session, filter })
+        (self.rows)(&Source { database, filter })
     }
 }
 

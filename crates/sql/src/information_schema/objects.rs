@@ -179,9 +179,7 @@ fn numeric(column: &ColumnDef) -> (Option<u64>, Option<u64>) {
         TypeKind::MediumInt { .. } => digits(7),
         TypeKind::Int { .. } => digits(10),
         TypeKind::BigInt { unsigned } => digits(if *unsigned { 20 } else { 19 }),
-        TypeKind::Decimal { precision, scale, .. } => {
-            (Some(u64::from(*precision)), Some(u64::from(*scale)))
-        }
+        TypeKind::Decimal { precision, scale, .. } => (Some(u64::from(*precision)), Some(u64::from(*scale))),
         TypeKind::Float { digits: Some((m, d)), .. } | TypeKind::Double { digits: Some((m, d)), .. } => {
             (Some(u64::from(*m)), Some(u64::from(*d)))
         }
@@ -201,7 +199,8 @@ pub(crate) fn column_default(column: &ColumnDef) -> Option<String> {
         ColumnDefault::Literal(Value::Bit(bit)) => format!("b'{:b}'", bit.value),
         ColumnDefault::Literal(Value::Bytes(bytes)) if column.ty.charset() == Charset::Binary => {
             let fixed = matches!(column.ty.kind, TypeKind::Binary { .. });
-            let end = if fixed { bytes.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1) } else { bytes.len() };
+            let end =
+                if fixed { bytes.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1) } else { bytes.len() };
             let mut shown = String::from("0x");
             for byte in bytes.iter().take(end) {
                 shown.push_str(&format!("{byte:02X}"));

@@ -74,7 +74,15 @@ pub struct AggregateCall {
 impl AggregateCall {
     /// A call without the extras of GROUP_CONCAT.
     pub fn plain(operation: Operation, args: Vec<BoundExpr>, ty: ExprType) -> AggregateCall {
-        AggregateCall { operation, distinct: false, args, order: Vec::new(), separator: Vec::new(), max_length: 0, ty }
+        AggregateCall {
+            operation,
+            distinct: false,
+            args,
+            order: Vec::new(),
+            separator: Vec::new(),
+            max_length: 0,
+            ty,
+        }
     }
 
     /// Whether both are the same call apart from their arguments.
@@ -117,7 +125,10 @@ impl Display for AggregateCall {
 }
 
 /// Binds a call; the binder refuses aggregates inside its arguments.
-pub fn bind_aggregate(binder: &mut Binder<'_, '_, '_>, call: &ast::AggregateCall) -> Result<BoundExpr, SqlError> {
+pub fn bind_aggregate(
+    binder: &mut Binder<'_, '_, '_>,
+    call: &ast::AggregateCall,
+) -> Result<BoundExpr, SqlError> {
     let operation = match call.function {
         F::Count => Operation::Count,
         F::Sum => Operation::Sum,
@@ -166,7 +177,8 @@ fn bind_group_concat(
         bound.args.push(if part.ty.class().is_string() { part } else { coerce(part, text) });
     }
     let types: Vec<&ExprType> = bound.args.iter().map(|a| &a.ty).collect();
-    let (collation, coercibility) = crate::expr::compare::combine_collations(&types, "group_concat", session)?;
+    let (collation, coercibility) =
+        crate::expr::compare::combine_collations(&types, "group_concat", session)?;
     if collation == rustydb_value::Collation::BINARY {
         bound.args = std::mem::take(&mut bound.args)
             .into_iter()
@@ -184,7 +196,8 @@ fn bind_group_concat(
     bound.separator = call.separator.as_ref().map_or_else(|| b",".to_vec(), |s| s.value.to_vec());
     bound.max_length = session.settings.group_concat_max_len;
     let length = u32::try_from(bound.max_length).unwrap_or(u32::MAX);
-    bound.ty = ExprType { kind: Kind::Blob, decimals: NOT_FIXED, ..ExprType::text(length, collation, coercibility) };
+    bound.ty =
+        ExprType { kind: Kind::Blob, decimals: NOT_FIXED, ..ExprType::text(length, collation, coercibility) };
     Ok(())
 }
 
@@ -230,7 +243,10 @@ fn result_type(call: &mut AggregateCall) -> ExprType {
             if ty.is_member() && call.operation != O::First {
                 let text = crate::expr::coerce::text_type(&ty, ty.collation);
                 let text = ExprType { kind: Kind::String, ..text };
-                call.args = std::mem::take(&mut call.args).into_iter().map(|a| crate::expr::cast::force(a, text.clone())).collect();
+                call.args = std::mem::take(&mut call.args)
+                    .into_iter()
+                    .map(|a| crate::expr::cast::force(a, text.clone()))
+                    .collect();
                 ty = text;
             }
             ty.with_nullable(true)
@@ -243,7 +259,8 @@ fn result_type(call: &mut AggregateCall) -> ExprType {
             ExprType::uint(21).not_null()
         }
         O::StddevPop | O::StddevSamp | O::VarPop | O::VarSamp => {
-            call.args = std::mem::take(&mut call.args).into_iter().map(|a| coerce(a, ExprType::double())).collect();
+            call.args =
+                std::mem::take(&mut call.args).into_iter().map(|a| coerce(a, ExprType::double())).collect();
             ExprType::double()
         }
         O::GroupConcat => ExprType::text(1024, rustydb_value::Collation::default(), Coercibility::Coercible),

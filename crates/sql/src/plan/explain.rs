@@ -58,7 +58,9 @@ impl Plan {
             Plan::Project { exprs, .. } => writeln!(f, "project {}", list(exprs))?,
             Plan::Distinct { .. } => writeln!(f, "distinct")?,
             Plan::Sort { keys, limit, .. } => {
-                let keys = list(keys.iter().map(|k| format!("#{}{}", k.column, if k.descending { " desc" } else { "" })));
+                let keys = list(
+                    keys.iter().map(|k| format!("#{}{}", k.column, if k.descending { " desc" } else { "" })),
+                );
                 writeln!(f, "{} by {keys}", if limit.is_some() { "top-n" } else { "sort" })?;
             }
             Plan::Limit { limit, .. } => {
@@ -127,7 +129,9 @@ impl Scan {
         for (position, equal) in access.equals.iter().enumerate() {
             parts.push(match equal {
                 KeyEqual::Null => format!("{} is null", name(position)),
-                KeyEqual::Values(values) if values.len() == 1 => format!("{} = {}", name(position), list(values)),
+                KeyEqual::Values(values) if values.len() == 1 => {
+                    format!("{} = {}", name(position), list(values))
+                }
                 KeyEqual::Values(values) => format!("{} in ({})", name(position), list(values)),
             });
         }

@@ -3,8 +3,6 @@
 //! Joins are planned in the order they are written; ON conditions of inner joins become filters, which the
 //! rules push down again. RIGHT JOIN is a LEFT JOIN with its sides exchanged and its columns put back.
 
-use std::sync::Arc;
-
 use rustydb_sql_parser::ast::{self, JoinConstraint, JoinKind, TableReference};
 
 use super::{Access, IndexAccess, IndexHints, Join, Plan, RowLock, Scan, VirtualAccess};
@@ -50,28 +48,33 @@ fn plan_reference(
 ) -> Result<Source, SqlError> {
     match reference {
         TableReference::Table(source) => plan_table(source, locking, planning),
-        TableReference::Derived(derived) => {
-            if derived.lateral {
+        TableReference::Derived(table) => {
+            if table.lateral {
                 return Err(SqlError::not_supported("LATERAL"));
             }
-            let alias = &derived.alias;
-            let plan = super::plan_query(&derived.query, planning)?;
-            if !derived.columns.is_empty() && derived.columns.len() != plan.types.len() {
-                return Err(SqlError::new(
-                    1353,
-                    b"HY000",
-                    "In definition of view, derived table or common table expression, SELECT list and column names list have different column counts",
-                ));
-            }
-            let mut scope = Scope::empty();
-            scope.add(derived_table(alias.as_str(), &plan.columns, &plan.types, &derived.columns));
-            check_duplicate_names(&scope)?;
-            Ok(Source { plan: Plan::Derived(Box::new(plan)), scope })
+            let alias = &table.alias;
+            let plan = super::plan_query(&table.query, planning)?;
+            derived(plan, alias, &table.columns)
         }
         TableReference::JsonTable(_) => Err(SqlError::not_supported("JSON_TABLE")),
         TableReference::Join(node) => plan_join(node, locking, planning),
         TableReference::List(list) => plan_from(list, locking, planning),
     }
+}
+
+/// A planned subquery under a name in FROM.
+fn derived(plan: super::SelectPlan, alias: &ast::Ident, names: &[ast::Ident]) -> Result<Source, SqlError> {
+    if !names.is_empty() && names.len() != plan.types.len() {
+        return Err(SqlError::new(
+            1353,
+            b"HY000",
+            "In definition of view, derived table or common table expression, SELECT list and column names list have different column counts",
+        ));
+    }
+    let mut scope = Scope::empty();
+    scope.add(derived_table(alias.as_str(), &plan.columns, &plan.types, names));
+    check_duplicate_names(&scope)?;
+    Ok(Source { plan: Plan::Derived(Box::new(plan)), scope })
 }
 
 fn check_duplicate_names(scope: &Scope) -> Result<(), SqlError> {
@@ -110,6 +113,11 @@ fn plan_table(
     if !source.partitions.is_empty() {
         return Err(SqlError::not_supported("PARTITION clause"));
     }
+    if source.name.database.is_none()
+        && let Some(at) = planning.named.iter().rposition(|n| n.table.name.value == source.name.name.value)
+    {
+        return plan_named_query(at, source.alias.as_ref(), planning);
+    }
     let database = match &source.name.database {
         Some(database) => database.as_str().to_string(),
         None => planning.context.database()?.to_string(),
@@ -139,6 +147,20 @@ fn plan_table(
     Ok(Source { plan: Plan::Scan(Box::new(scan)), scope })
 }
 
+/// A mention of a query of WITH: a derived table that sees only the queries before it.
+fn plan_named_query(
+    at: usize,
+    alias: Option<&ast::Ident>,
+    planning: &mut Planning<'_, '_>,
+) -> Result<Source, SqlError> {
+    let Some(named) = planning.named.get(at).cloned() else { return Err(SqlError::unknown("WITH")) };
+    let later = planning.named.split_off(named.visible);
+    let plan = super::plan_query(&named.table.query, planning);
+    planning.named.extend(later);
+    let alias = alias.unwrap_or(&named.table.name);
+    derived(plan?, alias, &named.table.columns)
+}
+
 fn index_hints(source: &ast::TableSource, def: &rustydb_catalog::TableDef) -> Result<IndexHints, SqlError> {
     let mut hints = IndexHints::default();
     for hint in &source.index_hints {
@@ -160,7 +182,11 @@ fn index_hints(source: &ast::TableSource, def: &rustydb_catalog::TableDef) -> Re
     Ok(hints)
 }
 
-fn plan_join(node: &ast::Join, locking: Locking<'_>, planning: &mut Planning<'_, '_>) -> Result<Source, SqlError> {
+fn plan_join(
+    node: &ast::Join,
+    locking: Locking<'_>,
+    planning: &mut Planning<'_, '_>,
+) -> Result<Source, SqlError> {
     let left = plan_reference(&node.left, locking, planning)?;
     let right = plan_reference(&node.right, locking, planning)?;
     let left_width = left.scope.width();
@@ -171,7 +197,10 @@ fn plan_join(node: &ast::Join, locking: Locking<'_>, planning: &mut Planning<'_,
         JoinConstraint::Using(names) => {
             for name in names {
                 let column = ast::ColumnName { table: None, name: name.clone() };
-                pairs.push((left.scope.find(&column, "from clause")?, right.scope.find(&column, "from clause")?));
+                pairs.push((
+                    left.scope.find(&column, "from clause")?,
+                    right.scope.find(&column, "from clause")?,
+                ));
             }
         }
         JoinConstraint::Natural => {
@@ -225,7 +254,8 @@ fn plan_join(node: &ast::Join, locking: Locking<'_>, planning: &mut Planning<'_,
         star.push(kept);
     }
     let paired: Vec<usize> = pairs.iter().flat_map(|(a, b)| [*a, left_width + b]).collect();
-    let plain = !pairs.is_empty() || node.kind == JoinKind::Right && !matches!(node.constraint, JoinConstraint::On(_));
+    let plain = !pairs.is_empty()
+        || node.kind == JoinKind::Right && !matches!(node.constraint, JoinConstraint::On(_));
     if plain {
         star.sort_by_key(|at| first.iter().position(|f| f == at));
         star.extend(first.iter().chain(&second).filter(|at| !paired.contains(at)));
@@ -288,9 +318,4 @@ fn swapped(left: Source, right: Source, mut on: Vec<BoundExpr>) -> Result<Plan, 
     }
     let node = join(right, left, true, on)?;
     Ok(Plan::Project { input: Box::new(node.plan), exprs })
-}
-
-/// A name that no alias can have, for the scope of a group's output.
-pub fn unnamed() -> Arc<str> {
-    Arc::from("")
 }

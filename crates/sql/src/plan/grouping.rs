@@ -78,7 +78,12 @@ impl<'s> Grouping<'s> {
     }
 
     /// Rewrites an expression over rows into one over groups. `position` and `clause` are for errors.
-    pub fn rewrite(&mut self, expr: &BoundExpr, position: usize, clause: &str) -> Result<BoundExpr, SqlError> {
+    pub fn rewrite(
+        &mut self,
+        expr: &BoundExpr,
+        position: usize,
+        clause: &str,
+    ) -> Result<BoundExpr, SqlError> {
         if let Some(at) = self.keys.iter().position(|key| key.same(expr)) {
             return Ok(BoundExpr::column(at, expr.to_string(), expr.ty.clone()));
         }

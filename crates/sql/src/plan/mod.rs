@@ -11,14 +11,16 @@
 //! A finished [`SelectPlan`] is immutable and can be run any number of times, by several sessions, with
 //! other parameter values; everything that depends on a value (key ranges, LIMIT) is evaluated when it runs.
 //!
-//! Limits: derived tables and subqueries may not look outwards (1235); WITH, window functions and
-//! GROUP BY ... WITH ROLLUP are refused (1235).
+//! Limits: derived tables and subqueries may not look outwards (1235); WITH RECURSIVE, window functions
+//! and GROUP BY ... WITH ROLLUP are refused (1235). A query of WITH is planned once for each mention.
 
 pub mod aggregate;
 pub mod explain;
 pub mod from;
 pub mod grouping;
 pub mod rules;
+#[cfg(test)]
+mod scripts;
 pub mod select;
 pub mod set_operation;
 
@@ -46,8 +48,6 @@ pub struct SelectPlan {
     pub(crate) root: Plan,
     /// Subqueries, run once before the query, in the numbering of [`Node::Subquery`].
     pub(crate) subplans: Vec<SelectPlan>,
-    /// User variables that take the row instead of the client.
-    pub(crate) into: Option<Vec<Arc<str>>>,
     /// Whether the plan holds nothing of the session that bound it.
     pub(crate) cacheable: bool,
 }
@@ -79,11 +79,6 @@ impl SelectPlan {
     /// Whether the plan may be kept and run again, by this session or another with the same settings.
     pub fn is_cacheable(&self) -> bool {
         self.cacheable
-    }
-
-    /// Whether the row goes into user variables (`SELECT ... INTO @a`).
-    pub fn is_into(&self) -> bool {
-        self.into.is_some()
     }
 
     /// The tables that it reads, each once per mention.
@@ -175,12 +170,19 @@ fn fits(value: &Value, ty: &ExprType) -> bool {
         (Value::Null, _) => true,
         (_, Class::Null) => false,
         (Value::Int(v), Class::UInt) => *v >= 0,
-        (Value::Int(_) | Value::UInt(_) | Value::Year(_), Class::Int | Class::UInt | Class::Decimal | Class::Double) => true,
-        (Value::Decimal(d), Class::Decimal) => d.scale() <= ty.decimals,
+        (Value::UInt(v), Class::Int) => i64::try_from(*v).is_ok(),
+        (Value::Int(_), Class::Int | Class::Decimal | Class::Double) => true,
+        (Value::UInt(_) | Value::Bit(_), Class::UInt | Class::Decimal | Class::Double) => true,
+        (Value::Year(_), Class::Int | Class::UInt | Class::Decimal | Class::Double) => true,
+        (Value::Decimal(d), Class::Decimal) => {
+            let (int, scale) = ty.digits();
+            d.scale() <= scale && u32::from(d.integer_digits()) <= int
+        }
         (Value::Decimal(_) | Value::Float(_) | Value::Double(_), Class::Double) => true,
         (Value::Text(_), Class::Text) | (Value::Text(_) | Value::Bytes(_), Class::Binary) => true,
-        (Value::Date(_) | Value::DateTime(_), Class::DateTime) | (Value::Date(_), Class::Date) => true,
-        (Value::Time(_), Class::Time) => true,
+        (Value::Date(_), Class::Date | Class::DateTime) => true,
+        (Value::DateTime(d), Class::DateTime) => d.fsp() <= ty.decimals,
+        (Value::Time(t), Class::Time) => t.fsp() <= ty.decimals,
         // Drivers send dates as text; one that is none is a warning either way.
         (Value::Text(_), Class::Date | Class::DateTime | Class::Time) => true,
         _ => false,

@@ -11,7 +11,7 @@ use super::{Aggregate, Plan, RowCount, RowLimit, SelectPlan, SortKey, rules, set
 use crate::api::ColumnMeta;
 use crate::context::BindContext;
 use crate::error::SqlError;
-use crate::expr::bind::{AggregateUse, Binder, Planning};
+use crate::expr::bind::{AggregateUse, Binder, NamedQuery, Planning};
 use crate::expr::scope::{Scope, derived_table};
 use crate::expr::types::ExprType;
 use crate::expr::{BoundExpr, Node};
@@ -50,15 +50,33 @@ fn in_results(column: &mut ColumnMeta, charset: Charset) {
         return;
     }
     let widest = Charset::Utf8mb4.max_bytes_per_char();
-    column.length = column.length / widest * charset.max_bytes_per_char();
+    if column.length < u32::MAX {
+        column.length = column.length / widest * charset.max_bytes_per_char();
+    }
     column.collation = charset.default_collation().id();
 }
 
 /// Plans a query or subquery.
 pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
-    if query.with.is_some() {
-        return Err(SqlError::not_supported("WITH"));
+    let outside = planning.named.len();
+    if let Some(with) = &query.with {
+        if with.recursive {
+            return Err(SqlError::not_supported("WITH RECURSIVE"));
+        }
+        for table in &with.tables {
+            let again = planning.named.iter().skip(outside).any(|n| n.table.name.value == table.name.value);
+            if again {
+                return Err(SqlError::table_not_unique(table.name.as_str()));
+            }
+            planning.named.push(NamedQuery { table: table.clone(), visible: planning.named.len() });
+        }
     }
+    let plan = plan_named(query, planning);
+    planning.named.truncate(outside);
+    plan
+}
+
+fn plan_named(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
     let mut plan = match &query.body {
         ast::QueryBody::Select(select) => plan_select(select, query, planning)?,
         body => {
@@ -67,12 +85,9 @@ pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result
             inner
         }
     };
-    plan.into = into_variables(query.into.as_deref())?;
-    if let Some(into) = &plan.into {
-        plan.cacheable = false;
-        if into.len() != plan.types.len() {
-            return Err(SqlError::different_column_counts());
-        }
+    // INTO of variables is the session's; files are not written.
+    if matches!(query.into.as_deref(), Some(ast::IntoTarget::OutFile { .. } | ast::IntoTarget::DumpFile(_))) {
+        return Err(SqlError::not_supported("INTO OUTFILE"));
     }
     rules::improve(&mut plan);
     Ok(plan)
@@ -119,29 +134,6 @@ pub fn plan_body(
     }
 }
 
-fn into_variables(into: Option<&ast::IntoTarget>) -> Result<Option<Vec<Arc<str>>>, SqlError> {
-    match into {
-        None => Ok(None),
-        Some(ast::IntoTarget::Variables(targets)) => {
-            let mut names = Vec::with_capacity(targets.len());
-            for target in targets {
-                match target {
-                    ast::VariableTarget::User(name) => names.push(name.as_str().to_lowercase().into()),
-                    ast::VariableTarget::Local(name) => {
-                        return Err(SqlError::new(
-                            1327,
-                            b"42000",
-                            format!("Undeclared variable: {}", name.as_str()),
-                        ));
-                    }
-                }
-            }
-            Ok(Some(names))
-        }
-        Some(_) => Err(SqlError::not_supported("INTO OUTFILE")),
-    }
-}
-
 fn plan_values(rows: &[Vec<ast::Expr>], planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
     let width = rows.first().map_or(0, Vec::len);
     let scope = Scope::empty();
@@ -170,14 +162,7 @@ fn plan_values(rows: &[Vec<ast::Expr>], planning: &mut Planning<'_, '_>) -> Resu
         .map(|row| row.into_iter().zip(&types).map(|(c, t)| crate::expr::cast::as_type(c, t)).collect())
         .collect();
     let columns = types.iter().enumerate().map(|(at, ty)| ty.meta(&format!("column_{at}"))).collect();
-    Ok(SelectPlan {
-        columns,
-        types,
-        root: Plan::Values(bound),
-        subplans: Vec::new(),
-        into: None,
-        cacheable: true,
-    })
+    Ok(SelectPlan { columns, types, root: Plan::Values(bound), subplans: Vec::new(), cacheable: true })
 }
 
 /// ORDER BY and LIMIT around a set operation or a parenthesised query: by its result columns.
@@ -197,7 +182,11 @@ fn order_result(
                     let mut binder = Binder::new(planning, &scope, "order clause");
                     match binder.bind(&item.expr)?.node {
                         Node::Column(column) => column.index,
-                        _ => return Err(SqlError::not_supported("expressions in ORDER BY of a set operation")),
+                        _ => {
+                            return Err(SqlError::not_supported(
+                                "expressions in ORDER BY of a set operation",
+                            ));
+                        }
                     }
                 }
             };
@@ -229,11 +218,9 @@ fn row_limit(limit: Option<&ast::Limit>) -> Result<Option<RowLimit>, SqlError> {
     let count = |value: &ast::LimitValue| match value {
         ast::LimitValue::Number(n) => Ok(RowCount::Fixed(*n)),
         ast::LimitValue::Parameter(at) => Ok(RowCount::Parameter(*at as usize)),
-        ast::LimitValue::Variable(name) => Err(SqlError::new(
-            1327,
-            b"42000",
-            format!("Undeclared variable: {}", name.as_str()),
-        )),
+        ast::LimitValue::Variable(name) => {
+            Err(SqlError::new(1327, b"42000", format!("Undeclared variable: {}", name.as_str())))
+        }
     };
     Ok(Some(RowLimit {
         offset: limit.offset.as_ref().map_or(Ok(RowCount::Fixed(0)), count)?,
@@ -278,9 +265,11 @@ fn plan_select(
 
     let (group_keys, grouped) = block.bind_group_by(planning, &scope, &aliases)?;
     let having = match &select.having {
-        Some(having) => block.bind(planning, &scope, "having clause", AggregateUse::Allowed, &aliases, |b| {
-            b.bind_condition(having)
-        })?,
+        Some(having) => {
+            block.bind(planning, &scope, "having clause", AggregateUse::Allowed, &aliases, |b| {
+                b.bind_condition(having)
+            })?
+        }
         None => Vec::new(),
     };
     let order = block.bind_order_by(planning, &scope, &aliases, &query.order_by)?;
@@ -290,22 +279,21 @@ fn plan_select(
         plan = Plan::Filter { input: Box::new(plan), predicates: conditions.clone() };
     }
     let mut exprs: Vec<BoundExpr> = block.items.iter().map(|i| i.expr.clone()).collect();
-    let mut order: Vec<(BoundExpr, bool)> = order;
+    let mut order = order;
     let mut having = having;
     let aggregated = grouped
-        || exprs.iter().chain(&having).chain(order.iter().map(|(e, _)| e)).any(BoundExpr::has_aggregate);
+        || exprs.iter().chain(&having).chain(order.iter().map(|key| &key.expr)).any(BoundExpr::has_aggregate);
     if aggregated {
         let strict = planning.session().settings.sql_mode.has(SqlMode::ONLY_FULL_GROUP_BY);
-        let mut grouping =
-            Grouping::new(&scope, group_keys, grouped, strict, &conditions, &keys_of_tables);
+        let mut grouping = Grouping::new(&scope, group_keys, grouped, strict, &conditions, &keys_of_tables);
         for (at, expr) in exprs.iter_mut().enumerate() {
             *expr = grouping.rewrite(expr, at + 1, "SELECT list")?;
         }
         for (at, expr) in having.iter_mut().enumerate() {
             *expr = grouping.rewrite(expr, at + 1, "HAVING clause")?;
         }
-        for (at, (expr, _)) in order.iter_mut().enumerate() {
-            *expr = grouping.rewrite(expr, at + 1, "ORDER BY")?;
+        for (at, key) in order.iter_mut().enumerate() {
+            key.expr = grouping.rewrite(&key.expr, at + 1, "ORDER BY")?;
         }
         let (keys, calls) = (grouping.keys, grouping.calls);
         plan = Plan::Aggregate(Box::new(Aggregate { input: plan, keys, calls, scalar: !grouped }));
@@ -315,68 +303,125 @@ fn plan_select(
     }
     let limit = row_limit(query.limit.as_ref())?;
     let types: Vec<ExprType> = exprs.iter().map(|e| super::result_type(&e.ty)).collect();
-    plan = shape(plan, exprs, &order, select.options.distinct, &types, &aliases)?;
-    if let Some(limit) = limit {
-        let counts = select.options.sql_calc_found_rows;
-        plan = Plan::Limit { input: Box::new(plan), limit, counts };
-    }
+    let limit = limit.map(|limit| (limit, select.options.sql_calc_found_rows));
+    plan = if select.options.distinct {
+        shape_distinct(plan, exprs, &order, &types, limit)?
+    } else {
+        shape(plan, exprs, &order, limit)
+    };
     let columns = block.items.iter().map(|i| i.meta.clone()).collect();
-    Ok(SelectPlan {
-        columns,
-        types,
-        root: plan,
-        subplans: block.subplans,
-        into: None,
-        cacheable: !planning.uncacheable,
-    })
+    Ok(SelectPlan { columns, types, root: plan, subplans: block.subplans, cacheable: !planning.uncacheable })
 }
 
-/// Projection, DISTINCT and ORDER BY over the rows (or groups).
-fn shape(
-    plan: Plan,
-    mut exprs: Vec<BoundExpr>,
-    order: &[(BoundExpr, bool)],
-    distinct: bool,
-    types: &[ExprType],
-    aliases: &[(Arc<str>, BoundExpr)],
-) -> Result<Plan, SqlError> {
-    let width = exprs.len();
+/// A limit, and whether the rows behind it are counted.
+type Counted = Option<(RowLimit, bool)>;
+
+fn limited(plan: Plan, limit: Counted) -> Plan {
+    match limit {
+        Some((limit, counts)) => Plan::Limit { input: Box::new(plan), limit, counts },
+        None => plan,
+    }
+}
+
+/// An element of ORDER BY.
+struct OrderKey {
+    expr: BoundExpr,
+    descending: bool,
+    /// The element of the select list that it names, by position or alias.
+    item: Option<usize>,
+}
+
+/// ORDER BY, LIMIT and projection over the rows (or groups), in this order: what is not shown is not
+/// evaluated. Only what is sorted by is computed before.
+fn shape(plan: Plan, exprs: Vec<BoundExpr>, order: &[OrderKey], limit: Counted) -> Plan {
+    let order: Vec<&OrderKey> = order.iter().filter(|key| !key.expr.is_constant()).collect();
+    if order.is_empty() {
+        return Plan::Project { input: Box::new(limited(plan, limit)), exprs };
+    }
+    let mut lower: Vec<BoundExpr> = Vec::new();
+    let mut upper = Vec::with_capacity(exprs.len());
+    for (at, expr) in exprs.iter().enumerate() {
+        // RAND() is not the same as another RAND(), but as itself under its alias.
+        let sorted = order.iter().any(|key| key.item == Some(at) || key.expr.same(expr));
+        if sorted || matches!(expr.node, Node::Column(_)) {
+            let known = lower.iter().position(|e| e.same(expr));
+            let place = known.unwrap_or(lower.len());
+            if known.is_none() {
+                lower.push(expr.clone());
+            }
+            upper.push(BoundExpr::column(place, expr.to_string(), expr.ty.clone()));
+        } else {
+            let mut moved = expr.clone();
+            take_columns(&mut moved, &mut lower);
+            upper.push(moved);
+        }
+    }
     let mut keys = Vec::with_capacity(order.len());
-    for (at, (expr, descending)) in order.iter().enumerate() {
+    for key in order {
+        let named = key.item.and_then(|at| upper.get(at)).and_then(|e| match &e.node {
+            Node::Column(column) => Some(column.index),
+            _ => None,
+        });
+        let column = match named.or_else(|| lower.iter().position(|e| e.same(&key.expr))) {
+            Some(column) => column,
+            None => {
+                lower.push(key.expr.clone());
+                lower.len() - 1
+            }
+        };
+        keys.push(SortKey { column, ty: key.expr.ty.clone(), descending: key.descending });
+    }
+    let width = lower.len();
+    let project = Plan::Project { input: Box::new(plan), exprs: lower };
+    let out = limited(Plan::Sort { input: Box::new(project), keys, limit: None }, limit);
+    let in_place =
+        upper.iter().enumerate().all(|(at, e)| matches!(&e.node, Node::Column(c) if c.index == at));
+    match (in_place, upper.len() == width) {
+        (true, true) => out,
+        (true, false) => Plan::Narrow { input: Box::new(out), width: upper.len() },
+        _ => Plan::Project { input: Box::new(out), exprs: upper },
+    }
+}
+
+/// Has the columns that an expression reads given by `lower`, and reads them there.
+fn take_columns(expr: &mut BoundExpr, lower: &mut Vec<BoundExpr>) {
+    if let Node::Column(column) = &mut expr.node {
+        let known = lower.iter().position(|e| matches!(&e.node, Node::Column(c) if c.index == column.index));
+        let at = known.unwrap_or(lower.len());
+        if known.is_none() {
+            lower.push(BoundExpr::column(column.index, column.name.clone(), expr.ty.clone()));
+        }
+        column.index = at;
+        return;
+    }
+    expr.for_children_mut(&mut |child| take_columns(child, lower));
+}
+
+/// SELECT DISTINCT: it may only be sorted by what it shows.
+fn shape_distinct(
+    plan: Plan,
+    exprs: Vec<BoundExpr>,
+    order: &[OrderKey],
+    types: &[ExprType],
+    limit: Counted,
+) -> Result<Plan, SqlError> {
+    let mut keys = Vec::with_capacity(order.len());
+    for (at, key) in order.iter().enumerate() {
+        let expr = &key.expr;
         if expr.is_constant() {
             continue;
         }
-        let column = match exprs.iter().position(|e| e.same(expr)) {
-            Some(column) => column,
-            None if distinct => {
-                let _ = aliases;
-                let mut used = Vec::new();
-                expr.columns(&mut used);
-                let mut name = expr.to_string().replace('`', "");
-                if name.is_empty() {
-                    name = "?".into();
-                }
-                return Err(SqlError::distinct_order(at + 1, name));
-            }
-            None => {
-                exprs.push(expr.clone());
-                exprs.len() - 1
-            }
+        let Some(column) = key.item.or_else(|| exprs.iter().position(|e| e.same(expr))) else {
+            return Err(SqlError::distinct_order(at + 1, expr.to_string().replace('`', "")));
         };
-        keys.push(SortKey { column, ty: expr.ty.clone(), descending: *descending });
+        keys.push(SortKey { column, ty: expr.ty.clone(), descending: key.descending });
     }
-    let hidden = exprs.len() > width;
-    let mut out = Plan::Project { input: Box::new(plan), exprs };
-    if distinct {
-        out = Plan::Distinct { input: Box::new(out), types: types.to_vec() };
-    }
+    let project = Plan::Project { input: Box::new(plan), exprs };
+    let mut out = Plan::Distinct { input: Box::new(project), types: types.to_vec() };
     if !keys.is_empty() {
         out = Plan::Sort { input: Box::new(out), keys, limit: None };
     }
-    if hidden {
-        out = Plan::Narrow { input: Box::new(out), width };
-    }
-    Ok(out)
+    Ok(limited(out, limit))
 }
 
 /// For every table: the positions of its columns and of its primary key's.
@@ -389,7 +434,8 @@ fn primary_keys(source: &Plan) -> Vec<(Vec<usize>, Vec<usize>)> {
                     vec![scan.table.def.primary.columns.iter().map(|c| offset + c.column).collect()];
                 for index in scan.table.def.indexes.iter().filter(|i| i.unique) {
                     let solid = index.columns.iter().all(|c| {
-                        c.prefix.is_none() && scan.table.def.columns.get(c.column).is_some_and(|d| !d.nullable)
+                        c.prefix.is_none()
+                            && scan.table.def.columns.get(c.column).is_some_and(|d| !d.nullable)
                     });
                     if solid {
                         keys.push(index.columns.iter().map(|c| offset + c.column).collect());
@@ -439,14 +485,17 @@ impl Block<'_> {
             match item {
                 ast::SelectItem::Wildcard { table, .. } => {
                     for at in scope.wildcard(table.as_deref())? {
-                        let (Some(column), Some(expr)) = (scope.column(at), scope.expression(at)) else { continue };
+                        let (Some(column), Some(expr)) = (scope.column(at), scope.expression(at)) else {
+                            continue;
+                        };
                         self.items.push(Item { expr, meta: column.meta.clone(), name: column.name.clone() });
                     }
                 }
                 ast::SelectItem::Expr { expr, alias } => {
-                    let bound = self.bind(planning, scope, "field list", AggregateUse::Allowed, &[], |b| {
-                        b.bind_typed(expr)
-                    })?;
+                    let bound =
+                        self.bind(planning, scope, "field list", AggregateUse::Allowed, &[], |b| {
+                            b.bind_typed(expr)
+                        })?;
                     let name = item.heading(sql).unwrap_or("");
                     let shown = if alias.is_some() { name } else { heading(name) };
                     let meta = match &bound.node {
@@ -478,15 +527,17 @@ impl Block<'_> {
         }
         let mut keys: Vec<BoundExpr> = Vec::with_capacity(group_by.items.len());
         for item in &group_by.items {
-            let key = match positional(item, self.items.len()).map_err(|e| group_position(e))? {
+            let key = match positional(item, self.items.len()).map_err(group_position)? {
                 Some(at) => self.items.get(at).map(|i| i.expr.clone()),
                 None => None,
             };
             let key = match key {
                 Some(key) => key,
-                None => self.bind(planning, scope, "group statement", AggregateUse::Refused, aliases, |b| {
-                    b.bind_typed(item)
-                })?,
+                None => {
+                    self.bind(planning, scope, "group statement", AggregateUse::Refused, aliases, |b| {
+                        b.bind_typed(item)
+                    })?
+                }
             };
             if key.has_aggregate() {
                 return Err(SqlError::wrong_group_field(&key));
@@ -504,20 +555,28 @@ impl Block<'_> {
         scope: &Scope,
         aliases: &[(Arc<str>, BoundExpr)],
         items: &[ast::OrderItem],
-    ) -> Result<Vec<(BoundExpr, bool)>, SqlError> {
+    ) -> Result<Vec<OrderKey>, SqlError> {
         let mut out = Vec::with_capacity(items.len());
         for item in items {
-            let bound = match positional(&item.expr, self.items.len())? {
-                Some(at) => self.items.get(at).map(|i| i.expr.clone()),
-                None => None,
+            let alias = match &item.expr.kind {
+                ast::ExprKind::Column(name) if name.table.is_none() => {
+                    aliases.iter().position(|(alias, _)| {
+                        rustydb_catalog::definitions::same_name(alias, name.name.as_str())
+                    })
+                }
+                _ => None,
             };
-            let bound = match bound {
-                Some(bound) => bound,
+            let named = match positional(&item.expr, self.items.len())? {
+                Some(at) => Some(at),
+                None => alias,
+            };
+            let expr = match named.and_then(|at| self.items.get(at)) {
+                Some(named) => named.expr.clone(),
                 None => self.bind(planning, scope, "order clause", AggregateUse::Allowed, aliases, |b| {
                     b.bind_typed(&item.expr)
                 })?,
             };
-            out.push((bound, item.descending));
+            out.push(OrderKey { expr, descending: item.descending, item: named });
         }
         Ok(out)
     }

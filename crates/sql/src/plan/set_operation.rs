@@ -87,7 +87,6 @@ pub fn plan_set_operation(
         types: types.clone(),
         root: Plan::SetOperation(Box::new(SetOperation { inputs, types })),
         subplans: Vec::new(),
-        into: None,
         cacheable,
     })
 }

@@ -19,24 +19,22 @@ use crate::dml::{Changes, Summary};
 use crate::error::SqlError;
 use crate::session::query::Scope;
 
-/// Where a column of an inserted row comes from.
-pub(super) enum InsertSource {
-    Constant(Constant),
-    Default,
-}
-
 /// INSERT of one row.
 pub(super) struct PointInsert {
     pub(super) trees: Arc<TableTrees>,
-    /// By position in the table.
-    pub(super) sources: Vec<InsertSource>,
+    /// Columns that are given, in the order of the statement; the others take their defaults.
+    pub(super) given: Vec<(usize, Constant)>,
 }
 
 /// Where an updated column gets its value.
 pub(super) enum UpdateSource {
     Constant(Constant),
     /// An integer column of the same row, plus or minus a constant
-    Sum { column: usize, constant: Constant, minus: bool },
+    Sum {
+        column: usize,
+        constant: Constant,
+        minus: bool,
+    },
 }
 
 /// UPDATE by primary key.
@@ -86,30 +84,29 @@ impl PointInsert {
     fn run(&self, params: &[Value], scope: &mut Scope<'_>) -> Result<Changes, SqlError> {
         let def = self.trees.table();
         let mode = store_mode(&scope.state.settings, false);
-        let mut values = Vec::with_capacity(self.sources.len());
-        for (column, source) in def.columns.iter().zip(&self.sources) {
-            values.push(match source {
-                InsertSource::Default => default_of(column, mode.strict, scope.state)?,
-                InsertSource::Constant(constant) => {
-                    let value = constant.value(params);
-                    if value.is_null() && !column.nullable && !column.auto_increment {
-                        return Err(SqlError::column_null(&column.name));
-                    }
-                    if fits_as_it_is(&value, &column.ty) {
-                        value.to_owned()
-                    } else {
-                        to_column(&value.to_owned(), column, 1, &mode, scope.state)?
-                    }
-                }
-            });
+        let mut values = Vec::with_capacity(def.columns.len());
+        for (at, column) in def.columns.iter().enumerate() {
+            let given = self.given.iter().any(|(target, _)| *target == at);
+            values.push(if given { Value::Null } else { default_of(column, mode.strict, scope.state)? });
+        }
+        for (at, constant) in &self.given {
+            let (Some(column), Some(slot)) = (def.columns.get(*at), values.get_mut(*at)) else { continue };
+            let value = constant.value(params);
+            if value.is_null() && !column.nullable && !column.auto_increment {
+                return Err(SqlError::column_null(&column.name));
+            }
+            *slot = if fits_as_it_is(&value, &column.ty) {
+                value.to_owned()
+            } else {
+                to_column(&value.to_owned(), column, 1, &mode, scope.state)?
+            };
         }
         let engine = Arc::clone(scope.database.engine());
         let mut automatic = AutoIncrement::of(def);
         if let Some(automatic) = &mut automatic {
             automatic.fill(&engine, scope.state, &mut values, 1)?;
         }
-        let row_id =
-            if def.has_hidden_key() { engine.counter_reserve(def.primary.tree, 1, 1)? } else { 0 };
+        let row_id = if def.has_hidden_key() { engine.counter_reserve(def.primary.tree, 1, 1)? } else { 0 };
         TableWriter::new(Arc::clone(&self.trees)).insert(scope.txn, &values, row_id)?;
         let mut changes = Changes { affected: 1, ..Changes::default() };
         if let Some(automatic) = &automatic {
@@ -187,7 +184,11 @@ fn sum(value: ValueRef<'_>, constant: ValueRef<'_>, minus: bool) -> Option<Value
     };
     let ((a, unsigned), (b, _)) = (number(value)?, number(constant)?);
     let result = if minus { a - b } else { a + b };
-    if unsigned { u64::try_from(result).ok().map(ValueRef::UInt) } else { i64::try_from(result).ok().map(ValueRef::Int) }
+    if unsigned {
+        u64::try_from(result).ok().map(ValueRef::UInt)
+    } else {
+        i64::try_from(result).ok().map(ValueRef::Int)
+    }
 }
 
 impl PointDelete {

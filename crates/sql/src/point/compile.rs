@@ -13,7 +13,7 @@ use rustydb_sql_parser::ast::{
 };
 use rustydb_value::Value;
 
-use super::change::{InsertSource, PointDelete, PointInsert, PointUpdate, UpdateSource};
+use super::change::{PointDelete, PointInsert, PointUpdate, UpdateSource};
 use super::key::{Constant, Key};
 use super::read::{PointGet, Shown};
 use super::{Body, PointPlan};
@@ -272,28 +272,28 @@ fn compile_insert(
     if targets.len() != row.len() {
         return Ok(None);
     }
-    let mut sources: Vec<InsertSource> = Vec::with_capacity(def.columns.len());
-    for (at, column) in def.columns.iter().enumerate() {
-        let given = targets.iter().position(|target| *target == at).and_then(|n| row.get(n));
-        let source = match given {
-            Some(expr) if !matches!(expr.kind, ExprKind::Default(None)) => {
-                if let ExprKind::Parameter(n) = expr.kind {
-                    InsertSource::Constant(Constant::Parameter(n as usize))
-                } else {
-                    match literal::for_column(expr, &[], &column.ty)? {
-                        Some(value) => InsertSource::Constant(Constant::Value(value)),
-                        None => return Ok(None),
-                    }
-                }
-            }
-            // A missing default is the general executor's to complain about.
-            _ if needs_value(column) => return Ok(None),
-            _ => InsertSource::Default,
+    let mut given: Vec<(usize, Constant)> = Vec::with_capacity(targets.len());
+    for (at, expr) in targets.iter().zip(row) {
+        let Some(column) = def.columns.get(*at) else { return Ok(None) };
+        let constant = match &expr.kind {
+            ExprKind::Default(None) => continue,
+            ExprKind::Parameter(n) => Constant::Parameter(*n as usize),
+            _ => match literal::for_column(expr, &[], &column.ty)? {
+                Some(value) => Constant::Value(value),
+                None => return Ok(None),
+            },
         };
-        sources.push(source);
+        given.push((*at, constant));
+    }
+    // A missing default is the general executor's to complain about.
+    let unserved = |(at, column): (usize, &rustydb_catalog::ColumnDef)| {
+        needs_value(column) && !given.iter().any(|(target, _)| *target == at)
+    };
+    if def.columns.iter().enumerate().any(unserved) {
+        return Ok(None);
     }
     let trees = TableTrees::open(tables.database().engine(), &def)?;
-    Ok(Some(Body::Insert(PointInsert { trees, sources })))
+    Ok(Some(Body::Insert(PointInsert { trees, given })))
 }
 
 fn is_bits(expr: &Expr) -> bool {

@@ -71,7 +71,12 @@ impl Key {
     }
 
     /// Appends the key; false when no row can have it (NULL, a number outside the column's range).
-    pub(super) fn encode(&self, def: &TableDef, params: &[Value], out: &mut Vec<u8>) -> Result<bool, SqlError> {
+    pub(super) fn encode(
+        &self,
+        def: &TableDef,
+        params: &[Value],
+        out: &mut Vec<u8>,
+    ) -> Result<bool, SqlError> {
         for part in &self.parts {
             let value = match as_stored(&part.ty, part.constant.value(params)) {
                 Some(value) => value,
@@ -88,7 +93,10 @@ fn takes_points(ty: &ColumnType) -> bool {
     ty.kind.is_integer()
         || matches!(
             ty.kind,
-            TypeKind::Char { .. } | TypeKind::VarChar { .. } | TypeKind::Binary { .. } | TypeKind::VarBinary { .. }
+            TypeKind::Char { .. }
+                | TypeKind::VarChar { .. }
+                | TypeKind::Binary { .. }
+                | TypeKind::VarBinary { .. }
         )
 }
 

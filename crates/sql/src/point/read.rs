@@ -99,7 +99,9 @@ fn set_texts(get: &PointGet, row: &StoredRow<'_>) -> Result<hashbrown::HashMap<u
         if *shown != Shown::Set {
             continue;
         }
-        if let (ValueRef::UInt(mask), Some(definition)) = (row.value(*column)?, row.table().columns.get(*column)) {
+        if let (ValueRef::UInt(mask), Some(definition)) =
+            (row.value(*column)?, row.table().columns.get(*column))
+        {
             let mut text = Vec::new();
             definition.ty.write_set_text(mask, &mut text);
             texts.insert(at, String::from_utf8_lossy(&text).into_owned());

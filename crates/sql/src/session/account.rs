@@ -1,7 +1,7 @@
 //! Passwords: a user may change the own one; other account statements are refused until grants are built.
 
-use rustydb_sql_parser::ast::{AccountName, Authentication, CreateUser, Secret, SetPassword, UserSpec};
 use rustydb_catalog::AuthPlugin;
+use rustydb_sql_parser::ast::{AccountName, Authentication, CreateUser, Secret, SetPassword, UserSpec};
 
 use super::Session;
 use crate::error::SqlError;

@@ -49,6 +49,8 @@ impl Session {
                 }
                 return Ok(sink.end(&completion)?);
             }
+            // Nothing but comments: OK, as MySQL.
+            S::Empty => {}
             S::Use(name) => self.use_database(name.as_str())?,
             S::Set(items) => self.set(items, &statement.sql, running.params)?,
             S::SetTransaction(what) => self.set_transaction(what)?,
@@ -225,10 +227,9 @@ impl Session {
 fn changes_table(statement: &Statement) -> bool {
     match statement {
         Statement::CreateIndex(_) | Statement::DropIndex(_) => true,
-        Statement::AlterTable(alter) => !alter
-            .changes
-            .iter()
-            .any(|c| matches!(c, TableChange::Rename(_) | TableChange::EnableKeys | TableChange::DisableKeys)),
+        Statement::AlterTable(alter) => !alter.changes.iter().any(|c| {
+            matches!(c, TableChange::Rename(_) | TableChange::EnableKeys | TableChange::DisableKeys)
+        }),
         _ => false,
     }
 }
@@ -240,7 +241,8 @@ fn flush(what: &Flush) -> Result<(), SqlError> {
         FlushTarget::Tables { .. } => Err(SqlError::not_supported("FLUSH TABLES WITH READ LOCK")),
         FlushTarget::Options(options) => {
             for option in options {
-                if !matches!(option.name, "PRIVILEGES" | "LOGS" | "ENGINE LOGS" | "ERROR LOGS" | "SLOW LOGS") {
+                if !matches!(option.name, "PRIVILEGES" | "LOGS" | "ENGINE LOGS" | "ERROR LOGS" | "SLOW LOGS")
+                {
                     return Err(SqlError::not_supported(format_args!("FLUSH {}", option.name)));
                 }
             }

@@ -71,7 +71,9 @@ impl Session {
     pub(crate) fn open(database: Arc<Database>, options: &SessionOptions) -> Result<Session, SqlError> {
         let mut state =
             SessionState::new(options, Arc::clone(database.globals()), Arc::clone(database.clock()));
-        if let Some(collation) = Collation::from_id(options.collation).filter(|c| c.charset() != Charset::Binary) {
+        if let Some(collation) =
+            Collation::from_id(options.collation).filter(|c| c.charset() != Charset::Binary)
+        {
             state.set_connection_collation(collation);
         }
         let cancel = Cancel::new();
@@ -273,7 +275,9 @@ impl Session {
         self.state.user.clone_from(&options.user);
         self.state.account.clone_from(&options.account);
         self.process.set_user(&options.user);
-        if let Some(collation) = Collation::from_id(options.collation).filter(|c| c.charset() != Charset::Binary) {
+        if let Some(collation) =
+            Collation::from_id(options.collation).filter(|c| c.charset() != Charset::Binary)
+        {
             self.state.set_connection_collation(collation);
         }
         self.forget_database();

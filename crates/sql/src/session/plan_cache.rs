@@ -44,11 +44,7 @@ impl CachedPlan {
     pub(crate) fn fits(&self, params: &[Value]) -> bool {
         match &self.body {
             PlanBody::Point(point) => point.accepts(params),
-            PlanBody::Select(select) => {
-                let same = self.parameters.len() == params.len()
-                    && self.parameters.iter().zip(params).all(|(kind, value)| *kind == discriminant(value));
-                same || select.accepts(params)
-            }
+            PlanBody::Select(select) => self.parameters.len() == params.len() && select.accepts(params),
         }
     }
 

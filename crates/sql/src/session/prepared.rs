@@ -23,7 +23,7 @@ use crate::plan;
 use crate::variables::registry::position;
 
 /// The most parameter markers of a statement.
-pub const MAX_PARAMETERS: usize = 65_535;
+const MAX_PARAMETERS: usize = 65_535;
 
 /// A prepared statement.
 pub struct Prepared {

@@ -129,8 +129,7 @@ impl Session {
     pub(super) fn begin(&mut self, read_only: Option<bool>) -> Result<OpenTransaction, SqlError> {
         let next = std::mem::take(&mut self.next);
         let isolation = next.isolation.unwrap_or(self.state.settings.isolation);
-        let read_only =
-            read_only.or(next.read_only).unwrap_or(self.state.settings.transaction_read_only);
+        let read_only = read_only.or(next.read_only).unwrap_or(self.state.settings.transaction_read_only);
         OpenTransaction::begin(&self.database, &self.owner, isolation, read_only)
     }
 
@@ -195,10 +194,12 @@ impl Session {
             Ok(if untouched { Left::Untouched(plan) } else { Left::Used(plan) })
         })?;
         if let PlanBody::Select(select) = &plan.body {
+            // The executor has set FOUND_ROWS(), which may count past the LIMIT.
             self.no_index_used = select.scans_fully();
+        } else {
+            self.state.found_rows = rows;
         }
         running.plan = Some(plan);
-        self.state.found_rows = rows;
         self.state.row_count = -1;
         self.database.metrics.rows_sent.inc(rows);
         let completion = self.completion(running, rows, 0, String::new());

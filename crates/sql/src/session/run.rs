@@ -51,7 +51,12 @@ impl Session {
                 Ok(parsed) => parsed,
                 Err(error) => return Err(self.refuse(error)),
             };
-            let more = !rustydb_sql_parser::is_at_end(sql, end, &self.parse_options(false));
+            // Comments behind the last statement are one more, empty, statement where several are allowed.
+            let more = if self.multi_statements {
+                !rustydb_sql_parser::is_blank(sql, end)
+            } else {
+                !rustydb_sql_parser::is_at_end(sql, end, &self.parse_options(false))
+            };
             if more && !self.multi_statements {
                 let error = trailing_text(sql, end);
                 return Err(self.refuse(error));
@@ -90,8 +95,7 @@ impl Session {
         prepared: bool,
     ) -> Result<(Arc<CachedStatement>, usize), SqlError> {
         let options = self.parse_options(prepared);
-        let parsed =
-            rustydb_sql_parser::parse_next(sql, from, &options).map_err(|e| parse_error(&e))?;
+        let parsed = rustydb_sql_parser::parse_next(sql, from, &options).map_err(|e| parse_error(&e))?;
         let kind = kind_of(&parsed.statement);
         let statement = CachedStatement::new(
             Arc::clone(sql),
@@ -167,7 +171,7 @@ impl Session {
 
     fn report_slow(&self, sql: &str, took: Duration, rows: u64, error: Option<u16>) {
         self.database.report_slow(&SlowStatement {
-            template: sql.split_whitespace().next().unwrap_or("").to_owned(),
+            template: rustydb_sql_parser::digest(sql, &self.parse_options(false)).text,
             took,
             rows,
             database: self.state.database.clone(),
@@ -234,10 +238,9 @@ pub(super) fn parse_error(error: &ParseError) -> SqlError {
 /// Statements that list the conditions of the one before, and so must not clear them.
 pub(super) fn asks_about_warnings(statement: &Statement) -> bool {
     match statement {
-        Statement::Show(show) => matches!(
-            **show,
-            Show::Warnings(_) | Show::Errors(_) | Show::WarningCount | Show::ErrorCount
-        ),
+        Statement::Show(show) => {
+            matches!(**show, Show::Warnings(_) | Show::Errors(_) | Show::WarningCount | Show::ErrorCount)
+        }
         Statement::GetDiagnostics(_) => true,
         _ => false,
     }

@@ -27,7 +27,7 @@ pub struct UserVariable {
 }
 
 /// The most user variables that a session may have.
-pub const MAX_USER_VARIABLES: usize = 10_000;
+const MAX_USER_VARIABLES: usize = 10_000;
 
 /// What a session remembers.
 pub struct SessionState {

@@ -69,9 +69,7 @@ impl<'a> Tables<'a> {
             TableUse::Write => MdlMode::SharedWrite,
         };
         let locks = self.database.engine().metadata_locks();
-        locks
-            .acquire(self.owner, key, mode, MdlDuration::Transaction, &self.wait)
-            .map_err(|e| lock_error(&e))
+        locks.acquire(self.owner, key, mode, MdlDuration::Transaction, &self.wait).map_err(|e| lock_error(&e))
     }
 
     fn check_locked(&self, database: &str, name: &str, usage: TableUse) -> Result<(), SqlError> {

@@ -95,7 +95,7 @@ impl OpenTransaction {
         let Some((_, savepoint, mark)) = self.savepoints.get(at) else {
             return Err(SqlError::no_such_savepoint(name));
         };
-        self.txn.rollback_to(savepoint.clone())?;
+        self.txn.rollback_to(*savepoint)?;
         database.engine().metadata_locks().release_since(owner, *mark);
         self.savepoints.truncate(at + 1);
         Ok(())

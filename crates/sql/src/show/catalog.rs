@@ -11,7 +11,9 @@ use super::{Cell, Listing};
 use crate::context::{TableLookup, TableRows, TableUse, VirtualFilter};
 use crate::ddl::names;
 use crate::error::SqlError;
-use crate::information_schema::{self as schema, DATABASE, column_default, column_extra, column_key, maybe, text};
+use crate::information_schema::{
+    self as schema, DATABASE, column_default, column_extra, column_key, maybe, text,
+};
 use crate::session::Session;
 use crate::variables::SqlMode;
 
@@ -220,8 +222,8 @@ pub(super) fn create_table(session: &mut Session, name: &ObjectName) -> Result<L
     let next = if is_virtual {
         None
     } else {
-        let (database, session) = (session.database(), session.state());
-        schema::next_auto_increment(&schema::Source { database, session, filter: &filter }, &def)?
+        let database = session.database();
+        schema::next_auto_increment(&schema::Source { database, filter: &filter }, &def)?
     };
     let mut listing = Listing::new(&CREATE_TABLE);
     let statement = create::create_table(&def, next, style(session));

@@ -108,10 +108,7 @@ fn column_text(table: &TableDef, column: &ColumnDef, style: Style, out: &mut Str
 }
 
 fn is_lob(kind: &TypeKind) -> bool {
-    matches!(
-        kind,
-        TypeKind::Text { .. } | TypeKind::Blob { .. } | TypeKind::Geometry
-    )
+    matches!(kind, TypeKind::Text { .. } | TypeKind::Blob { .. } | TypeKind::Geometry)
 }
 
 fn digits(fsp: u8, out: &mut String) {

@@ -165,8 +165,11 @@ pub(crate) fn show(what: &Show, session: &mut Session, sql: &str) -> Result<List
                 Some(ShowFilter::Like(text)) => Some(String::from_utf8_lossy(&text.value).into_owned()),
                 _ => None,
             };
-            catalog::tables(session, &database, *full, pattern.as_deref())
-                .filtered(filter.as_ref(), session, sql)?
+            catalog::tables(session, &database, *full, pattern.as_deref()).filtered(
+                filter.as_ref(),
+                session,
+                sql,
+            )?
         }
         Show::TableStatus { database, filter } => {
             let database = catalog::wanted_database(database.as_ref(), session)?;

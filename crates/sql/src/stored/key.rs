@@ -140,7 +140,7 @@ fn shown<'v>(kind: Option<&TypeKind>, value: ValueRef<'v>) -> Cow<'v, str> {
 }
 
 /// Bytes as MySQL's messages show them: printable ASCII as it is, others as `\x00`.
-pub fn printable(bytes: &[u8]) -> String {
+pub(crate) fn printable(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for &byte in bytes {
         if (0x20..0x7f).contains(&byte) {

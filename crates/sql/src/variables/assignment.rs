@@ -64,10 +64,7 @@ fn convert_kind(variable: &Variable, value: &Value) -> Result<Assigned, SqlError
         Kind::Int(low, high) => {
             let n = integer(value).ok_or_else(wrong_type)?;
             let kept = n.clamp(i128::from(low), i128::from(high));
-            Ok(Assigned {
-                value: SystemValue::Int(kept as i64),
-                moved: (kept != n).then(|| n.to_string()),
-            })
+            Ok(Assigned { value: SystemValue::Int(kept as i64), moved: (kept != n).then(|| n.to_string()) })
         }
         Kind::UInt(low, high, unit) => {
             let n = integer(value).ok_or_else(wrong_type)?;

@@ -41,7 +41,7 @@ impl From<Initial> for SystemValue {
 }
 
 /// One value per variable of [`VARIABLES`], by position.
-pub type Values = Arc<Vec<SystemValue>>;
+pub(crate) type Values = Arc<Vec<SystemValue>>;
 
 /// The global values.
 pub struct GlobalVariables {

@@ -90,7 +90,13 @@ pub struct Variable {
 use Access::{Fixed, GlobalOnly, ReadOnly, Settable};
 use Scope::{Both, Global, Session};
 
-const fn variable(name: &'static str, scope: Scope, kind: Kind, access: Access, initial: Initial) -> Variable {
+const fn variable(
+    name: &'static str,
+    scope: Scope,
+    kind: Kind,
+    access: Access,
+    initial: Initial,
+) -> Variable {
     Variable { name, scope, kind, access, initial }
 }
 const fn flag(name: &'static str, scope: Scope, access: Access, on: bool) -> Variable {
@@ -209,7 +215,13 @@ pub static VARIABLES: &[Variable] = &[
     flag("low_priority_updates", Both, Fixed, false),
     flag("lower_case_file_system", Global, ReadOnly, false),
     size("lower_case_table_names", Global, ReadOnly, 0, 0, 2),
-    variable("max_allowed_packet", Both, Kind::UInt(1024, 1 << 30, 1024), GlobalOnly, Initial::UInt(64 << 20)),
+    variable(
+        "max_allowed_packet",
+        Both,
+        Kind::UInt(1024, 1 << 30, 1024),
+        GlobalOnly,
+        Initial::UInt(64 << 20),
+    ),
     size("max_connections", Global, Settable, 151, 1, 100_000),
     size("max_error_count", Both, Settable, 1024, 0, 65_535),
     size("max_execution_time", Both, Settable, 0, 0, 4_294_967_295),
@@ -383,9 +395,7 @@ mod tests {
             let fits = match (v.kind, v.initial) {
                 (Kind::Bool, Initial::Bool(_)) => true,
                 (Kind::Int(low, high), Initial::Int(n)) => low <= n && n <= high,
-                (Kind::UInt(low, high, unit), Initial::UInt(n)) => {
-                    low <= n && n <= high && n % unit == 0
-                }
+                (Kind::UInt(low, high, unit), Initial::UInt(n)) => low <= n && n <= high && n % unit == 0,
                 (Kind::Double(low, high), Initial::Double(x)) => low <= x && x <= high,
                 (Kind::Enum(words), Initial::Text(word)) => words.contains(&word),
                 (Kind::Text, Initial::Null) => v.access == ReadOnly,

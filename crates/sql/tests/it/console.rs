@@ -11,12 +11,12 @@ use rustydb_storage::disk::SimulatedDisk;
 use rustydb_value::{Value, ValueRef};
 
 /// A fresh database whose clock stands at 2026-01-02 03:04:05 UTC.
-pub fn database() -> Arc<Database> {
+pub(crate) fn database() -> Arc<Database> {
     open(&SimulatedDisk::new(7))
 }
 
 /// A database on this disk.
-pub fn open(disk: &SimulatedDisk) -> Arc<Database> {
+pub(crate) fn open(disk: &SimulatedDisk) -> Arc<Database> {
     let clock = disk.clock();
     clock.set_wall_micros(1_767_323_045_000_000);
     let mut options = OpenOptions::new(Arc::new(disk.clone()), clock, Arc::new(disk.clone()));
@@ -25,7 +25,7 @@ pub fn open(disk: &SimulatedDisk) -> Arc<Database> {
 }
 
 /// A session of `root@localhost`.
-pub fn session(database: &Arc<Database>, id: u64) -> Session {
+pub(crate) fn session(database: &Arc<Database>, id: u64) -> Session {
     let mut options = SessionOptions::root(id);
     options.multi_statements = true;
     database.session(&options).expect("the session opens")
@@ -33,7 +33,7 @@ pub fn session(database: &Arc<Database>, id: u64) -> Session {
 
 /// Collects the answers to a text.
 #[derive(Default)]
-pub struct Answers {
+pub(crate) struct Answers {
     pub out: String,
     columns: Option<usize>,
 }
@@ -82,7 +82,7 @@ impl ResultSink for Answers {
 }
 
 /// The answers to a text, its error as the last line.
-pub fn ask(session: &mut Session, sql: &str) -> String {
+pub(crate) fn ask(session: &mut Session, sql: &str) -> String {
     let mut answers = Answers::default();
     if let Err(error) = session.query(sql, &mut answers) {
         let _ = writeln!(answers.out, "{error}");
@@ -91,7 +91,7 @@ pub fn ask(session: &mut Session, sql: &str) -> String {
 }
 
 /// The answer of an execution.
-pub fn execute(session: &mut Session, prepared: &mut Prepared, params: &[Value]) -> String {
+pub(crate) fn execute(session: &mut Session, prepared: &mut Prepared, params: &[Value]) -> String {
     let mut answers = Answers::default();
     if let Err(error) = session.execute(prepared, params, &mut answers) {
         let _ = writeln!(answers.out, "{error}");
@@ -100,7 +100,7 @@ pub fn execute(session: &mut Session, prepared: &mut Prepared, params: &[Value])
 }
 
 /// Runs statements that have to succeed.
-pub fn setup(session: &mut Session, statements: &[&str]) {
+pub(crate) fn setup(session: &mut Session, statements: &[&str]) {
     for sql in statements {
         let mut answers = Answers::default();
         if let Err(error) = session.query(sql, &mut answers) {
@@ -110,7 +110,7 @@ pub fn setup(session: &mut Session, statements: &[&str]) {
 }
 
 /// The error of a statement that has to fail.
-pub fn error(session: &mut Session, sql: &str) -> SqlError {
+pub(crate) fn error(session: &mut Session, sql: &str) -> SqlError {
     let mut answers = Answers::default();
     match session.query(sql, &mut answers) {
         Ok(()) => panic!("{sql} succeeded: {}", answers.out),

@@ -98,10 +98,7 @@ fn statement(random: &mut Random) -> (String, String) {
                 format!("UPDATE g SET {set} WHERE id = {id} AND 1 = 1"),
             )
         }
-        4 => (
-            format!("DELETE FROM p WHERE id = {id}"),
-            format!("DELETE FROM g WHERE id = {id} AND 1 = 1"),
-        ),
+        4 => (format!("DELETE FROM p WHERE id = {id}"), format!("DELETE FROM g WHERE id = {id} AND 1 = 1")),
         _ => {
             let (column, value) = if random.below(2) == 0 { ("id", id) } else { ("s", literal(random)) };
             (

@@ -24,11 +24,11 @@ fn acknowledged_rows_and_definitions_survive_a_crash() {
                     "CREATE INDEX both_columns ON t (n, s)",
                     "BEGIN",
                     "INSERT INTO t (n, s) VALUES (99, 'never')",
-                    "UPDATE t SET n = 77",
                 ],
             );
             let mut two = session(&database, 2);
             setup(&mut two, &["USE test", "INSERT INTO t (n, s) VALUES (5, 'five')"]);
+            setup(&mut one, &["UPDATE t SET n = 77"]);
             // From here on nothing reaches the disk, not even the sessions' good-bye.
             disk.inject(Fault::PowerCut { after: 0 });
         }

@@ -27,6 +27,13 @@ fn sample(database: &Arc<Database>, id: u64) -> rustydb_sql::Session {
     session
 }
 
+/// Another session of the same database.
+fn guest(database: &Arc<Database>, id: u64) -> rustydb_sql::Session {
+    let mut session = session(database, id);
+    setup(&mut session, &["USE test"]);
+    session
+}
+
 /// Keeps the last completion and the columns.
 #[derive(Default)]
 struct Recorder {
@@ -165,13 +172,19 @@ fn a_reset_session_is_like_a_new_one() {
         ],
     );
     session.reset().unwrap();
-    assert_eq!(ask(&mut session, "SELECT @a, @@autocommit, DATABASE()"), "@a | @@autocommit | DATABASE()\nNULL | 1 | test\n");
+    assert_eq!(
+        ask(&mut session, "SELECT @a, @@autocommit, DATABASE()"),
+        "@a | @@autocommit | DATABASE()\nNULL | 1 | test\n"
+    );
     assert_eq!(ask(&mut session, "SELECT COUNT(*) FROM t"), "COUNT(*)\n0\n");
     assert_eq!(error(&mut session, "EXECUTE p").code, 1243);
     let mut options = SessionOptions::root(1);
     options.user = "other".into();
     session.change_user(&options).unwrap();
-    assert_eq!(ask(&mut session, "SELECT DATABASE(), USER()"), "DATABASE() | USER()\nNULL | other@localhost\n");
+    assert_eq!(
+        ask(&mut session, "SELECT DATABASE(), USER()"),
+        "DATABASE() | USER()\nNULL | other@localhost\n"
+    );
     options.database = Some("nope".into());
     assert_eq!(session.change_user(&options).unwrap_err().code, 1049);
 }
@@ -203,7 +216,7 @@ fn a_killed_statement_ends_its_wait() {
     let database = database();
     let mut holder = sample(&database, 1);
     setup(&mut holder, &["INSERT INTO t VALUES (1, 1, 'a')", "BEGIN", "UPDATE t SET n = 2 WHERE id = 1"]);
-    let mut waiter = sample(&database, 2);
+    let mut waiter = guest(&database, 2);
     let shared = Arc::clone(&database);
     let thread = std::thread::spawn(move || {
         let first = ask(&mut waiter, "UPDATE t SET n = 3 WHERE id = 1");
@@ -230,7 +243,7 @@ fn a_statement_past_its_time_limit_ends() {
     let database = database();
     let mut holder = sample(&database, 1);
     setup(&mut holder, &["INSERT INTO t VALUES (1, 1, 'a')", "BEGIN", "UPDATE t SET n = 2 WHERE id = 1"]);
-    let mut other = sample(&database, 2);
+    let mut other = guest(&database, 2);
     setup(&mut other, &["SET max_execution_time = 1"]);
     assert_eq!(error(&mut other, "SELECT n FROM t WHERE id = 1 FOR UPDATE").code, 3024);
     assert_eq!(ask(&mut other, "SELECT n FROM t WHERE id = 1"), "n\n1\n");
@@ -247,7 +260,7 @@ fn a_client_that_goes_away_ends_its_statement_and_leaves_nothing() {
     ask(&mut session, "BEGIN");
     ask(&mut session, "UPDATE t SET n = 50");
     drop(session);
-    let mut next = sample(&database, 2);
+    let mut next = guest(&database, 2);
     assert_eq!(ask(&mut next, "SELECT SUM(n) FROM t"), "SUM(n)\n6\n");
     assert_eq!(database.processes().count(), 1);
 }
@@ -362,7 +375,10 @@ fn the_status_counts_what_happened() {
     setup(&mut session, &["INSERT INTO t VALUES (1, 1, 'a')", "SELECT * FROM t WHERE id = 1"]);
     let status = ask(&mut session, "SHOW STATUS LIKE 'Rustydb_point_statements'");
     assert_eq!(status, "Variable_name | Value\nRustydb_point_statements | 2\n");
-    assert_eq!(ask(&mut session, "SHOW GLOBAL STATUS LIKE 'Com_insert'"), "Variable_name | Value\nCom_insert | 1\n");
+    assert_eq!(
+        ask(&mut session, "SHOW GLOBAL STATUS LIKE 'Com_insert'"),
+        "Variable_name | Value\nCom_insert | 1\n"
+    );
     assert!(database.registry().render().contains("rustydb_statements_total{kind=\"insert\"} 1"));
     assert!(session.statistics().starts_with("Uptime: "));
     let mut sink = Answers::default();

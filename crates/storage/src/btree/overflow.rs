@@ -21,8 +21,8 @@ pub(super) fn parse_pointer(bytes: &[u8]) -> Option<(PageNo, u64)> {
 impl Tree {
     /// The value behind a pointer.
     pub(super) fn read_value(&self, pointer: &[u8]) -> Result<Vec<u8>> {
-        let (first, length) =
-            parse_pointer(pointer).ok_or_else(|| Error::corrupt(self.root, "a value's pointer has no pointer's size"))?;
+        let (first, length) = parse_pointer(pointer)
+            .ok_or_else(|| Error::corrupt(self.root, "a value's pointer has no pointer's size"))?;
         self.read_chain(first, length)
     }
 
@@ -46,7 +46,10 @@ impl Tree {
             next = page::link(&page);
         }
         if bytes.len() as u64 != length {
-            return Err(Error::corrupt(first, format!("a chain of {} bytes should have {length}", bytes.len())));
+            return Err(Error::corrupt(
+                first,
+                format!("a chain of {} bytes should have {length}", bytes.len()),
+            ));
         }
         Ok(bytes)
     }

@@ -260,7 +260,8 @@ impl Tree {
             Moved { key: in_root, content: Content::Child(mini.number(right_page)) },
         ];
         let root_image = image(page, level + 1, self.root, None, None, &children)?;
-        let (Some(left_image), Some(right_image), Some(root_image)) = (left_image, right_image, root_image) else {
+        let (Some(left_image), Some(right_image), Some(root_image)) = (left_image, right_image, root_image)
+        else {
             return Err(Error::corrupt(self.root, "its halves do not fit into pages"));
         };
         mini.apply_image(left_page, &left_image)?;
@@ -365,7 +366,8 @@ impl Tree {
             return Ok(());
         };
         let mut mini = MiniTransaction::new(&self.core);
-        let chains = [node::fence(&child, false), node::fence(&child, true)].map(|fence| fence.and_then(|f| f.chain));
+        let chains =
+            [node::fence(&child, false), node::fence(&child, true)].map(|fence| fence.and_then(|f| f.chain));
         let root = mini.hold(root);
         let child = mini.hold(child);
         for (chain, _) in chains.into_iter().flatten() {
@@ -445,7 +447,9 @@ impl Tree {
                 }
             }
         }
-        for first in chains.into_iter().map(|(first, _)| first).chain(values.into_iter().map(|(first, _)| first)) {
+        for first in
+            chains.into_iter().map(|(first, _)| first).chain(values.into_iter().map(|(first, _)| first))
+        {
             mini.free_chain(first)?;
         }
         Ok(())

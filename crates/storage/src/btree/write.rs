@@ -188,7 +188,13 @@ impl Tree {
     }
 
     /// How much room the change needs, when the leaf does not have it.
-    pub(crate) fn missing_room(&self, leaf: &[u8], key: &[u8], index: Option<usize>, new: State<'_>) -> Option<usize> {
+    pub(crate) fn missing_room(
+        &self,
+        leaf: &[u8],
+        key: &[u8],
+        index: Option<usize>,
+        new: State<'_>,
+    ) -> Option<usize> {
         let value = match new {
             State::Absent => return None,
             State::Tombstone if index.is_some() => return None,

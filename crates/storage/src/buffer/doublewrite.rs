@@ -144,12 +144,14 @@ pub(crate) fn restore_torn_pages(
         let is_zero = buffer.iter().all(|&byte| byte == 0);
         if is_zero || page::verify(&buffer, number).is_err() {
             buffer.copy_from_slice(copy);
-            file.write_at(&buffer, number.0 * size).map_err(|error| Error::io("restoring a torn page", error))?;
+            file.write_at(&buffer, number.0 * size)
+                .map_err(|error| Error::io("restoring a torn page", error))?;
             restored += 1;
         }
     }
-    if restored > 0 {
-        file.sync_data().map_err(|error| Error::io("restoring torn pages", error))?;
-    }
+    // Also where nothing was torn: a process that died, on a machine that did not, may have written a batch's
+    // copies and its predecessor's places without a sync, and the next batch here overwrites the
+    // predecessor's copies.
+    file.sync_data().map_err(|error| Error::io("restoring torn pages", error))?;
     Ok((restored, next_batch))
 }

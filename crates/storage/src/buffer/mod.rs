@@ -417,7 +417,9 @@ impl Pool {
             let page = frame.page.load(Ordering::Relaxed);
             if page == NO_PAGE {
                 if frame.pins.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                    if frame.page.load(Ordering::Relaxed) == NO_PAGE && !self.free.lock().contains(&(index as u32)) {
+                    if frame.page.load(Ordering::Relaxed) == NO_PAGE
+                        && !self.free.lock().contains(&(index as u32))
+                    {
                         return Ok(index as u32);
                     }
                     frame.pins.fetch_sub(1, Ordering::Release);

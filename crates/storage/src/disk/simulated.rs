@@ -308,7 +308,7 @@ impl Shared {
     fn check_room(&self, growth: u64) -> io::Result<()> {
         let Some(capacity) = self.faults.lock().capacity else { return Ok(()) };
         let used: u64 = self.names.lock().now.values().map(|inode| inode.lock().now.len() as u64).sum();
-        if used + growth > capacity { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if growth > 0 && used + growth > capacity { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 }
 

@@ -69,8 +69,13 @@ impl Disk for SystemDisk {
 
     fn lock(&self, name: &str, about: &str) -> io::Result<Result<Box<dyn Locked>, String>> {
         let path = self.directory.join(name);
-        let mut file =
-            fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let mut file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {

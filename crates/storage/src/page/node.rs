@@ -364,7 +364,8 @@ pub fn leaf_replace(page: &mut [u8], index: usize, flags: u8, value: &[u8]) -> b
     if free_space(page) + old_size < size {
         return false;
     }
-    let key_bytes = smallvec::SmallVec::<[u8; 128]>::from_slice(&page[offset + LEAF_CELL..offset + LEAF_CELL + key_len]);
+    let key_bytes =
+        smallvec::SmallVec::<[u8; 128]>::from_slice(&page[offset + LEAF_CELL..offset + LEAF_CELL + key_len]);
     if contiguous(page) < size {
         // Leave the old value behind, so that squeezing does not carry it along.
         put(page, offset + 3, &0u32.to_le_bytes());
@@ -471,7 +472,10 @@ pub fn verify(page: &[u8]) -> Result<()> {
         return wrong("its level is not one of its kind");
     }
     let slots_end = HEAD + count(page) * SLOT;
-    if slots_end > heap_start(page) || heap_start(page) > page.len() || garbage(page) > page.len() - heap_start(page) {
+    if slots_end > heap_start(page)
+        || heap_start(page) > page.len()
+        || garbage(page) > page.len() - heap_start(page)
+    {
         return wrong("slots and cells overlap");
     }
     let inside = |offset: usize, leaf: bool| -> bool {

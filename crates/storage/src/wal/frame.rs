@@ -60,11 +60,7 @@ pub(super) fn head(bytes: &[u8], position: Lsn) -> Option<Head> {
     if bytes.len() < HEAD || get_u32(bytes, 0) != MAGIC || get_u64(bytes, 16) != position.0 {
         return None;
     }
-    Some(Head {
-        sum: get_u32(bytes, 4),
-        length: get_u32(bytes, 8) as usize,
-        chain: get_u32(bytes, 12),
-    })
+    Some(Head { sum: get_u32(bytes, 4), length: get_u32(bytes, 8) as usize, chain: get_u32(bytes, 12) })
 }
 
 /// Whether a whole frame is as it was written.

@@ -77,8 +77,7 @@ pub fn read_from(
     // name too, where the process died between giving it and making it durable.
     file.sync_data().map_err(|error| Error::io("syncing the log", error))?;
     disk.sync_directory().map_err(|error| Error::io("syncing the directory", error))?;
-    let writer =
-        SegmentWriter::resume(disk.clone(), head.origin, nominal, file, head.first, position, chain);
+    let writer = SegmentWriter::resume(disk.clone(), head.origin, nominal, file, head.first, position, chain);
     Ok(LogEnd { end: position, writer })
 }
 
@@ -126,7 +125,12 @@ fn read_segment(
     Ok((position, chain))
 }
 
-fn read_frame(file: &dyn File, head: &SegmentHead, position: Lsn, buffer: &mut Vec<u8>) -> Result<Option<Head>> {
+fn read_frame(
+    file: &dyn File,
+    head: &SegmentHead,
+    position: Lsn,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<Head>> {
     let offset = SEGMENT_HEAD as u64 + position.0 - head.first.0;
     let failed = |error| Error::io(format!("reading {}", segment::name(head.first)), error);
     let mut sector = [0; SECTOR];

@@ -384,7 +384,11 @@ impl<'a> Operation<'a> {
                 key: take_key(input, row)?,
                 value: take_shared(input, row)?,
             },
-            3 => Operation::LeafReplace { index: input.u16()?, flags: input.u8()?, value: take_shared(input, row)? },
+            3 => Operation::LeafReplace {
+                index: input.u16()?,
+                flags: input.u8()?,
+                value: take_shared(input, row)?,
+            },
             4 => Operation::Remove { index: input.u16()? },
             5 => Operation::InnerInsert {
                 index: input.u16()?,
@@ -433,7 +437,8 @@ impl<'a> Operation<'a> {
                 fits
             }
             Operation::LeafInsert { index, flags, key, value } => {
-                entry(bytes, &[Kind::Leaf], index, 1) && node::leaf_insert(bytes, index.into(), flags, key, value)
+                entry(bytes, &[Kind::Leaf], index, 1)
+                    && node::leaf_insert(bytes, index.into(), flags, key, value)
             }
             Operation::LeafReplace { index, flags, value } => {
                 entry(bytes, &[Kind::Leaf], index, 0) && node::leaf_replace(bytes, index.into(), flags, value)
@@ -457,7 +462,11 @@ impl<'a> Operation<'a> {
                 fits
             }
         };
-        if fits { Ok(()) } else { Err(Error::corrupt(number, format!("a change does not fit: {self:.100?}"))) }
+        if fits {
+            Ok(())
+        } else {
+            Err(Error::corrupt(number, format!("a change does not fit: {self:.100?}")))
+        }
     }
 }
 

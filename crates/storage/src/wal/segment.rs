@@ -6,8 +6,9 @@
 //!   0 magic "RUSTYWAL" | 8 version u32 | 12 checksum u32 of bytes 16..60 | 16 database id [u8; 16]
 //!  32 timeline u32 | 36 chain u32 (checksum of the frame before) | 40 first LSN u64 | 48 reserved
 //! ```
-//! The byte of LSN `l` is at `4096 + l - first`. A segment takes frames until it has its nominal
-//! size; the frame that crosses that size ends it, so no frame is split. Files are filled with zeros
+//! The byte of LSN `l` is at `4096 + l - first`. A frame that would cross a segment's nominal size begins
+//! the next one, so no frame is split, and only one that is longer than a segment makes a file grow: what
+//! was made ready while there was room can be filled when there is none. Files are filled with zeros
 //! when made, so that a later sync has no file length to write, and used again under a new name when
 //! their records are no longer needed. The next segment is made ready before it is needed: a full
 //! disk is noticed while there is still room to finish.
@@ -146,7 +147,8 @@ impl SegmentWriter {
 
     /// Writes and syncs one frame; `bytes` grows to whole sectors.
     pub(super) fn write_frame(&mut self, start: Lsn, bytes: &mut Vec<u8>) -> Result<()> {
-        if start.0 - self.first.0 >= self.nominal {
+        let length = bytes.len().next_multiple_of(SECTOR) as u64;
+        if start > self.first && start.0 - self.first.0 + length > self.nominal {
             self.roll(start)?;
         }
         let sum = frame::seal(bytes, self.origin, start, self.chain);

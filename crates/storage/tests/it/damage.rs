@@ -7,11 +7,11 @@ use rustydb_storage::{Error, Expect, State};
 use crate::model::{Model, contents};
 use crate::random::{Random, horizon, open};
 
-fn filled(disk: &SimulatedDisk, seed: u64) -> (rustydb_storage::TreeId, Model) {
+fn filled(disk: &SimulatedDisk, seed: u64, rows: u32) -> (rustydb_storage::TreeId, Model) {
     let (store, _) = open(disk).unwrap();
     let tree = store.tree(store.create_tree().unwrap()).unwrap();
     let (mut random, mut model) = (Random(seed), Model::new());
-    for _ in 0..600 {
+    for _ in 0..rows {
         let (key, value) = (random.key(1000), random.value());
         tree.write(&key, State::Value(&value), Expect::Any, None, |_, _| ()).unwrap();
         model.insert(key, value);
@@ -22,9 +22,9 @@ fn filled(disk: &SimulatedDisk, seed: u64) -> (rustydb_storage::TreeId, Model) {
 
 #[test]
 fn a_flipped_bit_is_never_used_in_silence() {
-    for seed in 0..300 {
+    for seed in 0..50 {
         let disk = SimulatedDisk::new(seed);
-        let (id, model) = filled(&disk, seed);
+        let (id, model) = filled(&disk, seed, 60);
         disk.flip_bit("pages", None).unwrap();
         let Ok((store, _)) = open(&disk) else { continue };
         let report = check(&store).unwrap();
@@ -54,7 +54,9 @@ fn damage_inside_the_log_is_not_taken_for_its_end() {
             Err(Error::CorruptLog { .. }) => refused += 1,
             Err(other) => panic!("seed {seed}: {other}"),
             // The flip hit the padding of a frame.
-            Ok((store, _)) => assert_eq!(contents(&store.tree(rustydb_storage::TreeId::FIRST).unwrap()).len(), 50),
+            Ok((store, _)) => {
+                assert_eq!(contents(&store.tree(rustydb_storage::TreeId::FIRST).unwrap()).len(), 50)
+            }
         }
     }
     assert!(refused > rounds / 8, "{refused} of {rounds}");
@@ -64,7 +66,7 @@ fn damage_inside_the_log_is_not_taken_for_its_end() {
 fn a_full_disk_refuses_and_recovers() {
     for seed in 0..20 {
         let disk = SimulatedDisk::new(seed);
-        let (id, mut model) = filled(&disk, seed);
+        let (id, mut model) = filled(&disk, seed, 600);
         let (store, _) = open(&disk).unwrap();
         let tree = store.tree(id).unwrap();
         disk.inject(Fault::Full { capacity: disk.used() + 100_000 });
@@ -106,7 +108,7 @@ fn a_second_opener_is_told_who_holds_the_directory() {
 #[test]
 fn a_lost_page_file_is_not_made_anew_over_its_log() {
     let disk = SimulatedDisk::new(1);
-    filled(&disk, 1);
+    filled(&disk, 1, 60);
     disk.remove("pages").unwrap();
     assert!(matches!(open(&disk), Err(Error::Format { .. })));
 }

@@ -4,6 +4,7 @@
 
 mod crash;
 mod damage;
+mod hostile;
 mod model;
 mod races;
 mod random;

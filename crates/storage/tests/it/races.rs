@@ -30,6 +30,7 @@ fn a_checkpoint_does_not_overtake_a_commit() {
         store
             .checkpoint(|| {
                 row(b"second");
+                store.log().flush(store.log().end()).unwrap();
                 let mut record = Vec::new();
                 Record::Commit { transaction: 7, csn: 1, time: 1, number: 1 }.encode(&mut record);
                 store.log().append(&record).unwrap();
@@ -162,8 +163,8 @@ fn a_segment_in_use_is_not_zeroed() {
 /// acknowledges changes in that segment; then the machine goes down.
 #[test]
 fn a_name_that_a_dead_process_left_unsynced_lasts() {
-    for after in 0..60 {
-        let disk = SimulatedDisk::new(after);
+    for seed in 0..160 {
+        let (disk, after) = (SimulatedDisk::new(seed), seed % 40);
         let (store, _) = open(&disk).unwrap();
         let tree = store.tree(store.create_tree().unwrap()).unwrap();
         let id = tree.id();
@@ -172,7 +173,7 @@ fn a_name_that_a_dead_process_left_unsynced_lasts() {
         let mut acknowledged = 0;
         for number in 0..200u32 {
             let written = tree
-                .write(&number.to_be_bytes(), State::Value(&[7; 2000]), Expect::Any, None, |_, _| ())
+                .write(&number.to_be_bytes(), State::Value(&[7; 8000]), Expect::Any, None, |_, _| ())
                 .and_then(|_| store.log().flush(store.log().end()));
             if written.is_err() {
                 break;
@@ -199,7 +200,7 @@ fn a_name_that_a_dead_process_left_unsynced_lasts() {
 #[test]
 fn half_a_dropped_tree_is_in_nobodys_way() {
     let mut halves = 0;
-    for seed in 0..80 {
+    for seed in 0..40 {
         let disk = SimulatedDisk::new(seed);
         let mut random = Random(seed);
         let (store, _) = open(&disk).unwrap();

@@ -123,7 +123,7 @@ fn a_queue_takes_no_more_pages_than_its_rows() {
 fn the_directory_shrinks_again() {
     let disk = SimulatedDisk::new(1);
     let (store, _) = open(&disk).unwrap();
-    for _ in 0..600 {
+    for _ in 0..3000 {
         let id = store.create_tree().unwrap();
         store.counter_reserve(id, 1, 1).unwrap();
         store.drop_tree(id).unwrap();

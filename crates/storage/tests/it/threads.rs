@@ -18,7 +18,12 @@ use crate::random::{Random, horizon};
 const THREADS: u64 = 8;
 
 fn options(frames: usize) -> Options {
-    Options { page_size: 4096, buffer_pool_bytes: frames * 4096, segment_bytes: 64 << 10, ..Options::default() }
+    Options {
+        page_size: 4096,
+        buffer_pool_bytes: frames * 4096,
+        segment_bytes: 64 << 10,
+        ..Options::default()
+    }
 }
 
 /// What a thread has written: what is sure to be there, and the states since.
@@ -210,7 +215,11 @@ fn until_the_power_goes() {
             let (written, _) = run(&store, id, seed * 10 + round, 120, models);
             drop(store);
             // The machine goes down, or only the process.
-            if random.below(3) == 0 { disk.heal() } else { disk.crash() }
+            if random.below(3) == 0 {
+                disk.heal()
+            } else {
+                disk.crash()
+            }
             let (store, _) = Store::open(shared.clone(), &disk, options(64)).unwrap();
             assert_sound(&store);
             models = compare(&store, id, &written);

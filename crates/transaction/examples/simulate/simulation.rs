@@ -2,10 +2,12 @@
 //!
 //! Four transactions take turns in one thread on a table tree and an index tree that must agree:
 //! inserts, updates, deletes, transfers between accounts, savepoints, statement rollbacks, commits,
-//! rollbacks, purges and checkpoints. At a random write the power goes, a sync fails, or the disk is
-//! full; or a bit flips at rest. After each crash the store is opened and compared: every acknowledged
+//! rollbacks, purges and checkpoints, and trees that come and go. At a random write the power goes, the
+//! process dies, a sync fails, or the disk is full; or a bit flips at rest. The opening that follows is itself
+//! interrupted, some times over. Then the store is opened and compared: every acknowledged
 //! commit is there, nothing else but perhaps the one commit whose answer was lost, index and table agree,
-//! the accounts' sum is what it was, and the check of all pages is clean. Damage must be reported.
+//! the accounts' sum is what it was, and the check of all pages is clean. Trees that nobody remembers may be
+//! left; they can be dropped. Damage must be reported.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,7 +48,11 @@ impl Random {
     }
 
     fn value(&mut self) -> Vec<u8> {
-        let length = if self.below(12) == 0 { self.below(12_000) } else { self.below(200) };
+        let length = match self.below(60) {
+            0 => 16_000 + self.below(50_000),
+            1..5 => self.below(12_000),
+            _ => self.below(200),
+        };
         let fill = self.below(256) as u8;
         vec![fill; 8 + length as usize]
     }
@@ -191,9 +197,10 @@ fn work(
     steps: u64,
 ) -> Result<(), Error> {
     let mut open: Vec<Open> = (0..4).map(|_| begin(engine, random)).collect();
+    let mut passing = None;
     for _ in 0..steps {
         let turn = random.below(4) as usize;
-        let done = match random.below(20) {
+        let done = match random.below(21) {
             0..10 => {
                 let value = if random.below(4) == 0 { None } else { Some(random.value()) };
                 let key = random.key();
@@ -216,6 +223,7 @@ fn work(
                 ledger.uncertain = None;
                 Ok(())
             }
+            20 => come_and_go(engine, random, &mut passing),
             18 => std::mem::replace(&mut open[turn], begin(engine, random)).transaction.rollback(),
             _ => engine
                 .purge()
@@ -228,6 +236,44 @@ fn work(
         }
     }
     Ok(())
+}
+
+/// Makes a tree, fills one and deletes from it, or drops it.
+fn come_and_go(engine: &Arc<Engine>, random: &mut Random, passing: &mut Option<TreeId>) -> Result<(), Error> {
+    let Some(id) = *passing else {
+        *passing = Some(engine.create_tree()?);
+        return Ok(());
+    };
+    if random.below(3) == 0 {
+        *passing = None;
+        return engine.drop_tree(id);
+    }
+    let tree = engine.tree(id)?;
+    let mut transaction = engine.begin(Isolation::RepeatableRead, false);
+    engine.counter_reserve(id, 3, 1)?;
+    for _ in 0..random.below(40) {
+        let key = random.key();
+        match transaction.get_locked(&tree, &key, LockMode::Exclusive)? {
+            Some(_) => transaction.delete(&tree, &key)?,
+            None => transaction.insert(&tree, &key, &random.value())?,
+        }
+    }
+    if random.below(3) == 0 { transaction.rollback() } else { transaction.commit().map(|_| ()) }
+}
+
+/// The power went or the process died, and may do so again while the store is being opened.
+fn interrupt(disk: &SimulatedDisk, random: &mut Random) {
+    let goes_down = random.below(4) > 0;
+    if goes_down {
+        disk.crash()
+    } else {
+        disk.heal()
+    }
+    for _ in 0..random.below(3) {
+        disk.inject(Fault::PowerCut { after: random.below(60) });
+        drop(open(disk));
+        if random.below(4) > 0 { disk.crash() } else { disk.heal() }
+    }
 }
 
 fn rows(engine: &Arc<Engine>, tree: &Arc<Tree>) -> Result<Rows, Error> {
@@ -250,9 +296,20 @@ fn rows(engine: &Arc<Engine>, tree: &Arc<Tree>) -> Result<Rows, Error> {
 /// Compares what is there with what must be. Gives what does not hold.
 fn compare(engine: &Arc<Engine>, trees: &Trees, ledger: &mut Ledger) -> Result<(), String> {
     let failed = |error: Error| format!("reading after recovery: {error}");
+    let found = check(engine.store()).map_err(|error| error.to_string())?;
+    if let Some(problem) = found.problems.first() {
+        return Err(format!("check: {problem}"));
+    }
+    for id in engine.trees().map_err(failed)? {
+        if id != trees.table.id() && id != trees.index.id() {
+            engine
+                .drop_tree(id)
+                .map_err(|error| format!("dropping tree {id}, which is left over: {error}"))?;
+        }
+    }
     let report = check(engine.store()).map_err(|error| error.to_string())?;
     if let Some(problem) = report.problems.first() {
-        return Err(format!("check: {problem}"));
+        return Err(format!("check after dropping: {problem}"));
     }
     if report.tombstones > 0 {
         return Err(format!("{} tombstones were left", report.tombstones));
@@ -337,7 +394,7 @@ pub(crate) fn run(seed: u64) -> Result<(), String> {
                 let _ = engine.close();
             }
         }
-        disk.crash();
+        interrupt(&disk, &mut random);
         let engine = open(&disk).map_err(|error| format!("opening after a crash: {error}"))?;
         compare(&engine, &trees(&engine, ids)?, &mut ledger)?;
     }

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
+mod failures;
 mod isolation;
 mod simulated;
+mod threads;
 
 #[path = "../../examples/simulate/simulation.rs"]
 mod simulation;

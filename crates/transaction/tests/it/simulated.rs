@@ -4,7 +4,7 @@ use crate::simulation::run;
 
 #[test]
 fn crashes_and_faults_lose_nothing() {
-    for seed in 0..250 {
+    for seed in 0..50 {
         run(seed).unwrap_or_else(|problem| panic!("seed {seed}: {problem}"));
     }
 }

@@ -183,6 +183,12 @@ fn like_pattern(
     let same = key_collation(scan, column).is_some_and(|c| i64::from(c.id()) == id.as_ints().at(0));
     // Another escape character than the usual one is left to the filter.
     let usual = matches!(&escape.node, Node::Literal(v) if v.bytes(0) == b"\\");
+    // A pattern that is known to begin with a wildcard bounds nothing; an unknown one may.
+    if let Node::Literal(v) = &pattern.node
+        && (v.is_null(0) || matches!(v.bytes(0).first(), None | Some(b'%' | b'_')))
+    {
+        return None;
+    }
     let plain = key_column(text, scan) == Some(column) && text.ty.class() == Class::Text;
     if plain && same && usual && is_known(pattern) && pattern.ty.class() == Class::Text {
         Some(pattern.clone())

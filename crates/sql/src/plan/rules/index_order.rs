@@ -7,7 +7,8 @@
 use rustydb_catalog::IndexDef;
 
 use super::access_path::allowed;
-use crate::expr::Node;
+use crate::exec::entry_columns::covers;
+use crate::expr::{BoundExpr, Node};
 use crate::plan::{Access, IndexAccess, KeyEqual, Plan, RowCount, RowLimit, Scan, SortKey};
 
 /// Removes sorts and pushes limits in a whole plan.
@@ -28,13 +29,13 @@ pub fn use_index_order(plan: &mut Plan) {
 /// Tells the first operator that can use it how many rows will be read.
 fn push_limit(plan: &mut Plan, limit: &RowLimit) {
     match plan {
-        Plan::Project { input, exprs } if !exprs.iter().any(|e| e.has_side_effects()) => push_limit(input, limit),
+        Plan::Project { input, exprs } if !exprs.iter().any(BoundExpr::has_side_effects) => {
+            push_limit(input, limit)
+        }
         Plan::Narrow { input, .. } => push_limit(input, limit),
         Plan::Sort { limit: slot, .. } => *slot = Some(limit.clone()),
         Plan::Scan(scan) => {
-            if scan.limit.is_none() {
-                scan.limit = Some(limit.clone());
-            }
+            scan.limit.get_or_insert_with(|| limit.clone());
         }
         _ => {}
     }
@@ -70,7 +71,7 @@ fn drop_sort(plan: &mut Plan) {
     let current = direction(scan, access, &order);
     let found = match current {
         Some(reverse) => Some((access.clone(), reverse)),
-        None if limited && scan.is_full() => other_index(scan, &order),
+        None if scan.is_full() => other_index(scan, &order, limited),
         None => None,
     };
     let Some((access, reverse)) = found else { return };
@@ -83,10 +84,13 @@ fn drop_sort(plan: &mut Plan) {
     *plan = inner;
 }
 
-fn other_index(scan: &Scan, order: &[(usize, bool)]) -> Option<(IndexAccess, bool)> {
+/// Without a limit only an index that has all columns is worth it: looking every row up costs more than a
+/// sort.
+fn other_index(scan: &Scan, order: &[(usize, bool)], limited: bool) -> Option<(IndexAccess, bool)> {
     for (at, index) in scan.table.def.all_indexes().enumerate() {
-        if allowed(scan, at, index) {
-            let access = IndexAccess::all(at);
+        let covering = scan.lock.is_none() && covers(&scan.table.def, at, &scan.columns);
+        if allowed(scan, at, index) && (limited || covering) {
+            let access = IndexAccess { covering, ..IndexAccess::all(at) };
             if let Some(reverse) = direction(scan, &access, order) {
                 return Some((access, reverse));
             }

@@ -123,7 +123,9 @@ fn hash_keys(join: &mut Join) {
 }
 
 fn key_of(condition: &BoundExpr, width: usize) -> Option<JoinKey> {
-    let Node::Compare { op: Comparison::Equal, sides: pair, collation } = &condition.node else { return None };
+    let Node::Compare { op: Comparison::Equal, sides: pair, collation } = &condition.node else {
+        return None;
+    };
     let [a, b] = pair.as_ref();
     let (mut left, mut right) = match (sides(a, width), sides(b, width)) {
         ((true, false), (false, true)) => (a.clone(), b.clone()),

@@ -3,14 +3,17 @@
 //! 1. [`push_filters`]: conditions move down to the scans and joins that can decide them.
 //! 2. [`access_path`]: a scan whose conditions bound an index reads only that part of it.
 //! 3. [`join_keys`]: a join finds matches through an index or a hash table.
-//! 4. [`index_order`]: a sort that an index already provides goes away; limits move to where they save work.
-//! 5. [`prune_columns`]: scans give only the columns that somebody reads.
+//! 4. [`prune_columns`]: scans give only the columns that somebody reads.
+//! 5. [`index_order`]: a sort that an index already provides goes away; limits move to where they save work.
+//!
+//! 6. [`min_max`]: MIN and MAX of an index column read one entry.
 //!
 //! Each is idempotent: a plan that is improved again stays as it is.
 
 pub mod access_path;
 pub mod index_order;
 pub mod join_keys;
+pub mod min_max;
 pub mod prune_columns;
 pub mod push_filters;
 
@@ -22,6 +25,7 @@ pub fn improve(plan: &mut SelectPlan) {
     plan.root = push_filters::push_filters(root);
     join_keys::choose_join_keys(&mut plan.root);
     access_path::choose_access_paths(&mut plan.root);
-    index_order::use_index_order(&mut plan.root);
     prune_columns::prune(&mut plan.root);
+    index_order::use_index_order(&mut plan.root);
+    min_max::read_ends(&mut plan.root);
 }

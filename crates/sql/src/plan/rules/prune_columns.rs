@@ -4,7 +4,7 @@
 
 use crate::context::TableRows;
 use crate::expr::BoundExpr;
-use crate::plan::{Access, KeyBounds, KeyEqual, Plan, Scan};
+use crate::plan::{Access, IndexAccess, KeyBounds, KeyEqual, Plan, Scan};
 
 /// Prunes a whole plan; its own columns all stay.
 pub fn prune(plan: &mut Plan) {
@@ -176,10 +176,28 @@ fn narrow_scan(scan: &mut Scan, needed: &[usize]) -> Moved {
     moved
 }
 
+/// An index of numbers only, whose entries are shorter than the rows.
+fn narrow_index(scan: &Scan) -> Option<usize> {
+    let def = &scan.table.def;
+    def.all_indexes().enumerate().skip(1).find_map(|(at, index)| {
+        let numbers =
+            index.columns.iter().all(|c| def.columns.get(c.column).is_some_and(|d| d.ty.is_numeric()));
+        if numbers && super::access_path::allowed(scan, at, index) { Some(at) } else { None }
+    })
+}
+
 /// Whether the entries of the chosen index hold every column the scan gives.
 fn decide_covering(scan: &mut Scan) {
     if !matches!(scan.table.rows, TableRows::Stored) {
         return;
+    }
+    // Counting rows reads the narrowest tree.
+    if scan.columns.is_empty()
+        && scan.is_full()
+        && scan.lock.is_none()
+        && let Some(at) = narrow_index(scan)
+    {
+        scan.access = Access::Index(IndexAccess::all(at));
     }
     let Access::Index(access) = &mut scan.access else { return };
     // Locking reads lock the row itself.
