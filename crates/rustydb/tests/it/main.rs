@@ -1,5 +1,7 @@
 //! The product from outside: the real binary with unmodified clients, and the library as another crate uses it.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
+
 mod clients;
 mod command_line;
 mod compatibility;

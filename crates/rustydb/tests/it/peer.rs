@@ -32,7 +32,7 @@ fn answers(address: &Address) -> Result<Vec<String>> {
     let marked: String = SCRIPT
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with("--"))
-        .map(|line| format!("{line}\nSELECT '---' AS `{}`;\n", line.replace('`', "").replace(';', "")))
+        .map(|line| format!("{line}\nSELECT '---' AS `{}`;\n", line.replace(['`', ';'], "")))
         .collect();
     let file = folder.path().join("script.sql");
     std::fs::write(&file, marked).unwrap();
