@@ -233,6 +233,13 @@ impl LockTable {
         mode: LockMode,
         wait: &WaitOptions,
     ) -> Result<Granted, LockError> {
+        if wait.lock_wait.is_zero() {
+            // Who does not wait is in nobody's way: it never stands in a queue.
+            return self.try_lock_row(owner, tree, key, mode).map_err(|error| match error {
+                LockError::WouldBlock => LockError::Timeout,
+                other => other,
+            });
+        }
         self.rows.lock(owner, tree, key, mode, Some(wait))
     }
 
@@ -285,6 +292,9 @@ impl LockTable {
         key: &[u8],
         wait: &WaitOptions,
     ) -> Result<(), LockError> {
+        if wait.lock_wait.is_zero() {
+            return if self.blocks_insert(owner, tree, key) { Err(LockError::Timeout) } else { Ok(()) };
+        }
         self.ranges.wait_insert(owner, tree, key, wait)
     }
 
