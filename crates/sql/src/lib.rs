@@ -11,6 +11,7 @@
 //! that brought it.
 
 pub mod api;
+pub mod canonical;
 pub mod context;
 pub mod database;
 mod ddl;
