@@ -11,6 +11,7 @@ mod idle;
 mod options;
 mod outcome;
 mod report;
+mod scripts;
 mod startup;
 mod sysbench;
 
@@ -28,7 +29,10 @@ fn main() -> ExitCode {
         Some("hotrow") => hotrow::run(options),
         Some("idle") => idle::run(options),
         Some("startup") => startup::run(options),
-        other => Err(Error::Usage(format!("crash, sysbench, hotrow, idle or startup, not {other:?}"))),
+        Some("scripts") => scripts::run(options),
+        other => {
+            Err(Error::Usage(format!("crash, sysbench, hotrow, idle, startup or scripts, not {other:?}")))
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -37,11 +37,19 @@ impl Options {
         self.path("--source")
     }
 
-    /// Fails when something is left that nobody understood.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    /// The words that no option took, once all options have been taken.
+    pub(crate) fn rest(mut self) -> Result<Vec<String>> {
         // Given to every command, used by some.
         let _ = (self.word("--source")?, self.word("--server")?);
-        match self.0.first() {
+        match self.0.iter().find(|word| word.starts_with("--")) {
+            Some(word) => Err(Error::Usage(format!("'{word}' is not understood here"))),
+            None => Ok(self.0),
+        }
+    }
+
+    /// Fails when something is left that nobody understood.
+    pub(crate) fn finish(self) -> Result<()> {
+        match self.rest()?.first() {
             Some(word) => Err(Error::Usage(format!("'{word}' is not understood here"))),
             None => Ok(()),
         }

@@ -28,6 +28,7 @@ cargo xtask bench sysbench [--quick]     four sysbench scripts against MariaDB
 cargo xtask bench hotrow [--quick]       32 clients on one row, 8 on disjoint rows, against MariaDB
 cargo xtask bench idle                   what 2,000 idle connections cost
 cargo xtask bench startup                time from clone to the first answer
+cargo xtask scripts --peer PORT [NAME..] the golden SQL scripts against a real MySQL on this port
 cargo xtask fuzz [--minutes N] [TARGET]  every fuzz target, N minutes each (10)";
 
 fn main() -> ExitCode {
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(arguments),
         Some("crash") => testkit::crash(arguments),
         Some("bench") => testkit::bench(arguments),
+        Some("scripts") => testkit::scripts(arguments),
         Some("fuzz") => fuzz::run_from(arguments),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");

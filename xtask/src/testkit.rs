@@ -1,4 +1,4 @@
-//! `crash` and `bench`: builds the server and the testkit, then hands over to the testkit.
+//! `crash`, `bench` and `scripts`: builds the testkit, and the server where it is needed, then hands over.
 //!
 //! The server is built with the profile that was asked for: `release` is what a user runs, `dist` what is
 //! packaged and measured, `dev` is what the tests have built already.
@@ -31,6 +31,13 @@ pub(crate) fn bench(mut arguments: Arguments) -> Result<()> {
     }
     let profile = profile(&mut arguments, "dist")?;
     hand_over(&name, profile, arguments)
+}
+
+/// `cargo xtask scripts`
+pub(crate) fn scripts(arguments: Arguments) -> Result<()> {
+    run(cargo().args(["build", "-p", "rustydb-testkit"]))?;
+    let mut testkit = Command::new(built("dev", "rustydb-testkit")?);
+    run(testkit.current_dir(root()).args(["scripts", "--source"]).arg(root()).args(arguments.rest()))
 }
 
 /// What `--release`, `--dist` or `--dev` says.

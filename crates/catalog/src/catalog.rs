@@ -132,6 +132,9 @@ impl Catalog {
     /// open knows.
     pub fn commit(&self, transaction: Transaction, change: CatalogChange) -> Result<Committed> {
         let committed = transaction.commit()?;
+        for tree in &change.created {
+            self.engine.brought_in(*tree, committed.csn);
+        }
         self.publish(change);
         Ok(committed)
     }

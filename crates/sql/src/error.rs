@@ -73,6 +73,7 @@ impl From<&rustydb_transaction::Error> for SqlError {
             E::Deadlock => SqlError::deadlock(),
             E::WouldBlock => SqlError::lock_nowait(),
             E::TooManyLocks => SqlError::too_many_locks(),
+            E::DefinitionChanged => SqlError::definition_changed(),
             E::Cancelled(_) => SqlError::query_interrupted(),
             E::ReadOnly => SqlError::read_only_transaction(),
             E::DiskFull => SqlError::disk_full(),
@@ -312,6 +313,7 @@ errors! {
 errors! {
     1205 b"HY000" lock_wait_timeout() "Lock wait timeout exceeded; try restarting transaction";
     1206 b"HY000" too_many_locks() "The total number of locks exceeds the lock table size";
+    1412 b"HY000" definition_changed() "Table definition has changed, please retry transaction";
     1213 b"40001" deadlock() "Deadlock found when trying to get lock; try restarting transaction";
     1568 b"25001" isolation_in_transaction() "Transaction characteristics can't be changed while a transaction is in progress";
     1792 b"25006" read_only_transaction() "Cannot execute statement in a READ ONLY transaction.";

@@ -16,6 +16,7 @@ use rustydb_storage::{
     Durability, Expect, Loser, Lsn, Options, RowContext, Statistics, Store, TransactionHorizon, Tree, TreeId,
 };
 
+use crate::births::Births;
 use crate::commits::{Commits, Committed, FirstRecord};
 use crate::error::{Error, Result};
 use crate::locks::{LockCounters, LockTable, MetadataLocks, OwnerId};
@@ -84,6 +85,7 @@ pub struct Engine {
     store: Store,
     pub(crate) versions: Versions,
     pub(crate) snapshots: Snapshots,
+    pub(crate) births: Births,
     pub(crate) commits: Commits,
     purge_queue: PurgeQueue,
     purging: Mutex<()>,
@@ -126,6 +128,7 @@ impl Engine {
             store,
             versions: Versions::default(),
             snapshots: Snapshots::default(),
+            births: Births::default(),
             commits: Commits::new(&recovered, clock),
             purge_queue: PurgeQueue::default(),
             purging: Mutex::new(()),
@@ -274,6 +277,13 @@ impl Engine {
     /// The store's own.
     pub fn create_tree(&self) -> Result<TreeId> {
         Ok(self.store.create_tree()?)
+    }
+
+    /// Says that `tree` was filled by the commit `csn` and lacks what was there before: snapshots that do not
+    /// see that commit may not read it. To be said before others learn of the tree.
+    pub fn brought_in(&self, tree: TreeId, csn: u64) {
+        let horizon = self.snapshots.horizon(|| self.commits.visible());
+        self.births.enter(tree, csn, horizon);
     }
 
     /// Gives a tree's pages back. Nobody may use it any more, and what dropped it is committed.

@@ -45,6 +45,10 @@ pub enum Error {
     /// The statement was cancelled while it waited (MySQL 1317).
     #[error("the statement was cancelled: {0:?}")]
     Cancelled(CancelReason),
+    /// The table or index was made, or made anew, after the transaction's snapshot: it lacks what the snapshot
+    /// has to see (MySQL 1412). Roll it back and begin again.
+    #[error("the table was changed after the transaction began to read")]
+    DefinitionChanged,
     /// A write in a transaction that only reads (MySQL 1792).
     #[error("the transaction is read only")]
     ReadOnly,
@@ -75,7 +79,7 @@ impl Error {
     pub fn class(&self) -> ErrorClass {
         match self {
             Error::LockWaitTimeout | Error::WouldBlock | Error::DiskFull => ErrorClass::RetryStatement,
-            Error::Deadlock => ErrorClass::RetryTransaction,
+            Error::Deadlock | Error::DefinitionChanged => ErrorClass::RetryTransaction,
             _ => ErrorClass::Terminal,
         }
     }

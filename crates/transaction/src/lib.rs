@@ -20,6 +20,7 @@
 //! the log's buffer; who then reads what it wrote, to decide, is told only after that record is durable
 //! ([`Transaction::wait_observed_durable`]). So one row can be changed at the speed of memory.
 
+mod births;
 pub mod cancel;
 mod commits;
 mod current;

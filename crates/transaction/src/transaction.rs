@@ -269,12 +269,21 @@ impl Transaction {
         Ok(())
     }
 
+    /// The snapshot to read a tree at.
+    fn snapshot_for(&mut self, tree: TreeId) -> Result<Snapshot> {
+        let snapshot = self.snapshot();
+        match self.engine.births.are_seen(tree, snapshot.csn) {
+            true => Ok(snapshot),
+            false => Err(Error::DefinitionChanged),
+        }
+    }
+
     /// Reads a key at the snapshot; `f` sees the value, and must not call back into the engine.
     ///
     /// # Errors
-    /// When a page cannot be read or is damaged.
+    /// When the tree is younger than the snapshot, or a page cannot be read or is damaged.
     pub fn get<R>(&mut self, tree: &Tree, key: &[u8], f: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
-        let snapshot = self.snapshot();
+        let snapshot = self.snapshot_for(tree.id())?;
         let (versions, reader) = (&self.engine.versions, self.id.0);
         Ok(tree.get(key, |entry, changed| {
             if changed < snapshot.settled_before {
@@ -287,9 +296,9 @@ impl Transaction {
     /// Begins to read a range at the snapshot.
     ///
     /// # Errors
-    /// None today; the signature leaves room for them.
+    /// When the tree is younger than the snapshot.
     pub fn scan(&mut self, tree: &Arc<Tree>, range: KeyRange, direction: Direction) -> Result<Scan> {
-        self.snapshot();
+        self.snapshot_for(tree.id())?;
         Ok(Scan::new(tree.clone(), range, direction))
     }
 

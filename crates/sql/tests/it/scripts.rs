@@ -125,4 +125,4 @@ macro_rules! scripts {
     };
 }
 
-scripts! { basics change definitions insert interleavings locks prepared show transactions variables }
+scripts! { basics change definitions insert interleavings interleavings_snapshot interleavings_writers locks prepared show transactions variables }
