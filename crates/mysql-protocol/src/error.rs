@@ -33,6 +33,9 @@ pub enum Error {
     /// The other end speaks a form of the protocol that is not built (before 4.1).
     #[error("unsupported: {0}")]
     Unsupported(&'static str),
+    /// A compressed frame could not be read, or none could be made.
+    #[error("compression: {0}")]
+    Compression(&'static str),
     /// A key or an encrypted field could not be used.
     #[error("cryptography: {0}")]
     Crypto(&'static str),
@@ -51,7 +54,7 @@ impl Error {
     /// Whether the connection survives.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Error::TooLarge { .. } | Error::OutOfOrder { .. } => ErrorClass::Connection,
+            Error::TooLarge { .. } | Error::OutOfOrder { .. } | Error::Compression(_) => ErrorClass::Connection,
             _ => ErrorClass::Request,
         }
     }

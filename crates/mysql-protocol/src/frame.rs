@@ -40,6 +40,8 @@ pub struct PacketReader {
     /// The packet handed out last; its bytes are given up at the next call.
     handed_out: Option<Range<usize>>,
     sequence: u8,
+    /// Whether frames have to come in order.
+    in_order: bool,
     limit: usize,
 }
 
@@ -61,6 +63,7 @@ impl PacketReader {
             frame: None,
             handed_out: None,
             sequence: 0,
+            in_order: true,
             limit,
         }
     }
@@ -79,6 +82,12 @@ impl PacketReader {
     /// after the last frame that was sent.
     pub fn set_sequence(&mut self, sequence: u8) {
         self.sequence = sequence;
+    }
+
+    /// Takes frames whatever their number: inside compressed frames, which are counted themselves, real
+    /// servers and clients do not agree on it.
+    pub fn ignore_sequence(&mut self) {
+        self.in_order = false;
     }
 
     /// The next whole packet, if its bytes have arrived. The slice lives until the next call.
@@ -204,7 +213,7 @@ impl PacketReader {
     }
 
     fn accept(&mut self, [a, b, c, sequence]: [u8; HEADER], joined: usize) -> Result<usize> {
-        if sequence != self.sequence {
+        if self.in_order && sequence != self.sequence {
             return Err(Error::OutOfOrder { expected: self.sequence, found: sequence });
         }
         let length = u32::from_le_bytes([a, b, c, 0]) as usize;

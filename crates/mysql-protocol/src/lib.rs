@@ -6,6 +6,7 @@
 //! Follow a connection and you have the map:
 //!
 //! 1. [`frame`]: packets with sequence numbers, split and joined at 16 MiB.
+//!    [`compression`] wraps them where that was agreed on.
 //! 2. [`handshake`]: the server's greeting, the client's answer, a change of user; [`capability`] says
 //!    what both ends agreed on.
 //! 3. [`auth`]: scrambles, verifiers and the RSA exchange of `mysql_native_password` and
@@ -20,12 +21,13 @@
 //! layouts follow MySQL's published protocol documentation; where the real server differs from it, the
 //! server wins and the place says so.
 //!
-//! Left out for now: compression (never negotiated) and the replication commands.
+//! Left out for now: the replication commands.
 
 pub mod auth;
 pub mod capability;
 pub mod column;
 pub mod command;
+pub mod compression;
 mod error;
 pub mod frame;
 pub mod handshake;

@@ -83,6 +83,9 @@ impl Ending {
             Ending::Protocol(protocol::Error::OutOfOrder { .. }) => {
                 Some(SqlError::new(1156, b"08S01", "Got packets out of order"))
             }
+            Ending::Protocol(protocol::Error::Compression(_)) => {
+                Some(SqlError::new(1157, b"08S01", "Couldn't uncompress communication packet"))
+            }
             Ending::Protocol(_) => Some(SqlError::new(1043, b"08S01", "Bad handshake")),
             Ending::IdleTimeout => Some(SqlError::new(
                 4031,
@@ -109,6 +112,11 @@ impl Ending {
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
                 Ending::ClientAborted
             }
+            // What compression found wrong with the bytes.
+            io::ErrorKind::InvalidData => match error.downcast::<protocol::Error>() {
+                Ok(error) => Ending::Protocol(error),
+                Err(error) => Ending::Io(error),
+            },
             _ => Ending::Io(error),
         }
     }

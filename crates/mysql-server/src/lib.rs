@@ -16,7 +16,7 @@
 //! threads.
 //!
 //! Left to others: what SQL means (`rustydb-sql`), packets as such (`rustydb-mysql-protocol`). Not built and
-//! never offered: compression, `LOAD DATA LOCAL`, replication commands.
+//! never offered: replication commands.
 
 mod backend;
 mod binary_literal;

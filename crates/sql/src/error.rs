@@ -130,6 +130,7 @@ errors! {
     1153 b"08S01" packet_too_large() "Got a packet bigger than 'max_allowed_packet' bytes";
     1160 b"08S01" client_gone() "Got an error writing communication packets";
     1317 b"70100" query_interrupted() "Query execution was interrupted";
+    3948 b"42000" local_data_disabled() "Loading local data is disabled; this must be enabled on both the client and server sides";
     3024 b"HY000" max_execution_time() "Query execution was interrupted, maximum statement execution time exceeded";
     1290 b"HY000" option_prevents(option) "The MySQL server is running with the {option} option so it cannot execute this statement";
     1396 b"HY000" cannot_user(operation, user) "Operation {operation} failed for {user}";

@@ -18,6 +18,7 @@ use crate::server::Shared;
 use crate::transport::Channel;
 use authenticate::{Proof, authenticate};
 use rustydb_mysql_protocol::auth::{Scramble, caching_sha2};
+use rustydb_mysql_protocol::compression::Algorithm;
 use rustydb_mysql_protocol::handshake::{ChangeUser, ClientHello, Greeting, HandshakeResponse};
 use rustydb_mysql_protocol::{Capabilities, status};
 use rustydb_sql::{SessionOptions, SqlError};
@@ -26,12 +27,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What the server can do. Not offered: local files, compression, and what has no meaning here.
+/// What the server can do. LOCAL_FILES is offered as by MySQL, which then refuses the statement (3948).
 const OFFERED: Capabilities = Capabilities(
     Capabilities::LONG_PASSWORD.0
         | Capabilities::FOUND_ROWS.0
         | Capabilities::LONG_FLAG.0
         | Capabilities::CONNECT_WITH_DB.0
+        | Capabilities::COMPRESS.0
+        | Capabilities::ZSTD_COMPRESSION.0
+        | Capabilities::LOCAL_FILES.0
         | Capabilities::NO_SCHEMA.0
         | Capabilities::ODBC.0
         | Capabilities::IGNORE_SPACE.0
@@ -68,6 +72,7 @@ struct Login {
     database: Option<String>,
     method: Option<Vec<u8>>,
     answer: Vec<u8>,
+    zstd_level: Option<u8>,
 }
 
 impl Login {
@@ -82,6 +87,7 @@ impl Login {
             database: response.database.map(text),
             method: response.auth_plugin.map(<[u8]>::to_vec),
             answer: response.auth_response.to_vec(),
+            zstd_level: response.zstd_level,
         }
     }
 }
@@ -145,6 +151,9 @@ pub(crate) fn greet<B: Backend>(
     }
     write_ok(&mut channel.out, login.capabilities, &mut session);
     channel.out.flush()?;
+    if let Some(algorithm) = Algorithm::agreed(login.capabilities, login.zstd_level) {
+        channel.start_compression(algorithm);
+    }
     if let Some((version, suite)) = channel.out.tls_names() {
         tracing::trace!(connection = entry.id, version, suite, "TLS");
     }
@@ -170,6 +179,7 @@ pub(crate) fn change_user<B: Backend>(connection: &mut Connection<B>) -> Result<
         database: request.database.map(text),
         method: request.auth_plugin.map(<[u8]>::to_vec),
         answer: request.auth_response.to_vec(),
+        zstd_level: None,
     };
     let proof = Proof {
         user: &login.user,

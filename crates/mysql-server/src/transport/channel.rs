@@ -13,6 +13,7 @@ use super::wire::{Traffic, Wire};
 use crate::ending::Ending;
 use rustls::ServerConfig;
 use rustydb_mysql_protocol::Error;
+use rustydb_mysql_protocol::compression::Algorithm;
 use rustydb_mysql_protocol::frame::{PacketReader, PacketWriter};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -64,6 +65,7 @@ impl Channel {
     /// Waits for the next packet of the handshake.
     pub(crate) fn receive_by(&mut self, deadline: Instant) -> Result<(), Ending> {
         self.reader.set_sequence(self.out.writer.sequence());
+        self.out.wire.expect_frame(false);
         while self.reader.next()?.is_none() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -77,8 +79,15 @@ impl Channel {
                 Err(error) => return Err(Ending::of_read(error)),
             }
         }
-        self.out.writer.set_sequence(self.reader.sequence());
+        self.begin_answer();
         Ok(())
+    }
+
+    /// Numbers what goes out after what came in.
+    #[inline]
+    fn begin_answer(&mut self) {
+        let next = self.out.wire.answer_frames().unwrap_or(self.reader.sequence());
+        self.out.writer.set_sequence(next);
     }
 
     /// Waits for the next request, but not longer than the connection may keep its thread.
@@ -88,12 +97,14 @@ impl Channel {
     pub(crate) fn receive_command(&mut self, limits: &IdleLimits) -> Result<Received, Ending> {
         self.reader.set_sequence(0);
         self.out.writer.set_sequence(0);
+        self.out.wire.expect_frame(true);
         let received = self.wait_command(limits).inspect_err(|ending| {
             if let Ending::Protocol(Error::TooLarge { .. }) = ending {
-                self.out.writer.set_sequence(self.reader.sequence().wrapping_add(1));
+                let next = self.out.wire.answer_frames().unwrap_or(self.reader.sequence().wrapping_add(1));
+                self.out.writer.set_sequence(next);
             }
         })?;
-        self.out.writer.set_sequence(self.reader.sequence());
+        self.begin_answer();
         Ok(received)
     }
 
@@ -113,6 +124,7 @@ impl Channel {
                 Err(_) => {
                     self.reader.shrink(0);
                     self.out.writer.shrink(0);
+                    self.out.wire.shrink();
                     return Ok(Received::Nothing);
                 }
             }
@@ -128,6 +140,12 @@ impl Channel {
         if self.out.writer.capacity() > KEEP {
             self.out.writer.shrink(0);
         }
+    }
+
+    /// Compresses everything from here on. The client has sent nothing since it proved itself.
+    pub(crate) fn start_compression(&mut self, algorithm: Algorithm) {
+        self.reader.ignore_sequence();
+        self.out.wire.start_compression(algorithm);
     }
 
     /// Starts TLS. What arrived behind the request for it belongs to TLS.

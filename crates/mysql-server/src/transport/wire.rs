@@ -1,11 +1,16 @@
-//! A socket with or without TLS, read and written in blocking calls with timeouts.
+//! A socket with or without TLS and compression, read and written in blocking calls with timeouts.
 //!
 //! Timeouts are the socket's own (`SO_RCVTIMEO`, `SO_SNDTIMEO`) and are set only when they change, so a
 //! request and its answer cost one read and one write and nothing else.
+//!
+//! ```text
+//! packets <-> compressed frames, where agreed on <-> TLS, where on <-> socket
+//! ```
 
 use super::Socket;
 use crate::ending::Ending;
 use rustls::{ServerConfig, ServerConnection};
+use rustydb_mysql_protocol::compression::{Algorithm, Deflater, Inflater};
 use rustydb_telemetry::Counter;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -21,18 +26,27 @@ pub(crate) struct Traffic {
     pub(crate) sent: Counter,
 }
 
-/// A socket with or without TLS.
+/// A socket with or without TLS and compression.
 pub(super) struct Wire {
     socket: Arc<Socket>,
     tls: Option<Box<ServerConnection>>,
+    compression: Option<Box<Compression>>,
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
     traffic: Traffic,
 }
 
+/// Both directions of a compressed connection.
+struct Compression {
+    inflater: Inflater,
+    deflater: Deflater,
+    /// Frames of one write.
+    frames: Vec<u8>,
+}
+
 impl Wire {
     pub(super) fn new(socket: Arc<Socket>, traffic: Traffic) -> Wire {
-        Wire { socket, tls: None, read_timeout: None, write_timeout: None, traffic }
+        Wire { socket, tls: None, compression: None, read_timeout: None, write_timeout: None, traffic }
     }
 
     pub(super) fn socket(&self) -> &Socket {
@@ -63,6 +77,11 @@ impl Wire {
             self.socket.set_read_timeout(timeout)?;
             self.read_timeout = Some(timeout);
         }
+        if self.compression.is_some() { self.read_compressed(buffer) } else { self.read_plain(buffer) }
+    }
+
+    #[inline]
+    fn read_plain(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.tls.is_some() {
             return self.read_tls(buffer);
         }
@@ -78,13 +97,83 @@ impl Wire {
         }
     }
 
+    /// Sends all of `bytes`.
     #[inline]
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.compression.is_some() { self.write_compressed(bytes) } else { self.write_plain(bytes) }
+    }
+
+    #[inline]
+    fn write_plain(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.traffic.sent.inc(bytes.len() as u64);
         if self.tls.is_some() {
             return self.write_all_tls(bytes);
         }
         (&*self.socket).write_all(bytes)
+    }
+
+    /// Compresses everything from here on.
+    pub(super) fn start_compression(&mut self, algorithm: Algorithm) {
+        let (inflater, deflater) = (Inflater::new(algorithm), Deflater::new(algorithm));
+        self.compression = Some(Box::new(Compression { inflater, deflater, frames: Vec::new() }));
+    }
+
+    /// The number that the next compressed frame must have on its way in: 0 where it begins a request, else the
+    /// one after the last that went out.
+    pub(super) fn expect_frame(&mut self, begins: bool) {
+        if let Some(compression) = &mut self.compression {
+            let next = if begins { 0 } else { compression.deflater.sequence() };
+            compression.inflater.set_sequence(next);
+        }
+    }
+
+    /// Goes on counting compressed frames after the last that came in. Real servers number the packets of the
+    /// answer from there too; none without compression.
+    pub(super) fn answer_frames(&mut self) -> Option<u8> {
+        let compression = self.compression.as_mut()?;
+        compression.deflater.set_sequence(compression.inflater.sequence());
+        Some(compression.deflater.sequence())
+    }
+
+    /// Gives the memory back that compression takes, which an idle connection does not need.
+    pub(super) fn shrink(&mut self) {
+        if let Some(compression) = &mut self.compression {
+            compression.inflater.shrink();
+            compression.deflater.shrink();
+            compression.frames = Vec::new();
+        }
+    }
+
+    fn read_compressed(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        // Taken out while the way below it is used.
+        let Some(mut compression) = self.compression.take() else { return Ok(0) };
+        let result = loop {
+            match compression.inflater.read(buffer) {
+                Ok(0) => match self.read_plain(compression.inflater.space()) {
+                    Ok(0) if compression.inflater.is_mid_frame() => {
+                        break Err(ErrorKind::UnexpectedEof.into());
+                    }
+                    Ok(0) => break Ok(0),
+                    Ok(count) => compression.inflater.filled(count),
+                    Err(error) => break Err(error),
+                },
+                Ok(count) => break Ok(count),
+                Err(error) => break Err(io::Error::new(ErrorKind::InvalidData, error)),
+            }
+        };
+        self.compression = Some(compression);
+        result
+    }
+
+    fn write_compressed(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(mut compression) = self.compression.take() else { return Ok(()) };
+        compression.frames.clear();
+        let result = match compression.deflater.write(bytes, &mut compression.frames) {
+            Ok(()) => self.write_plain(&compression.frames),
+            Err(error) => Err(io::Error::other(error)),
+        };
+        self.compression = Some(compression);
+        result
     }
 
     /// The most that the client may take no byte of an answer.

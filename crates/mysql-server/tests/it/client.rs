@@ -7,6 +7,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureSch
 use rustydb_mysql_protocol::Capabilities;
 use rustydb_mysql_protocol::auth::{SCRAMBLE_LENGTH, caching_sha2, native, rsa};
 use rustydb_mysql_protocol::column::ColumnDefinition;
+use rustydb_mysql_protocol::compression::{Algorithm, Deflater, Inflater};
 use rustydb_mysql_protocol::frame::{PacketReader, PacketWriter};
 use rustydb_mysql_protocol::handshake::{AuthReply, Greeting, HandshakeResponse, SslRequest};
 use rustydb_mysql_protocol::response::{
@@ -209,6 +210,10 @@ pub(crate) struct Client {
     stream: Stream,
     reader: PacketReader,
     writer: PacketWriter,
+    /// Both directions of a compressed connection.
+    compression: Option<(Inflater, Deflater)>,
+    /// Bytes that the server sent.
+    pub(crate) received: usize,
     pub(crate) capabilities: Capabilities,
     pub(crate) connection_id: u32,
     scramble: [u8; SCRAMBLE_LENGTH],
@@ -239,6 +244,8 @@ impl Client {
             stream,
             reader: PacketReader::new(1 << 30),
             writer: PacketWriter::new(),
+            compression: None,
+            received: 0,
             capabilities: Capabilities::default(),
             connection_id: 0,
             scramble: [0; SCRAMBLE_LENGTH],
@@ -296,7 +303,12 @@ impl Client {
             ..HandshakeResponse::default()
         };
         self.send(|out| response.write(out));
-        self.prove(login.password)
+        let outcome = self.prove(login.password)?;
+        if let Some(algorithm) = Algorithm::agreed(self.capabilities, Some(3)) {
+            self.compression = Some((Inflater::new(algorithm), Deflater::new(algorithm)));
+            self.reader.ignore_sequence();
+        }
+        Ok(outcome)
     }
 
     /// Follows the server through an authentication.
@@ -363,8 +375,18 @@ impl Client {
         self.writer.set_sequence(self.reader.sequence());
         self.writer.packet(build);
         self.reader.set_sequence(self.writer.sequence());
+        let mut frames = Vec::new();
+        let bytes = match &mut self.compression {
+            Some((inflater, deflater)) => {
+                deflater.set_sequence(inflater.sequence());
+                deflater.write(self.writer.bytes(), &mut frames).unwrap();
+                inflater.set_sequence(deflater.sequence());
+                &frames[..]
+            }
+            None => self.writer.bytes(),
+        };
         let io = self.stream.io()?;
-        io.write_all(self.writer.bytes())?;
+        io.write_all(bytes)?;
         io.flush()
     }
 
@@ -378,7 +400,15 @@ impl Client {
     /// Sends a request.
     pub(crate) fn request(&mut self, packet: &[u8]) {
         self.reader.set_sequence(0);
+        self.expect_frame(0);
         self.send(|out| out.extend_from_slice(packet));
+    }
+
+    /// Expects the next compressed frame under this number.
+    pub(crate) fn expect_frame(&mut self, sequence: u8) {
+        if let Some((inflater, _)) = &mut self.compression {
+            inflater.set_sequence(sequence);
+        }
     }
 
     /// Expects the next packet under this number.
@@ -394,10 +424,30 @@ impl Client {
                 Ok(None) => {}
                 Err(error) => return Err(Failure::Protocol(error.to_string())),
             }
+            if let Some((inflater, _)) = &mut self.compression {
+                match inflater.read(self.reader.space()) {
+                    Ok(0) => {}
+                    Ok(count) => {
+                        self.reader.filled(count);
+                        continue;
+                    }
+                    Err(error) => return Err(Failure::Protocol(error.to_string())),
+                }
+            }
             let Ok(io) = self.stream.io() else { return Err(Failure::Closed) };
-            match io.read(self.reader.space()) {
+            let space = match &mut self.compression {
+                Some((inflater, _)) => inflater.space(),
+                None => self.reader.space(),
+            };
+            match io.read(space) {
                 Ok(0) => return Err(Failure::Closed),
-                Ok(count) => self.reader.filled(count),
+                Ok(count) => {
+                    self.received += count;
+                    match &mut self.compression {
+                        Some((inflater, _)) => inflater.filled(count),
+                        None => self.reader.filled(count),
+                    }
+                }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                         panic!("the server did not answer")

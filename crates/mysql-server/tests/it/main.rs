@@ -11,6 +11,7 @@ mod script;
 mod cancellation;
 mod charsets;
 mod commands;
+mod compression;
 mod handshake;
 mod limits;
 mod prepared;

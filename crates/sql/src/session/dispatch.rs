@@ -76,6 +76,7 @@ impl Session {
             }
             S::Kill(kill) => self.kill(kill, &statement.sql, running.params)?,
             S::Flush(what) => flush(what)?,
+            S::LoadData(load) if load.local => return Err(SqlError::local_data_disabled()),
             other => return Err(SqlError::not_supported(unsupported(other))),
         }
         self.finish_ok(running, 0, sink)
