@@ -15,6 +15,7 @@ pub mod mariadb;
 pub mod programs;
 pub mod random;
 pub mod rustydb;
+pub mod sakila;
 mod watched;
 
 pub use error::{Error, Result};

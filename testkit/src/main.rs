@@ -11,6 +11,7 @@ mod idle;
 mod options;
 mod outcome;
 mod report;
+mod sakila_comparison;
 mod scripts;
 mod startup;
 mod sysbench;
@@ -28,11 +29,12 @@ fn main() -> ExitCode {
         Some("sysbench") => sysbench::run(options),
         Some("hotrow") => hotrow::run(options),
         Some("idle") => idle::run(options),
+        Some("sakila") => sakila_comparison::run(options),
         Some("startup") => startup::run(options),
         Some("scripts") => scripts::run(options),
-        other => {
-            Err(Error::Usage(format!("crash, sysbench, hotrow, idle, startup or scripts, not {other:?}")))
-        }
+        other => Err(Error::Usage(format!(
+            "crash, sakila, sysbench, hotrow, idle, startup or scripts, not {other:?}"
+        ))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -59,7 +59,8 @@ impl Options {
         self.word(name)?.map(PathBuf::from).ok_or_else(|| Error::Usage(format!("{name} PATH is needed")))
     }
 
-    fn word(&mut self, name: &str) -> Result<Option<String>> {
+    /// The word after `--name`.
+    pub(crate) fn word(&mut self, name: &str) -> Result<Option<String>> {
         let Some(at) = self.0.iter().position(|word| word == name) else { return Ok(None) };
         self.0.remove(at);
         match at < self.0.len() {

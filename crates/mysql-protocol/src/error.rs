@@ -54,7 +54,9 @@ impl Error {
     /// Whether the connection survives.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Error::TooLarge { .. } | Error::OutOfOrder { .. } | Error::Compression(_) => ErrorClass::Connection,
+            Error::TooLarge { .. } | Error::OutOfOrder { .. } | Error::Compression(_) => {
+                ErrorClass::Connection
+            }
             _ => ErrorClass::Request,
         }
     }

@@ -21,7 +21,10 @@ pub struct Deflater {
 
 impl std::fmt::Debug for Deflater {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Deflater").field("algorithm", &self.algorithm).field("sequence", &self.sequence).finish()
+        f.debug_struct("Deflater")
+            .field("algorithm", &self.algorithm)
+            .field("sequence", &self.sequence)
+            .finish()
     }
 }
 

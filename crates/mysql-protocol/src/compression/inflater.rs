@@ -114,7 +114,9 @@ impl Inflater {
                 }
                 // The stream's last bytes may say nothing but that it ends.
                 Some(left) if left > 0 || !frame.ended => {
-                    let Some(decoder) = &mut self.decoder else { return Err(Error::Compression("no decoder")) };
+                    let Some(decoder) = &mut self.decoder else {
+                        return Err(Error::Compression("no decoder"));
+                    };
                     // One byte too many would be a lie about the length, so one is allowed to show itself.
                     let mut beyond = [0];
                     let room = match left {

@@ -60,7 +60,12 @@ mod tests {
     const BOTH: [Algorithm; 2] = [Algorithm::Zlib, Algorithm::Zstd(3)];
 
     /// Gives `wire` to the inflater in pieces of `piece` bytes and reads into buffers of `room` bytes.
-    fn inflate(inflater: &mut Inflater, mut wire: &[u8], piece: usize, room: usize) -> Result<Vec<u8>, Error> {
+    fn inflate(
+        inflater: &mut Inflater,
+        mut wire: &[u8],
+        piece: usize,
+        room: usize,
+    ) -> Result<Vec<u8>, Error> {
         let mut plain = Vec::new();
         let mut buffer = vec![0; room];
         loop {
@@ -133,10 +138,7 @@ mod tests {
         deflater.write(b"b", &mut wire).unwrap();
         assert_eq!((wire[3], wire[11], deflater.sequence()), (255, 0, 1));
         let mut inflater = Inflater::new(Algorithm::Zlib);
-        assert_eq!(
-            inflate(&mut inflater, &wire, 99, 99),
-            Err(Error::OutOfOrder { expected: 0, found: 255 })
-        );
+        assert_eq!(inflate(&mut inflater, &wire, 99, 99), Err(Error::OutOfOrder { expected: 0, found: 255 }));
     }
 
     #[test]
