@@ -38,6 +38,7 @@ pub mod statement;
 pub mod table;
 pub mod table_source;
 pub mod transaction;
+pub mod walk;
 
 pub use account::*;
 pub use admin::*;
@@ -57,3 +58,4 @@ pub use statement::*;
 pub use table::*;
 pub use table_source::*;
 pub use transaction::*;
+pub use walk::*;

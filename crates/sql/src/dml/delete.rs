@@ -1,4 +1,4 @@
-//! DELETE from one table.
+//! DELETE from one table, its rows found and deleted in one pass; others go through [`joined`].
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use rustydb_sql_parser::ast::{Delete, DeleteTarget};
 
 use super::Changes;
 use super::insert::target_table;
+use super::joined::{self, has_subquery};
 use super::update::limit_count;
 use super::writer::TableWriter;
 use crate::context::{BindContext, ExecContext, TableLookup};
@@ -20,12 +21,13 @@ pub(crate) fn delete(
     tables: &mut dyn TableLookup,
     context: &mut ExecContext<'_>,
 ) -> Result<Changes, SqlError> {
-    if statement.with.is_some() {
-        return Err(SqlError::not_supported("WITH before DELETE"));
-    }
     let DeleteTarget::Single(source) = &statement.target else {
-        return Err(SqlError::not_supported("DELETE from several tables"));
+        return joined::delete(statement, sql, tables, context);
     };
+    let conditions = statement.filter.iter().chain(statement.order_by.iter().map(|item| &item.expr));
+    if statement.with.is_some() || conditions.into_iter().any(has_subquery) {
+        return joined::delete(statement, sql, tables, context);
+    }
     if !source.partitions.is_empty() {
         return Err(SqlError::not_supported("PARTITION clause"));
     }
@@ -50,9 +52,24 @@ pub(crate) fn delete(
     let mut deleted = 0u64;
     while let Some((key, bytes)) = rows.next(context)? {
         context.eval.row = deleted + 1;
-        let trees = Arc::clone(writer.trees());
-        writer.delete(context.txn, &key, &trees.reader.row(&bytes)?)?;
-        deleted += 1;
+        if delete_row(&mut writer, &key, &bytes, statement.ignore, context)? {
+            deleted += 1;
+        }
     }
     Ok(Changes { affected: deleted, ..Changes::default() })
+}
+
+/// Deletes one row that is locked; whether it is gone now.
+pub(super) fn delete_row(
+    writer: &mut TableWriter,
+    key: &[u8],
+    bytes: &[u8],
+    ignore: bool,
+    context: &mut ExecContext<'_>,
+) -> Result<bool, SqlError> {
+    // Nothing that IGNORE could forgive stands in the way of a row.
+    let _ = ignore;
+    let trees = Arc::clone(writer.trees());
+    writer.delete(context.txn, key, &trees.reader.row(bytes)?)?;
+    Ok(true)
 }

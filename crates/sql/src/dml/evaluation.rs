@@ -4,15 +4,15 @@
 //! would. The two functions here are the passage between both.
 
 use rustydb_catalog::{ColumnDef, TableDef};
-use rustydb_sql_parser::ast::{Expr, ExprKind};
+use rustydb_sql_parser::ast::{Expr, ExprKind, Query, QueryBody, Select, SelectItem, Span};
 use rustydb_value::{ColumnType, TimeZone, TypeKind, Value, ValueRef};
 
-use crate::context::{BindContext, EvalContext};
+use crate::context::{BindContext, EvalContext, ExecContext, TableLookup};
 use crate::error::SqlError;
 use crate::expr::bind::Planning;
 use crate::expr::vector::Builder;
 use crate::expr::{self, BoundExpr, ExprType, Kind, Scope, Vector};
-use crate::literal;
+use crate::{exec, literal, plan};
 
 /// What gives a column its new value.
 #[derive(Debug, Clone)]
@@ -45,6 +45,38 @@ impl Source {
         let bound = expr::bind(expr, scope, &mut planning)?;
         Ok(Source::Bound(Box::new(bound)))
     }
+}
+
+/// The value of an expression with subqueries that reads no row around it: `SELECT expr`, run.
+pub(crate) fn evaluate_query(
+    expr: &Expr,
+    sql: &str,
+    tables: &mut dyn TableLookup,
+    context: &mut ExecContext<'_>,
+) -> Result<Value, SqlError> {
+    let select =
+        Select { items: vec![SelectItem::Expr { expr: expr.clone(), alias: None }], ..Select::default() };
+    let query = Query {
+        with: None,
+        body: QueryBody::Select(Box::new(select)),
+        order_by: Vec::new(),
+        limit: None,
+        locking: Vec::new(),
+        into: None,
+        span: Span::default(),
+    };
+    let plan = {
+        let mut bind = BindContext { tables, session: context.eval.session };
+        plan::plan_query(&query, &mut Planning::new(&mut bind, sql, Some(context.eval.params)))?
+    };
+    let found_rows = context.eval.session.found_rows;
+    let mut value = Value::Null;
+    exec::run(&plan, context, &mut |cells| {
+        value = cells.first().map_or(Value::Null, |cell| cell.to_owned());
+        Ok(())
+    })?;
+    context.eval.session.found_rows = found_rows;
+    Ok(value)
 }
 
 /// A row of stored values as vectors of length one, in the session's time zone.

@@ -9,14 +9,17 @@ use std::sync::Arc;
 
 use rustydb_catalog::TableDef;
 use rustydb_catalog::definitions::same_name;
-use rustydb_sql_parser::ast::{ColumnName, Expr, ExprKind, Insert, InsertSource, ObjectName};
+use rustydb_sql_parser::ast::{ColumnName, Expr, Insert, InsertSource, ObjectName};
 use rustydb_transaction::LockMode;
 use rustydb_value::{StoreMode, Value};
 
 use super::auto_increment::AutoIncrement;
 use super::conversion::{store_mode, to_column};
 use super::defaults::{blank_row, default_of};
-use super::evaluation::{Source, evaluate_for, row_vectors};
+use super::evaluation::{Source, evaluate_for, evaluate_query, row_vectors};
+use super::joined::{Target, has_subquery};
+use super::on_duplicate::{self, OnDuplicateUpdate};
+use super::read_target::check_subqueries;
 use super::update::positive;
 use super::writer::{TableWriter, differences, duplicate, row_values};
 use super::{Changes, Summary};
@@ -26,6 +29,7 @@ use crate::ddl::table::implicit_default;
 use crate::error::SqlError;
 use crate::exec;
 use crate::expr::Scope;
+use crate::expr::vector::Builder;
 use crate::plan;
 
 /// What a duplicate key means to the statement.
@@ -37,7 +41,7 @@ enum OnDuplicate {
     /// The old rows make way
     Replace,
     /// The old row is changed
-    Update(Vec<(usize, Source)>),
+    Update(Arc<OnDuplicateUpdate>),
 }
 
 /// Rows on their way into one table.
@@ -56,6 +60,8 @@ struct Insertion {
     records: u64,
     duplicates: u64,
     sql: String,
+    /// What the query gave behind the columns of the row that is being inserted.
+    further: Vec<Value>,
 }
 
 /// Runs an INSERT or REPLACE.
@@ -82,14 +88,15 @@ pub(crate) fn insert(
         records: 0,
         duplicates: 0,
         sql: sql.to_owned(),
+        further: Vec::new(),
         mode,
         table,
     };
-    insertion.on_duplicate = insertion.bind_on_duplicate(statement, tables, context)?;
+    insertion.on_duplicate = insertion.bind_on_duplicate(statement, &targets, tables, context)?;
     match &statement.source {
         InsertSource::Values(rows) => insertion.values(rows, &targets, tables, context)?,
         InsertSource::Query(query) => {
-            insertion.query(query, &statement.columns, &targets, tables, context)?;
+            insertion.query(query, &targets, tables, context)?;
         }
     }
     Ok(insertion.finish(statement))
@@ -137,6 +144,7 @@ impl Insertion {
     fn bind_on_duplicate(
         &self,
         statement: &Insert,
+        targets: &[usize],
         tables: &mut dyn TableLookup,
         context: &mut ExecContext<'_>,
     ) -> Result<OnDuplicate, SqlError> {
@@ -146,27 +154,10 @@ impl Insertion {
         if statement.on_duplicate.is_empty() {
             return Ok(if statement.ignore { OnDuplicate::Ignore } else { OnDuplicate::Fail });
         }
-        let alias = statement.row_alias.as_ref();
-        if alias.is_some_and(|a| !a.columns.is_empty()) {
-            return Err(SqlError::not_supported("column aliases of the inserted row"));
-        }
-        let scope = on_duplicate_scope(&self.table, alias.map(|a| a.name.as_str()));
-        let mut assignments = Vec::with_capacity(statement.on_duplicate.len());
-        for assignment in &statement.on_duplicate {
-            let name = assignment.column.name.as_str();
-            let at = self.table.column_index(name);
-            let at = at.ok_or_else(|| SqlError::unknown_column(name, "field list"))?;
-            let Some(column) = self.table.columns.get(at) else { continue };
-            let mut value = assignment.value.clone();
-            let uses = replace_values(&mut value, alias.map_or(NEW_ROW, |a| a.name.as_str()));
-            for _ in 0..uses {
-                context.eval.session.warn(&SqlError::values_deprecated());
-            }
-            let mut bind = BindContext { tables, session: context.eval.session };
-            let source = Source::bind(&value, column, &scope, &mut bind, &self.sql, context.eval.params)?;
-            assignments.push((at, source));
-        }
-        Ok(OnDuplicate::Update(assignments))
+        let target = Target::of(&self.table);
+        let update =
+            on_duplicate::bind(&self.table, &target, statement, targets, &self.sql, tables, context)?;
+        Ok(OnDuplicate::Update(update.into()))
     }
 
     /// `VALUES (..), (..)`
@@ -198,12 +189,20 @@ impl Insertion {
                         let value = to_column(&value, column, number, &self.mode, context.eval.session)?;
                         self.checked(value, *at, context)?
                     }
+                    None if has_subquery(expr) => {
+                        let target = Target::of(&table);
+                        let each = &mut |f: &mut dyn FnMut(&Expr)| f(expr);
+                        check_subqueries(std::slice::from_ref(&target), None, each, context.eval.session)?;
+                        let value = evaluate_query(expr, &self.sql, tables, context)?;
+                        let value = to_column(&value, column, number, &self.mode, context.eval.session)?;
+                        self.checked(value, *at, context)?
+                    }
                     None => {
                         let scope = scope.get_or_insert_with(|| Scope::of_table(&table, None));
                         let mut bind = BindContext { tables, session: context.eval.session };
                         let source =
                             Source::bind(expr, column, scope, &mut bind, &self.sql, context.eval.params)?;
-                        self.source_value(&source, *at, &values, &[], context)?
+                        self.source_value(&source, *at, &values, &[], &Scope::empty(), context)?
                     }
                 };
                 if let Some(slot) = values.get_mut(*at) {
@@ -220,19 +219,22 @@ impl Insertion {
     fn query(
         &mut self,
         query: &rustydb_sql_parser::ast::Query,
-        named: &[ColumnName],
         targets: &[usize],
         tables: &mut dyn TableLookup,
         context: &mut ExecContext<'_>,
     ) -> Result<(), SqlError> {
+        let further: &[Expr] = match &self.on_duplicate {
+            OnDuplicate::Update(update) => &update.further,
+            _ => &[],
+        };
+        let query = on_duplicate::with_further(query, further);
         let plan = {
             let mut bind = BindContext { tables, session: context.eval.session };
-            plan::prepare_select(query, &self.sql, Some(context.eval.params), &mut bind)?
+            plan::prepare_select(&query, &self.sql, Some(context.eval.params), &mut bind)?
         };
-        if plan.columns().len() != targets.len() {
+        if plan.columns().len() != targets.len() + further.len() {
             return Err(SqlError::column_count(1));
         }
-        let _ = named;
         let mut rows: Vec<Vec<Value>> = Vec::new();
         let mut bytes = 0usize;
         let limit = context.memory_limit;
@@ -268,6 +270,7 @@ impl Insertion {
                 let value = to_column(value, column, number, &self.mode, context.eval.session)?;
                 *slot = self.checked(value, *at, context)?;
             }
+            self.further = row.get(targets.len()..).unwrap_or_default().to_vec();
             self.write(values, total - number + 1, number, context)?;
         }
         Ok(())
@@ -281,6 +284,7 @@ impl Insertion {
         at: usize,
         row: &[Value],
         new: &[Value],
+        further: &Scope,
         context: &mut ExecContext<'_>,
     ) -> Result<Value, SqlError> {
         let Some(column) = self.table.columns.get(at) else { return Ok(Value::Null) };
@@ -291,6 +295,11 @@ impl Insertion {
                 let zone = context.eval.session.settings.time_zone;
                 let mut vectors = row_vectors(&self.table, row, zone);
                 vectors.extend(row_vectors(&self.table, new, zone));
+                for (column, value) in further.tables.iter().flat_map(|t| &t.columns).zip(&self.further) {
+                    let mut builder = Builder::of(&column.ty, 1);
+                    builder.push(value.as_ref());
+                    vectors.push(builder.finish());
+                }
                 evaluate_for(bound, &vectors, &column.ty, &mut context.eval)?
             }
         };
@@ -358,10 +367,10 @@ impl Insertion {
     ) -> Result<bool, SqlError> {
         let table = Arc::clone(&self.table);
         while let Some(collision) = self.writer.collision(context.txn, values)? {
-            self.duplicates += 1;
             match &self.on_duplicate {
                 OnDuplicate::Fail => break,
                 OnDuplicate::Ignore => {
+                    self.duplicates += 1;
                     if let Some(index) = table.all_indexes().nth(collision.index) {
                         context.eval.session.warn(&duplicate(&table, index, values));
                     }
@@ -371,13 +380,19 @@ impl Insertion {
                     let trees = Arc::clone(self.writer.trees());
                     let key = &collision.primary_key;
                     if let Some(old) = context.txn.get_locked(&trees.primary, key, LockMode::Exclusive)? {
+                        if row_values(&trees.reader.row(&old)?)? == values {
+                            // Nothing would be another: the row counts once.
+                            self.changes.affected += 1;
+                            return Ok(false);
+                        }
+                        self.duplicates += 1;
                         self.writer.delete(context.txn, key, &trees.reader.row(&old)?)?;
                         self.changes.affected += 1;
                     }
                 }
-                OnDuplicate::Update(assignments) => {
-                    let assignments = assignments.clone();
-                    self.update_duplicate(&collision.primary_key, &assignments, values, context)?;
+                OnDuplicate::Update(update) => {
+                    let update = Arc::clone(update);
+                    self.update_duplicate(&collision.primary_key, &update, values, context)?;
                     return Ok(false);
                 }
             }
@@ -390,7 +405,7 @@ impl Insertion {
     fn update_duplicate(
         &mut self,
         key: &[u8],
-        assignments: &[(usize, Source)],
+        update: &OnDuplicateUpdate,
         new: &[Value],
         context: &mut ExecContext<'_>,
     ) -> Result<(), SqlError> {
@@ -402,17 +417,19 @@ impl Insertion {
         let old = row_values(&stored)?;
         let table = Arc::clone(&self.table);
         let mut values = old.clone();
-        for (at, source) in assignments {
-            let value = self.source_value(source, *at, &values, new, context)?;
+        for (at, source) in &update.assignments {
+            let value = self.source_value(source, *at, &values, new, &update.scope, context)?;
             if let Some(slot) = values.get_mut(*at) {
                 *slot = value;
             }
         }
         if values == old {
-            self.changes.affected += u64::from(context.eval.session.found_rows_mode);
+            let counted = u64::from(context.eval.session.found_rows_mode);
+            self.changes.affected += counted;
+            self.duplicates += counted;
             return Ok(());
         }
-        let assigned: Vec<usize> = assignments.iter().map(|(at, _)| *at).collect();
+        let assigned: Vec<usize> = update.assignments.iter().map(|(at, _)| *at).collect();
         super::update::touch_times(&table, &assigned, &mut values, context.eval.session);
         if let Some(automatic) = &mut self.automatic {
             let raised = positive(values.get(automatic.column()));
@@ -421,6 +438,7 @@ impl Insertion {
         }
         self.writer.update(context.txn, key, &stored, &differences(&old, values))?;
         self.changes.affected += 2;
+        self.duplicates += 1;
         Ok(())
     }
 
@@ -437,57 +455,5 @@ impl Insertion {
             self.changes.summary = Summary::Records { records: self.records, duplicates: self.duplicates };
         }
         self.changes
-    }
-}
-
-/// The name under which ON DUPLICATE KEY UPDATE sees the row that was to be inserted, when the statement gives
-/// it none: no identifier of SQL can be this one.
-const NEW_ROW: &str = "\0new";
-
-/// Columns of the old row, then those of the new one under its own name.
-fn on_duplicate_scope(table: &TableDef, alias: Option<&str>) -> Scope {
-    let mut scope = Scope::of_table(table, None);
-    let mut new = crate::expr::scope::stored_table(table, Some(alias.unwrap_or(NEW_ROW)));
-    for column in &mut new.columns {
-        column.qualified_only = true;
-    }
-    scope.add(new);
-    scope
-}
-
-/// Turns every `VALUES(column)` into that column of the new row; gives how many there were.
-fn replace_values(expr: &mut Expr, new_row: &str) -> usize {
-    use rustydb_sql_parser::ast::Ident;
-    if let ExprKind::InsertValue(column) = &expr.kind {
-        let table = ObjectName { database: None, name: Ident::new(new_row) };
-        let name = column.name.clone();
-        expr.kind = ExprKind::Column(ColumnName { table: Some(Box::new(table)), name });
-        return 1;
-    }
-    let mut each = |e: &mut Expr| replace_values(e, new_row);
-    match &mut expr.kind {
-        ExprKind::Unary { expr, .. }
-        | ExprKind::Collate { expr, .. }
-        | ExprKind::ConvertUsing { expr, .. }
-        | ExprKind::IsNull { expr, .. }
-        | ExprKind::IsTruth { expr, .. } => each(expr),
-        ExprKind::Assign { value, .. } => each(value),
-        ExprKind::Binary { left, right, .. } => each(left) + each(right),
-        ExprKind::And(list) | ExprKind::Or(list) | ExprKind::Row(list) => list.iter_mut().map(each).sum(),
-        ExprKind::Between(between) => {
-            each(&mut between.expr) + each(&mut between.low) + each(&mut between.high)
-        }
-        ExprKind::InList { expr, list, .. } => each(expr) + list.iter_mut().map(each).sum::<usize>(),
-        ExprKind::Like(like) => each(&mut like.expr) + each(&mut like.pattern),
-        ExprKind::Case(case) => {
-            let operand = case.operand.as_mut().map_or(0, &mut each);
-            let branches: usize =
-                case.branches.iter_mut().map(|b| each(&mut b.when) + each(&mut b.then)).sum();
-            operand + branches + case.otherwise.as_mut().map_or(0, &mut each)
-        }
-        ExprKind::Cast(cast) => each(&mut cast.expr),
-        ExprKind::Function(call) => call.args.iter_mut().map(each).sum(),
-        // What is left has no operands, or a VALUES() inside is refused by the binder.
-        _ => 0,
     }
 }

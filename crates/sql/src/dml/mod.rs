@@ -11,6 +11,9 @@ pub(crate) mod defaults;
 mod delete;
 mod evaluation;
 mod insert;
+mod joined;
+mod on_duplicate;
+mod read_target;
 mod update;
 pub(crate) mod writer;
 

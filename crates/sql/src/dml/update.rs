@@ -1,4 +1,4 @@
-//! UPDATE of one table.
+//! UPDATE of one table; what a query has to find goes through [`joined`].
 //!
 //! Assignments run from the left, and each sees the values of those before it, as in MySQL. A row whose
 //! values come out as they were is matched but not changed: it is not written, and its ON UPDATE columns
@@ -19,6 +19,7 @@ use super::conversion::{store_mode, to_column};
 use super::defaults::{default_of, now_for};
 use super::evaluation::{Source, evaluate_for, row_vectors};
 use super::insert::target_table;
+use super::joined::{self, has_subquery};
 use super::writer::{TableWriter, differences, row_values};
 use super::{Changes, Summary};
 use crate::context::{BindContext, ExecContext, TableLookup};
@@ -35,7 +36,12 @@ pub(crate) fn update(
     tables: &mut dyn TableLookup,
     context: &mut ExecContext<'_>,
 ) -> Result<Changes, SqlError> {
-    let source = single_table(statement)?;
+    let Some(source) = single_table(statement) else {
+        return joined::update(statement, sql, tables, context);
+    };
+    if !source.partitions.is_empty() {
+        return Err(SqlError::not_supported("PARTITION clause"));
+    }
     let table = target_table(&source.name, tables, context)?;
     let alias = source.alias.as_ref().map(|a| a.as_str());
     let scope = Scope::of_table(&table, alias);
@@ -94,15 +100,13 @@ pub(crate) fn update(
     })
 }
 
-fn single_table(statement: &Update) -> Result<&TableSource, SqlError> {
-    if statement.with.is_some() {
-        return Err(SqlError::not_supported("WITH before UPDATE"));
-    }
-    match statement.tables.as_slice() {
-        [TableReference::Table(source)] if source.partitions.is_empty() => Ok(source),
-        [TableReference::Table(_)] => Err(SqlError::not_supported("PARTITION clause")),
-        _ => Err(SqlError::not_supported("UPDATE of several tables")),
-    }
+/// The table, if rows of one alone are found and changed without a query beside.
+fn single_table(statement: &Update) -> Option<&TableSource> {
+    let [TableReference::Table(source)] = statement.tables.as_slice() else { return None };
+    let values = statement.assignments.iter().map(|a| &a.value);
+    let others = statement.filter.iter().chain(statement.order_by.iter().map(|item| &item.expr));
+    let plain = statement.with.is_none() && !values.chain(others).any(has_subquery);
+    plain.then_some(source)
 }
 
 fn bind_assignments(
@@ -172,16 +176,17 @@ pub(super) fn positive(value: Option<&Value>) -> u64 {
     }
 }
 
-struct Updating {
-    table: Arc<TableDef>,
-    writer: TableWriter,
-    automatic: Option<AutoIncrement>,
-    mode: StoreMode,
-    ignore: bool,
-    assignments: Vec<(usize, Source)>,
-    assigned: Vec<usize>,
-    matched: u64,
-    changed: u64,
+/// The changes of one table's rows within one statement.
+pub(super) struct Updating {
+    pub(super) table: Arc<TableDef>,
+    pub(super) writer: TableWriter,
+    pub(super) automatic: Option<AutoIncrement>,
+    pub(super) mode: StoreMode,
+    pub(super) ignore: bool,
+    pub(super) assignments: Vec<(usize, Source)>,
+    pub(super) assigned: Vec<usize>,
+    pub(super) matched: u64,
+    pub(super) changed: u64,
 }
 
 impl Updating {
@@ -202,13 +207,27 @@ impl Updating {
         for at in 0..self.assignments.len() {
             self.assign(at, &mut values, context)?;
         }
+        self.write(key, bytes, &old, values, context)
+    }
+
+    /// Writes the row under `key` with its new values, if they differ from the `old` ones.
+    pub(super) fn write(
+        &mut self,
+        key: &[u8],
+        bytes: &[u8],
+        old: &[Value],
+        mut values: Vec<Value>,
+        context: &mut ExecContext<'_>,
+    ) -> Result<(), SqlError> {
         if values == old {
             return Ok(());
         }
+        let trees = Arc::clone(self.writer.trees());
+        let stored = trees.reader.row(bytes)?;
         touch_times(&self.table, &self.assigned, &mut values, context.eval.session);
         let raised = self.automatic.as_ref().map_or(0, |a| positive(values.get(a.column())));
         let before: Option<Savepoint> = self.ignore.then(|| context.txn.savepoint());
-        match self.writer.update(context.txn, key, &stored, &differences(&old, values)) {
+        match self.writer.update(context.txn, key, &stored, &differences(old, values)) {
             Ok(()) => {}
             Err(duplicate) if duplicate.code == 1062 => {
                 let Some(before) = before else { return Err(duplicate) };
@@ -233,30 +252,60 @@ impl Updating {
         context: &mut ExecContext<'_>,
     ) -> Result<(), SqlError> {
         let Some((at, source)) = self.assignments.get(assignment) else { return Ok(()) };
-        let Some(column) = self.table.columns.get(*at) else { return Ok(()) };
-        let mut value = match source {
-            Source::Default => default_of(column, self.mode.strict, context.eval.session)?,
-            Source::Constant(value) => {
-                to_column(value, column, self.matched, &self.mode, context.eval.session)?
-            }
-            Source::Bound(bound) => {
-                let zone = context.eval.session.settings.time_zone;
-                let vectors = row_vectors(&self.table, values, zone);
-                let value = evaluate_for(bound, &vectors, &column.ty, &mut context.eval)?;
-                to_column(&value, column, self.matched, &self.mode, context.eval.session)?
-            }
-        };
-        if value.is_null() && !column.nullable {
-            let refused = SqlError::column_null(&column.name);
-            if self.mode.strict {
-                return Err(refused);
-            }
-            context.eval.session.warn(&refused);
-            value = implicit_default(&column.ty);
-        }
+        let value = self.source_value(*at, source, values, context)?;
         if let Some(slot) = values.get_mut(*at) {
             *slot = value;
         }
         Ok(())
+    }
+
+    /// The value of a source for column `at`, as it is stored; `row` is what a bound one is evaluated over.
+    pub(super) fn source_value(
+        &self,
+        at: usize,
+        source: &Source,
+        row: &[Value],
+        context: &mut ExecContext<'_>,
+    ) -> Result<Value, SqlError> {
+        let Some(column) = self.table.columns.get(at) else { return Ok(Value::Null) };
+        match source {
+            Source::Default => {
+                let value = default_of(column, self.mode.strict, context.eval.session)?;
+                self.checked(at, value, context)
+            }
+            Source::Constant(value) => self.stored_value(at, value, context),
+            Source::Bound(bound) => {
+                let zone = context.eval.session.settings.time_zone;
+                let vectors = row_vectors(&self.table, row, zone);
+                let value = evaluate_for(bound, &vectors, &column.ty, &mut context.eval)?;
+                self.stored_value(at, &value, context)
+            }
+        }
+    }
+
+    /// A value converted for column `at`.
+    pub(super) fn stored_value(
+        &self,
+        at: usize,
+        value: &Value,
+        context: &mut ExecContext<'_>,
+    ) -> Result<Value, SqlError> {
+        let Some(column) = self.table.columns.get(at) else { return Ok(Value::Null) };
+        let value = to_column(value, column, context.eval.row, &self.mode, context.eval.session)?;
+        self.checked(at, value, context)
+    }
+
+    /// NOT NULL: an error, or the type's zero with a warning outside strict mode.
+    fn checked(&self, at: usize, value: Value, context: &mut ExecContext<'_>) -> Result<Value, SqlError> {
+        let Some(column) = self.table.columns.get(at) else { return Ok(value) };
+        if !value.is_null() || column.nullable {
+            return Ok(value);
+        }
+        let refused = SqlError::column_null(&column.name);
+        if self.mode.strict {
+            return Err(refused);
+        }
+        context.eval.session.warn(&refused);
+        Ok(implicit_default(&column.ty))
     }
 }

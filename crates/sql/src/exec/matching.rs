@@ -11,11 +11,11 @@ use std::sync::Arc;
 use rustydb_catalog::TableDef;
 use rustydb_sql_parser::ast;
 use rustydb_transaction::{Direction, KeyRange, LockMode, LockedScan, Tree, WaitOptions};
-use rustydb_value::{TypeKind, Value};
+use rustydb_value::{TypeKind, Value, ValueRef};
 
 use super::key_range::{Ranges, key_ranges};
 use super::run::{Run, run_subqueries};
-use super::scan::to_local;
+use super::scan::{to_local, type_of};
 use super::sort_key::append_sorted;
 use crate::context::{BindContext, ExecContext, TableRef, TableRows};
 use crate::error::SqlError;
@@ -74,11 +74,7 @@ impl LockedRows {
                 Ranges::Ranges(ranges) => ranges.reverse(),
             }
         }
-        let types = columns
-            .iter()
-            .filter_map(|at| def.columns.get(*at))
-            .map(|c| ExprType::of_column(&c.ty, c.nullable))
-            .collect();
+        let types = columns.iter().map(|at| type_of(&def, *at)).collect();
         Ok(LockedRows {
             reader,
             tree,
@@ -196,7 +192,9 @@ fn row_vectors(
     let stored = reader.row(row)?;
     let mut out = Vec::with_capacity(columns.len());
     for (column, ty) in columns.iter().zip(types) {
-        let value = stored.value(*column)?;
+        // No condition reads the key of the row.
+        let value =
+            if *column < reader.table().columns.len() { stored.value(*column)? } else { ValueRef::Null };
         let timestamp = reader
             .table()
             .columns

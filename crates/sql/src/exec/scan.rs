@@ -19,6 +19,7 @@ use super::matching::LockedRows;
 use super::run::{Operator, Run};
 use crate::error::SqlError;
 use crate::expr::eval::{Frame, filter};
+use crate::expr::scope::row_key_type;
 use crate::expr::types::ExprType;
 use crate::expr::vector::{Builder, Vector};
 use crate::plan::{Access, IndexAccess, Scan};
@@ -55,12 +56,7 @@ impl<'p> TableScan<'p> {
     /// Of this plan; opened by the first call of `next`, or by [`TableScan::open`].
     pub fn new(plan: &'p Scan) -> TableScan<'p> {
         let def = &plan.table.def;
-        let types = plan
-            .columns
-            .iter()
-            .filter_map(|at| def.columns.get(*at))
-            .map(|c| ExprType::of_column(&c.ty, c.nullable))
-            .collect();
+        let types = plan.columns.iter().map(|at| type_of(def, *at)).collect();
         let entries = match &plan.access {
             Access::Index(IndexAccess { index, covering: true, .. }) => {
                 EntryReader::new(def, *index, &plan.columns)
@@ -203,6 +199,11 @@ impl<'p> TableScan<'p> {
         for (column, ty) in self.plan.columns.iter().zip(&self.types) {
             let timestamp = is_timestamp(&self.plan.table.def, *column);
             let mut builder = Builder::of(ty, stored.len());
+            if *column == self.plan.table.def.columns.len() {
+                (0..rows.len()).for_each(|at| builder.push(ValueRef::Bytes(rows.key(at))));
+                out.push(builder.finish());
+                continue;
+            }
             for row in &stored {
                 let value = row.value(*column)?;
                 builder.push(if timestamp { to_local(value, zone) } else { value });
@@ -232,6 +233,11 @@ impl<'p> TableScan<'p> {
         }
         Ok(builders.into_iter().map(Builder::finish).collect())
     }
+}
+
+/// The type of a column; the one behind the last is the key of the row.
+pub fn type_of(def: &rustydb_catalog::TableDef, column: usize) -> ExprType {
+    def.columns.get(column).map_or_else(row_key_type, |c| ExprType::of_column(&c.ty, c.nullable))
 }
 
 fn is_timestamp(def: &rustydb_catalog::TableDef, column: usize) -> bool {

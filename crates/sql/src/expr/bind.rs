@@ -36,6 +36,10 @@ pub struct Planning<'a, 'c> {
     pub named: Vec<NamedQuery>,
     /// Whether a session fact was folded into the plan, so that it must not be kept.
     pub uncacheable: bool,
+    /// The next FROM gives the keys of its tables' rows too ([`super::scope::ROW_KEY`]).
+    pub row_keys: bool,
+    /// The names of that FROM.
+    pub row_key_scope: Option<Scope>,
 }
 
 impl<'a, 'c> Planning<'a, 'c> {
@@ -45,7 +49,16 @@ impl<'a, 'c> Planning<'a, 'c> {
         sql: &'a str,
         given: Option<&'a [Value]>,
     ) -> Planning<'a, 'c> {
-        Planning { context, sql, given, outer: Vec::new(), named: Vec::new(), uncacheable: false }
+        Planning {
+            context,
+            sql,
+            given,
+            outer: Vec::new(),
+            named: Vec::new(),
+            uncacheable: false,
+            row_keys: false,
+            row_key_scope: None,
+        }
     }
 
     /// The session.

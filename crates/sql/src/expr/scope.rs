@@ -13,6 +13,10 @@ use super::{BoundExpr, Kind};
 use crate::api::{ColumnMeta, column_flags};
 use crate::error::SqlError;
 
+/// The name of the hidden column that holds the key of a table's row, for statements that change the rows they
+/// find: no identifier of SQL can be this one.
+pub const ROW_KEY: &str = "\0row";
+
 /// A column that can be named.
 #[derive(Debug, Clone)]
 pub struct ScopeColumn {
@@ -151,7 +155,7 @@ impl Scope {
             any = true;
             for (at, column) in entry.columns.iter().enumerate() {
                 // A qualified wildcard shows both columns of a USING pair.
-                if !column.hidden || (table.is_some() && column.qualified_only) {
+                if !column.hidden || (table.is_some() && column.qualified_only && &*column.name != ROW_KEY) {
                     out.push(entry.offset + at);
                 }
             }
@@ -200,6 +204,25 @@ pub fn stored_table(def: &TableDef, alias: Option<&str>) -> ScopeTable {
         })
         .collect();
     ScopeTable { database: def.database.as_str().into(), name: name.into(), columns, offset: 0 }
+}
+
+/// The hidden column behind a stored table's own: the key of the row.
+pub fn row_key_column(def: &TableDef) -> ScopeColumn {
+    let ty = row_key_type();
+    ScopeColumn {
+        name: ROW_KEY.into(),
+        shown: ROW_KEY.into(),
+        meta: ColumnMeta { schema: def.database.clone(), org_table: def.name.clone(), ..ty.meta(ROW_KEY) },
+        ty,
+        hidden: true,
+        qualified_only: true,
+    }
+}
+
+/// The type of [`row_key_column`].
+pub fn row_key_type() -> ExprType {
+    ExprType::text(3072, rustydb_value::Collation::BINARY, super::types::Coercibility::Implicit)
+        .with_nullable(true)
 }
 
 /// The names of a derived table.

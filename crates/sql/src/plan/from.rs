@@ -9,7 +9,7 @@ use super::{Access, IndexAccess, IndexHints, Join, Plan, RowLock, Scan, VirtualA
 use crate::context::{TableRows, TableUse};
 use crate::error::SqlError;
 use crate::expr::bind::{Binder, Planning};
-use crate::expr::scope::{Scope, derived_table, same_tables, stored_table};
+use crate::expr::scope::{Scope, derived_table, row_key_column, same_tables, stored_table};
 use crate::expr::types::ExprType;
 use crate::expr::{BoundExpr, Comparison};
 
@@ -30,9 +30,31 @@ pub fn plan_from(
     locking: Locking<'_>,
     planning: &mut Planning<'_, '_>,
 ) -> Result<Source, SqlError> {
+    // Only the tables of this FROM: not those of its derived tables and subqueries.
+    let keys = std::mem::take(&mut planning.row_keys);
+    let out = plan_list(references, From { locking, keys }, planning)?;
+    if keys {
+        planning.row_key_scope = Some(out.scope.clone());
+    }
+    Ok(out)
+}
+
+/// What all parts of one FROM share.
+#[derive(Clone, Copy)]
+struct From<'q> {
+    locking: Locking<'q>,
+    /// Tables give the keys of their rows as a hidden column.
+    keys: bool,
+}
+
+fn plan_list(
+    references: &[TableReference],
+    of: From<'_>,
+    planning: &mut Planning<'_, '_>,
+) -> Result<Source, SqlError> {
     let mut out: Option<Source> = None;
     for reference in references {
-        let next = plan_reference(reference, locking, planning)?;
+        let next = plan_reference(reference, of, planning)?;
         out = Some(match out {
             None => next,
             Some(left) => join(left, next, false, Vec::new())?,
@@ -43,11 +65,11 @@ pub fn plan_from(
 
 fn plan_reference(
     reference: &TableReference,
-    locking: Locking<'_>,
+    of: From<'_>,
     planning: &mut Planning<'_, '_>,
 ) -> Result<Source, SqlError> {
     match reference {
-        TableReference::Table(source) => plan_table(source, locking, planning),
+        TableReference::Table(source) => plan_table(source, of, planning),
         TableReference::Derived(table) => {
             if table.lateral {
                 return Err(SqlError::not_supported("LATERAL"));
@@ -57,19 +79,24 @@ fn plan_reference(
             derived(plan, alias, &table.columns)
         }
         TableReference::JsonTable(_) => Err(SqlError::not_supported("JSON_TABLE")),
-        TableReference::Join(node) => plan_join(node, locking, planning),
-        TableReference::List(list) => plan_from(list, locking, planning),
+        TableReference::Join(node) => plan_join(node, of, planning),
+        TableReference::List(list) => plan_list(list, of, planning),
     }
+}
+
+/// Error 1353.
+pub fn column_names_differ() -> SqlError {
+    SqlError::new(
+        1353,
+        b"HY000",
+        "In definition of view, derived table or common table expression, SELECT list and column names list have different column counts",
+    )
 }
 
 /// A planned subquery under a name in FROM.
 fn derived(plan: super::SelectPlan, alias: &ast::Ident, names: &[ast::Ident]) -> Result<Source, SqlError> {
     if !names.is_empty() && names.len() != plan.types.len() {
-        return Err(SqlError::new(
-            1353,
-            b"HY000",
-            "In definition of view, derived table or common table expression, SELECT list and column names list have different column counts",
-        ));
+        return Err(column_names_differ());
     }
     let mut scope = Scope::empty();
     scope.add(derived_table(alias.as_str(), &plan.columns, &plan.types, names));
@@ -107,7 +134,7 @@ fn lock_of(locking: Locking<'_>, name: &str) -> Option<RowLock> {
 
 fn plan_table(
     source: &ast::TableSource,
-    locking: Locking<'_>,
+    of: From<'_>,
     planning: &mut Planning<'_, '_>,
 ) -> Result<Source, SqlError> {
     if !source.partitions.is_empty() {
@@ -123,11 +150,17 @@ fn plan_table(
         None => planning.context.database()?.to_string(),
     };
     let alias = source.alias.as_ref().map(ast::Ident::as_str);
-    let lock = lock_of(locking, alias.unwrap_or(source.name.name.as_str()));
-    let usage = if lock.is_some() { TableUse::Write } else { TableUse::Read };
+    let lock = lock_of(of.locking, alias.unwrap_or(source.name.name.as_str()));
+    let usage = if lock.is_some_and(|l| l.exclusive) { TableUse::Write } else { TableUse::Read };
     let table = planning.context.tables.table(&database, source.name.name.as_str(), usage)?;
     let mut scope = Scope::empty();
-    scope.add(stored_table(&table.def, alias));
+    let mut names = stored_table(&table.def, alias);
+    let mut columns: Vec<usize> = (0..table.def.columns.len()).collect();
+    if of.keys && matches!(table.rows, TableRows::Stored) {
+        names.columns.push(row_key_column(&table.def));
+        columns.push(table.def.columns.len());
+    }
+    scope.add(names);
     let access = match table.rows {
         TableRows::Stored => Access::Index(IndexAccess::all(0)),
         TableRows::Virtual(_) => Access::Virtual(VirtualAccess::default()),
@@ -135,7 +168,7 @@ fn plan_table(
     let hints = index_hints(source, &table.def)?;
     let scan = Scan {
         alias: alias.unwrap_or(&table.def.name).into(),
-        columns: (0..table.def.columns.len()).collect(),
+        columns,
         filter: Vec::new(),
         access,
         reverse: false,
@@ -182,13 +215,9 @@ fn index_hints(source: &ast::TableSource, def: &rustydb_catalog::TableDef) -> Re
     Ok(hints)
 }
 
-fn plan_join(
-    node: &ast::Join,
-    locking: Locking<'_>,
-    planning: &mut Planning<'_, '_>,
-) -> Result<Source, SqlError> {
-    let left = plan_reference(&node.left, locking, planning)?;
-    let right = plan_reference(&node.right, locking, planning)?;
+fn plan_join(node: &ast::Join, of: From<'_>, planning: &mut Planning<'_, '_>) -> Result<Source, SqlError> {
+    let left = plan_reference(&node.left, of, planning)?;
+    let right = plan_reference(&node.right, of, planning)?;
     let left_width = left.scope.width();
     let outer = matches!(node.kind, JoinKind::Left | JoinKind::Right);
     // USING and NATURAL: pairs of columns, by position in each side.

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use rustydb_sql_parser::ast;
 use rustydb_value::{Collation, Value};
 
+pub use from::column_names_differ;
 pub use select::{plan_query, prepare_select};
 
 use crate::api::ColumnMeta;
@@ -89,7 +90,7 @@ impl SelectPlan {
                 database: scan.table.def.database.clone(),
                 name: scan.table.def.name.clone(),
                 version: scan.table.def.version,
-                usage: if scan.lock.is_some() { TableUse::Write } else { TableUse::Read },
+                usage: if scan.lock.is_some_and(|l| l.exclusive) { TableUse::Write } else { TableUse::Read },
             });
         });
         out

@@ -125,4 +125,6 @@ macro_rules! scripts {
     };
 }
 
-scripts! { basics change definitions insert interleavings interleavings_snapshot interleavings_writers locks prepared show transactions variables }
+scripts! {
+    basics change definitions insert insert_forms interleavings interleavings_snapshot interleavings_writers joined_changes locks prepared show transactions variables
+}

@@ -1,0 +1,87 @@
+//! Error 1093: a subquery of an UPDATE or DELETE may not read the table that changes.
+//!
+//! The rule is MySQL's own: a table directly in the FROM of a subquery counts, however deep the subquery lies; one
+//! inside a derived table or a query of WITH does not, because its rows are collected first.
+
+use rustydb_sql_parser::ast::{Expr, Ident, Part, Query, Select, TableReference, With};
+
+use super::joined::Target;
+use crate::error::SqlError;
+use crate::session::SessionState;
+
+/// Calls its argument with every expression of a statement.
+pub(super) type EachExpr<'e> = &'e mut dyn FnMut(&mut dyn FnMut(&Expr));
+
+/// Checks the subqueries of all expressions that `each` hands over.
+pub(super) fn check_subqueries(
+    targets: &[Target],
+    with: Option<&With>,
+    each: EachExpr<'_>,
+    session: &SessionState,
+) -> Result<(), SqlError> {
+    let named = with.map(names_of).unwrap_or_default();
+    let mut check = Check { targets, session, found: None };
+    each(&mut |expr| check.expression(&mut expr.clone(), &named));
+    match check.found {
+        Some(name) => Err(SqlError::update_table_used(name)),
+        None => Ok(()),
+    }
+}
+
+fn names_of(with: &With) -> Vec<String> {
+    with.tables.iter().map(|t| t.name.as_str().to_owned()).collect()
+}
+
+struct Check<'a> {
+    targets: &'a [Target],
+    session: &'a SessionState,
+    found: Option<String>,
+}
+
+impl Check<'_> {
+    fn expression(&mut self, expr: &mut Expr, named: &[String]) {
+        expr.each_part(&mut |part| match part {
+            Part::Expr(inner) => self.expression(inner, named),
+            Part::Query(query) => self.query(query, named),
+            Part::Column(_) => {}
+        });
+    }
+
+    fn query(&mut self, query: &mut Query, named: &[String]) {
+        let mut named = named.to_vec();
+        if let Some(with) = &query.with {
+            named.extend(names_of(with));
+        }
+        query.body.each_select(&mut |select| self.select(select, &named));
+        for item in &mut query.order_by {
+            self.expression(&mut item.expr, &named);
+        }
+    }
+
+    fn select(&mut self, select: &mut Select, named: &[String]) {
+        for reference in &mut select.from {
+            reference.each_leaf(&mut |leaf| {
+                let TableReference::Table(source) = leaf else { return };
+                let name = source.name.name.as_str();
+                let database = source.name.database.as_ref().map(Ident::as_str);
+                if database.is_none() && named.iter().any(|n| n == name) {
+                    return;
+                }
+                let database = database.or(self.session.database.as_deref());
+                let hit = self
+                    .targets
+                    .iter()
+                    .find(|t| t.def.name == name && Some(t.def.database.as_str()) == database);
+                if let Some(target) = hit {
+                    self.found.get_or_insert_with(|| target.alias.clone());
+                }
+            });
+            reference.each_condition(&mut |condition| self.expression(condition, named));
+        }
+        select.each_part(&mut |part| {
+            if let Part::Expr(expr) = part {
+                self.expression(expr, named);
+            }
+        });
+    }
+}
