@@ -275,6 +275,8 @@ errors! {
     1525 b"HY000" wrong_value(kind, value) "Incorrect {kind} value: '{value}'";
     1411 b"HY000" wrong_value_for_type(kind, value, function) "Incorrect {kind} value: '{value}' for function {function}";
     1267 b"HY000" collation_mix_two(first, first_level, second, second_level, operation) "Illegal mix of collations ({first},{first_level}) and ({second},{second_level}) for operation '{operation}'";
+    1649 b"HY000" unknown_locale(name) "Unknown locale: '{name}'";
+    1583 b"42000" native_parameters(function) "Incorrect parameters in the call to native function '{function}'";
     1271 b"HY000" collation_mix(operation) "Illegal mix of collations for operation '{operation}'";
 }
 
@@ -321,6 +323,31 @@ errors! {
     3572 b"HY000" lock_nowait() "Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.";
     1099 b"HY000" table_read_locked(name) "Table '{name}' was locked with a READ lock and can't be updated";
     1100 b"HY000" table_not_locked(name) "Table '{name}' was not locked with LOCK TABLES";
+}
+
+// Locks by name.
+errors! {
+    3057 b"42000" user_lock_name(name) "Incorrect user-level lock name '{name}'. The name is empty, NULL, or can not be expressed in the current character-set.";
+    4163 b"HY000" user_lock_name_too_long(name, limit) "User-level lock name '{name}' should not exceed {limit} characters.";
+    3058 b"HY000" user_lock_deadlock() "Deadlock found when trying to get user-level lock; try rolling back transaction/releasing locks and restarting lock acquisition.";
+}
+
+// Regular expressions.
+errors! {
+    3685 b"HY000" regexp_illegal_argument() "Illegal argument to a regular expression.";
+    3686 b"HY000" regexp_out_of_bounds() "Index out of bounds in regular expression search.";
+    3688 b"HY000" regexp_syntax(line, character) "Syntax error in regular expression on line {line}, character {character}.";
+    3689 b"HY000" regexp_bad_escape() "Unrecognized escape sequence in regular expression.";
+    3690 b"HY000" regexp_unimplemented() "The regular expression contains a feature that is not implemented in this library version.";
+    3691 b"HY000" regexp_parenthesis() "Mismatched parenthesis in regular expression.";
+    3692 b"HY000" regexp_bad_interval() "Incorrect description of a {{min,max}} interval.";
+    3693 b"HY000" regexp_max_below_min() "The maximum is less than the minumum in a {{min,max}} interval.";
+    3694 b"HY000" regexp_back_reference() "Invalid back-reference in regular expression.";
+    3696 b"HY000" regexp_unclosed_bracket() "The regular expression contains an unclosed bracket expression.";
+    3697 b"HY000" regexp_bad_range() "The regular expression contains an [x-y] character range where x comes after y.";
+    3700 b"HY000" regexp_too_big() "The regular expression pattern exceeds limits on size or complexity.";
+    3887 b"HY000" regexp_group_name() "A capture group has an invalid name.";
+    3995 b"HY000" regexp_charsets(first, second, function) "Character set '{first}' cannot be used in conjunction with '{second}' in call to {function}.";
 }
 
 // The floors below.

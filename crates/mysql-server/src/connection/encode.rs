@@ -76,10 +76,11 @@ pub(crate) fn put_definitions(out: &mut Outbound, columns: &[ColumnMeta], style:
 /// Writes column definitions.
 pub(crate) fn put_columns(out: &mut Outbound, columns: &[ColumnMeta], style: Style) {
     for column in columns {
+        // An expression is of a LOB type for its length alone: its decimals are not fixed.
         let is_lob = matches!(
             column.ty,
             ProtocolType::TinyBlob | ProtocolType::MediumBlob | ProtocolType::LongBlob | ProtocolType::Blob
-        );
+        ) && column.decimals == 0;
         let (collation, length) = style.text.reported(column.collation, column.length, is_lob);
         let definition = ColumnDefinition {
             schema: &style.text.bytes(&column.schema),

@@ -11,6 +11,7 @@ pub mod cache;
 pub(crate) mod deadlines;
 pub mod metrics;
 pub mod processes;
+pub mod user_locks;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -30,6 +31,7 @@ use cache::StatementCache;
 use deadlines::Deadlines;
 use metrics::Metrics;
 use processes::{ProcessInfo, Processes};
+use user_locks::UserLocks;
 
 /// A statement that took longer than its session's `long_query_time`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +112,7 @@ pub struct Database {
     pub(crate) cache: StatementCache,
     pub(crate) metrics: Metrics,
     pub(crate) deadlines: Deadlines,
+    user_locks: Arc<UserLocks>,
     registry: Arc<Registry>,
     prepared_statements: Arc<AtomicU64>,
     statement_memory: usize,
@@ -138,6 +141,7 @@ impl Database {
             cache: StatementCache::default(),
             metrics: Metrics::new(&options.registry),
             deadlines: Deadlines::default(),
+            user_locks: Arc::default(),
             registry: options.registry,
             prepared_statements: Arc::default(),
             statement_memory: options.statement_memory,
@@ -203,6 +207,11 @@ impl Database {
     /// The account that a client of this name and host is matched with.
     pub fn user(&self, name: &str, host: &str) -> Option<Arc<UserDef>> {
         self.catalog.user(name, host)
+    }
+
+    /// Locks that sessions take by name.
+    pub(crate) fn user_locks(&self) -> &Arc<UserLocks> {
+        &self.user_locks
     }
 
     /// Who is connected and what each does.

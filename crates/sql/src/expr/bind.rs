@@ -198,7 +198,11 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                 let bound = self.call("like", args)?;
                 if like.negated { self.call("not", vec![bound]) } else { Ok(bound) }
             }
-            E::Regexp { .. } => Err(SqlError::not_supported("REGEXP")),
+            E::Regexp { expr, pattern, negated } => {
+                let args = vec![self.bind(expr)?, self.bind(pattern)?];
+                let bound = self.call("regexp_like", args)?;
+                if *negated { self.call("not", vec![bound]) } else { Ok(bound) }
+            }
             E::MemberOf { .. } | E::JsonPath(_) => Err(SqlError::not_supported("JSON")),
             E::IsNull { expr, negated } => {
                 let arg = self.bind(expr)?;
@@ -366,7 +370,12 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             B::ShiftLeft => "<<",
             B::ShiftRight => ">>",
             B::Xor => "xor",
-            _ => return Err(SqlError::not_supported("SOUNDS LIKE")),
+            _ => {
+                // SOUNDS LIKE
+                let (left, right) = (self.bind(left)?, self.bind(right)?);
+                let (left, right) = (self.call("soundex", vec![left])?, self.call("soundex", vec![right])?);
+                return self.compare(Comparison::Equal, left, right);
+            }
         };
         let args = vec![self.bind(left)?, self.bind(right)?];
         self.call(name, args)
@@ -695,8 +704,29 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                 }
                 self.call("interval", bound)
             }
-            S::GetFormat { .. } => Err(SqlError::not_supported("GET_FORMAT")),
-            S::WeightString { .. } => Err(SqlError::not_supported("WEIGHT_STRING")),
+            S::GetFormat { kind, locale } => {
+                let kind = match kind {
+                    ast::TemporalKind::Date => 0,
+                    ast::TemporalKind::Time => 1,
+                    ast::TemporalKind::DateTime => 2,
+                };
+                let args = vec![literal_int(kind), self.bind(locale)?];
+                self.call("get_format", args)
+            }
+            S::WeightString { expr, cast } => {
+                let mut args = vec![self.bind(expr)?];
+                let length = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+                match cast {
+                    Some(ast::WeightStringCast::Char(n)) => args.push(literal_int(length(*n))),
+                    Some(ast::WeightStringCast::Binary(n)) => {
+                        let target = ast::CastTarget::Type(ast::DataType::Binary { length: Some(*n) });
+                        let arg = args.pop().unwrap_or_else(BoundExpr::null);
+                        args.push(super::cast::bind_cast(arg, &target, self.session())?);
+                    }
+                    None => {}
+                }
+                self.call("weight_string", args)
+            }
             S::Match { .. } => Err(SqlError::not_supported("full-text search")),
             S::JsonValue { .. } => Err(SqlError::not_supported("JSON")),
         }

@@ -26,6 +26,7 @@ pub mod like;
 pub mod literal;
 pub mod merge;
 pub mod number;
+pub mod regexp;
 pub mod scope;
 #[cfg(test)]
 pub(crate) mod scripts;

@@ -169,6 +169,11 @@ fn string() {
 }
 
 #[test]
+fn library() {
+    run("library", include_str!("../../testscripts/expressions/library"));
+}
+
+#[test]
 fn time() {
     run("time", include_str!("../../testscripts/expressions/time"));
 }

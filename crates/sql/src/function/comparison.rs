@@ -1,8 +1,8 @@
 //! LIKE, GREATEST, LEAST, INTERVAL, STRCMP: comparisons that are functions.
 
-use rustydb_value::{Collation, Value};
+use rustydb_value::Collation;
 
-use super::{Call, Function, Invocation, any_null};
+use super::{Call, Function, Invocation, any_null, push_collation, pushed_collation};
 use crate::error::SqlError;
 use crate::expr::compare::{order_at, unify};
 use crate::expr::like::Pattern;
@@ -35,18 +35,6 @@ pub static FUNCTIONS: &[Function] = &[
         strcmp,
     ),
 ];
-
-/// The combined collation of the first arguments rides along as a last, constant argument.
-fn push_collation(call: &mut Call<'_>, collation: Collation) {
-    let id = Value::Int(i64::from(collation.id()));
-    call.args.push(BoundExpr::literal(&id, ExprType::int(21).not_null()));
-}
-
-/// The collation that [`push_collation`] left.
-pub fn pushed_collation(args: &[Vector]) -> Collation {
-    let id = args.last().map_or(63, |v| v.as_ints().at(0));
-    u16::try_from(id).ok().and_then(Collation::from_id).unwrap_or(Collation::BINARY)
-}
 
 fn bind_like(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let (collation, _) = call.combine(0, 2)?;

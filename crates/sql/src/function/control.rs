@@ -1,4 +1,4 @@
-//! What is about evaluation itself: SLEEP, ANY_VALUE, the cuts of CAST.
+//! What is about evaluation itself: SLEEP, BENCHMARK, ANY_VALUE, NAME_CONST, the cuts of CAST.
 //!
 //! IF, IFNULL, NULLIF, COALESCE and CASE are nodes of the tree, since they leave operands out.
 
@@ -22,6 +22,20 @@ pub static FUNCTIONS: &[Function] = &[
         |call| Ok(call.ty(0)),
         |_, args, rows| Ok(args.first().cloned().unwrap_or_else(|| Vector::null(rows))),
     ),
+    Function::new(
+        "benchmark",
+        (2, 2),
+        "Computes the second argument so many times and gives 0",
+        |call| {
+            call.to_int(0);
+            Ok(ExprType::boolean())
+        },
+        benchmark,
+    )
+    .volatile(),
+    Function::new("name_const", (2, 2), "A constant under a name", bind_name_const, |_, a, n| {
+        Ok(a.get(1).cloned().unwrap_or_else(|| Vector::null(n)))
+    }),
     Function::new("cast as char", (2, 2), "CAST(text AS CHAR(n)): the first n characters", bind_cut, cut),
     Function::new(
         "cast as binary",
@@ -73,6 +87,45 @@ fn wait(cancel: &Cancel, duration: Duration) -> bool {
         std::thread::park_timeout(left);
     }
     true
+}
+
+fn benchmark(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
+    let Some(count) = args.first() else { return Ok(Vector::null(rows)) };
+    let Some(work) = run.args.get(1) else { return Ok(Vector::null(rows)) };
+    if !work.is_row_free() || work.any(&mut |e| matches!(e.node, crate::expr::Node::Subquery { .. })) {
+        return Err(SqlError::not_supported("BENCHMARK of what reads rows"));
+    }
+    let frame = crate::expr::Frame::constant();
+    let mut found = Vec::with_capacity(rows);
+    for row in 0..rows {
+        let times = count.as_ints().at(row);
+        if count.is_null(row) || times < 0 {
+            if times < 0 {
+                run.warn(SqlError::wrong_value_for_type("count", times, "benchmark"));
+            }
+            found.push(None);
+            continue;
+        }
+        for _ in 0..times {
+            if run.context.cancel.is_cancelled() {
+                return Ok(Vector::null(rows));
+            }
+            crate::expr::evaluate(work, &frame, run.context)?;
+        }
+        found.push(Some(0));
+    }
+    Ok(super::each_int(rows, |row| found.get(row).copied().flatten()))
+}
+
+fn bind_name_const(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
+    let literal = |at: usize| {
+        let arg = call.args.get(at);
+        arg.is_some_and(|a| matches!(a.node, crate::expr::Node::Literal(_)))
+    };
+    if !literal(0) || !literal(1) {
+        return Err(SqlError::wrong_arguments("NAME_CONST"));
+    }
+    Ok(call.ty(1).with_nullable(true))
 }
 
 fn bind_cut(call: &mut Call<'_>) -> Result<ExprType, SqlError> {

@@ -1,31 +1,19 @@
-//! Dates: parts, differences, intervals.
-//!
-//! Adding an interval keeps a DATE a DATE when only days or more are added, and makes it a DATETIME
-//! otherwise; from a text comes a text. A result outside of years 0 to 9999 is NULL with warning 1441.
+//! Dates: parts, differences, days and weeks by number. Intervals are in [`super::interval`].
 
 use rustydb_sql_parser::ast::IntervalUnit as U;
 use rustydb_value::{Date, DateTime, Time, ValueRef};
 
-use super::{Call, Function, Invocation, any_null};
+use super::{Call, Function, Invocation, any_null, each_int};
 use crate::error::SqlError;
-use crate::expr::number::parse_double;
-use crate::expr::types::{Class, Coercibility, ExprType, Kind};
+use crate::expr::types::{Class, ExprType, Kind};
 use crate::expr::vector::{Builder, Vector, nulls_from};
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
-    Function::new("date_add", (3, 3), "A date and an interval later", bind_interval, |r, a, n| {
-        add_interval(r, a, n, 1)
-    }),
-    Function::new("date_sub", (3, 3), "A date less an interval", bind_interval, |r, a, n| {
-        add_interval(r, a, n, -1)
-    }),
     Function::new("date", (1, 1), "The date of a date and time", bind_date, |_, a, n| {
         Ok(a.first().cloned().unwrap_or_else(|| Vector::null(n)))
     }),
-    Function::new("timestamp", (1, 1), "As a date and time", bind_timestamp, |_, a, n| {
-        Ok(a.first().cloned().unwrap_or_else(|| Vector::null(n)))
-    }),
+    Function::new("timestamp", (1, 2), "As a date and time, a time later", bind_timestamp, timestamp),
     Function::new("year", (1, 1), "Year", bind_year, |_, a, n| {
         uint_part(a, n, |d| Some(u64::from(d.year())))
     }),
@@ -79,6 +67,7 @@ pub static FUNCTIONS: &[Function] = &[
         |c| bind_part(c, 8),
         |_, a, n| part(a, n, |d| Some(d.days_since_epoch()? + EPOCH)),
     ),
+    Function::new("to_seconds", (1, 1), "Seconds since year 0", bind_to_seconds, to_seconds),
     Function::new("from_days", (1, 1), "The date so many days after year 0", bind_from_days, from_days),
     Function::new("last_day", (1, 1), "Last day of the month", bind_date, last_day),
     Function::new("week", (1, 2), "Week of the year, by the mode of the second argument", bind_week, week),
@@ -104,9 +93,6 @@ pub static FUNCTIONS: &[Function] = &[
         bind_timestampdiff,
         timestampdiff,
     ),
-    Function::new("timestampadd", (3, 3), "A date and an interval later", bind_interval, |r, a, n| {
-        add_interval(r, a, n, 1)
-    }),
     Function::new("extract", (2, 2), "A part of a date or time", bind_extract, extract),
     Function::new("makedate", (2, 2), "The date of a year and a day of it", bind_makedate, makedate),
 ];
@@ -142,7 +128,8 @@ pub fn unit_code(unit: U) -> u8 {
     UNITS.iter().position(|u| *u == unit).unwrap_or(0) as u8
 }
 
-fn unit_of(code: i64) -> U {
+/// The unit of such a number.
+pub fn unit_of(code: i64) -> U {
     usize::try_from(code).ok().and_then(|at| UNITS.get(at)).copied().unwrap_or(U::Day)
 }
 
@@ -157,7 +144,40 @@ fn bind_date(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 
 fn bind_timestamp(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.to_datetime(0);
-    Ok(ExprType::datetime(call.ty(0).decimals))
+    let mut fsp = call.ty(0).decimals;
+    if call.count() == 2 {
+        call.to_time(1);
+        fsp = fsp.max(call.ty(1).decimals);
+    }
+    Ok(ExprType::datetime(fsp))
+}
+
+fn timestamp(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
+    let Some(moment) = args.first() else { return Ok(Vector::null(rows)) };
+    let Some(later) = args.get(1) else { return Ok(moment.clone()) };
+    let mut out = Builder::of(run.ty, rows);
+    for row in 0..rows {
+        let given =
+            if any_null(args, row) { None } else { DateTime::from_packed(moment.as_ints().at(row), 6) };
+        match given.and_then(|m| m.add_micros(later.as_ints().at(row))) {
+            Some(sum) => out.push(ValueRef::DateTime(sum.with_fsp(run.ty.decimals.min(6)))),
+            None => out.push_null(),
+        }
+    }
+    Ok(out.finish())
+}
+
+fn bind_to_seconds(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
+    call.to_datetime(0);
+    Ok(ExprType::int(21))
+}
+
+fn to_seconds(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
+    let [a] = args else { return Ok(Vector::null(rows)) };
+    Ok(each_int(rows, |row| {
+        let moment = if a.is_null(row) { None } else { DateTime::from_packed(a.as_ints().at(row), 6) }?;
+        Some((moment.date().days_since_epoch()? + EPOCH) * 86_400 + moment.micros_of_day() / 1_000_000)
+    }))
 }
 
 fn bind_part(call: &mut Call<'_>, length: u32) -> Result<ExprType, SqlError> {
@@ -172,9 +192,7 @@ fn bind_year(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 
 fn part(args: &[Vector], rows: usize, f: impl Fn(Date) -> Option<i64>) -> Result<Vector, SqlError> {
     let Some(a) = args.first() else { return Ok(Vector::null(rows)) };
-    let parts: Vec<Option<i64>> = (0..rows).map(|row| date_at(a, row).and_then(&f)).collect();
-    let valid = parts.iter().map(Option::is_some).collect();
-    Ok(Vector::ints(parts.into_iter().map(Option::unwrap_or_default).collect(), nulls_from(valid)))
+    Ok(each_int(rows, |row| date_at(a, row).and_then(&f)))
 }
 
 fn uint_part(args: &[Vector], rows: usize, f: impl Fn(Date) -> Option<u64>) -> Result<Vector, SqlError> {
@@ -269,11 +287,9 @@ fn bind_week(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 
 fn week(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     let [a, mode] = args else { return Ok(Vector::null(rows)) };
-    let found: Vec<Option<i64>> = (0..rows)
-        .map(|row| date_at(a, row).and_then(|d| week_of(d, mode.as_ints().at(row) & 7)).map(|w| w.1))
-        .collect();
-    let valid = found.iter().map(Option::is_some).collect();
-    Ok(Vector::ints(found.into_iter().map(Option::unwrap_or_default).collect(), nulls_from(valid)))
+    Ok(each_int(rows, |row| {
+        date_at(a, row).and_then(|d| week_of(d, mode.as_ints().at(row) & 7)).map(|w| w.1)
+    }))
 }
 
 fn bind_yearweek(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
@@ -286,14 +302,10 @@ fn bind_yearweek(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 
 fn yearweek(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     let [a, mode] = args else { return Ok(Vector::null(rows)) };
-    let found: Vec<Option<i64>> = (0..rows)
-        .map(|row| {
-            let mode = mode.as_ints().at(row) & 7 | 2;
-            date_at(a, row).and_then(|d| week_of(d, mode)).map(|(y, w)| y * 100 + w)
-        })
-        .collect();
-    let valid = found.iter().map(Option::is_some).collect();
-    Ok(Vector::ints(found.into_iter().map(Option::unwrap_or_default).collect(), nulls_from(valid)))
+    Ok(each_int(rows, |row| {
+        let mode = mode.as_ints().at(row) & 7 | 2;
+        date_at(a, row).and_then(|d| week_of(d, mode)).map(|(y, w)| y * 100 + w)
+    }))
 }
 
 fn bind_datediff(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
@@ -304,11 +316,9 @@ fn bind_datediff(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 
 fn datediff(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     let [a, b] = args else { return Ok(Vector::null(rows)) };
-    let found: Vec<Option<i64>> = (0..rows)
-        .map(|row| Some(date_at(a, row)?.days_since_epoch()? - date_at(b, row)?.days_since_epoch()?))
-        .collect();
-    let valid = found.iter().map(Option::is_some).collect();
-    Ok(Vector::ints(found.into_iter().map(Option::unwrap_or_default).collect(), nulls_from(valid)))
+    Ok(each_int(rows, |row| {
+        Some(date_at(a, row)?.days_since_epoch()? - date_at(b, row)?.days_since_epoch()?)
+    }))
 }
 
 fn bind_makedate(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
@@ -356,29 +366,25 @@ fn months_between(from: DateTime, to: DateTime) -> i64 {
 fn timestampdiff(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     let [unit, from, to] = args else { return Ok(Vector::null(rows)) };
     let unit = unit_of(unit.as_ints().at(0));
-    let found: Vec<Option<i64>> = (0..rows)
-        .map(|row| {
-            if any_null(args, row) {
-                return None;
-            }
-            let a = DateTime::from_packed(from.as_ints().at(row), 6)?;
-            let b = DateTime::from_packed(to.as_ints().at(row), 6)?;
-            let micros = b.micros_since_epoch()? - a.micros_since_epoch()?;
-            Some(match unit {
-                U::Year => months_between(a, b) / 12,
-                U::Quarter => months_between(a, b) / 3,
-                U::Month => months_between(a, b),
-                U::Week => micros / (7 * 86_400_000_000),
-                U::Day => micros / 86_400_000_000,
-                U::Hour => micros / 3_600_000_000,
-                U::Minute => micros / 60_000_000,
-                U::Second => micros / 1_000_000,
-                _ => micros,
-            })
+    Ok(each_int(rows, |row| {
+        if any_null(args, row) {
+            return None;
+        }
+        let a = DateTime::from_packed(from.as_ints().at(row), 6)?;
+        let b = DateTime::from_packed(to.as_ints().at(row), 6)?;
+        let micros = b.micros_since_epoch()? - a.micros_since_epoch()?;
+        Some(match unit {
+            U::Year => months_between(a, b) / 12,
+            U::Quarter => months_between(a, b) / 3,
+            U::Month => months_between(a, b),
+            U::Week => micros / (7 * 86_400_000_000),
+            U::Day => micros / 86_400_000_000,
+            U::Hour => micros / 3_600_000_000,
+            U::Minute => micros / 60_000_000,
+            U::Second => micros / 1_000_000,
+            _ => micros,
         })
-        .collect();
-    let valid = found.iter().map(Option::is_some).collect();
-    Ok(Vector::ints(found.into_iter().map(Option::unwrap_or_default).collect(), nulls_from(valid)))
+    }))
 }
 
 fn bind_extract(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
@@ -416,265 +422,44 @@ fn extract(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result
     let [unit, value] = args else { return Ok(Vector::null(rows)) };
     let unit = unit_of(unit.as_ints().at(0));
     let class = run.arg_ty(1).map_or(Class::Null, ExprType::class);
-    let found: Vec<Option<i64>> = (0..rows)
-        .map(|row| {
-            if value.is_null(row) {
-                return None;
-            }
-            let raw = value.as_ints().at(row);
-            if class == Class::Date {
-                let d = Date::from_packed(raw)?;
-                let (y, m) = (i64::from(d.year()), i64::from(d.month()));
-                return Some(match unit {
-                    U::Year => y,
-                    U::Quarter => (m + 2) / 3,
-                    U::Month => m,
-                    U::Week => week_of(d, 0)?.1,
-                    U::YearMonth => y * 100 + m,
-                    _ => i64::from(d.day()),
-                });
-            }
-            let (day, time) = if class == Class::DateTime {
-                let moment = DateTime::from_packed(raw, 6)?;
-                (i64::from(moment.date().day()), moment.time())
-            } else {
-                (0, Time::from_micros(raw, 6)?)
-            };
-            let (h, m, s) = (i64::from(time.hour()), i64::from(time.minute()), i64::from(time.second()));
-            let f = i64::from(time.micro());
-            let h = if class == Class::DateTime { day * 100 + h } else { h };
-            let amount = match unit {
-                U::Hour | U::DayHour => h,
-                U::Minute => m,
-                U::Second => s,
-                U::Microsecond => f,
-                U::SecondMicrosecond => s * 1_000_000 + f,
-                U::MinuteSecond => m * 100 + s,
-                U::MinuteMicrosecond => (m * 100 + s) * 1_000_000 + f,
-                U::HourMinute | U::DayMinute => h * 100 + m,
-                U::HourSecond | U::DaySecond => (h * 100 + m) * 100 + s,
-                _ => ((h * 100 + m) * 100 + s) * 1_000_000 + f,
-            };
-            Some(if time.is_negative() { -amount } else { amount })
-        })
-        .collect();
-    let valid = found.iter().map(Option::is_some).collect();
-    Ok(Vector::ints(found.into_iter().map(Option::unwrap_or_default).collect(), nulls_from(valid)))
-}
-
-/// An interval: months, and microseconds.
-#[derive(Clone, Copy, Default)]
-struct Span {
-    months: i64,
-    micros: i128,
-}
-
-const SECOND: i128 = 1_000_000;
-const MINUTE: i128 = 60 * SECOND;
-const HOUR: i128 = 60 * MINUTE;
-const DAY: i128 = 24 * HOUR;
-
-/// The numbers in a text such as `'1:30'`, in order, and whether a minus stands in front.
-fn numbers(text: &str) -> (Vec<(i64, usize)>, bool) {
-    let trimmed = text.trim_start();
-    let negative = trimmed.starts_with('-');
-    let parts = trimmed
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|p| !p.is_empty())
-        .map(|p| (p.parse().unwrap_or(i64::MAX), p.len()))
-        .collect();
-    (parts, negative)
-}
-
-/// What an amount of a unit is.
-fn span_of(unit: U, value: &Vector, ty: &ExprType, row: usize) -> Span {
-    let plain = |v: f64| v.round() as i64;
-    let compound: &[i128] = match unit {
-        U::SecondMicrosecond => &[SECOND, 1],
-        U::MinuteMicrosecond => &[MINUTE, SECOND, 1],
-        U::MinuteSecond => &[MINUTE, SECOND],
-        U::HourMicrosecond => &[HOUR, MINUTE, SECOND, 1],
-        U::HourSecond => &[HOUR, MINUTE, SECOND],
-        U::HourMinute => &[HOUR, MINUTE],
-        U::DayMicrosecond => &[DAY, HOUR, MINUTE, SECOND, 1],
-        U::DaySecond => &[DAY, HOUR, MINUTE, SECOND],
-        U::DayMinute => &[DAY, HOUR, MINUTE],
-        U::DayHour => &[DAY, HOUR],
-        _ => &[],
-    };
-    if !compound.is_empty() || unit == U::YearMonth {
-        let text = value.cell(row, ty).to_text();
-        let (parts, negative) = numbers(&String::from_utf8_lossy(&text));
-        let sign = if negative { -1 } else { 1 };
-        if unit == U::YearMonth {
-            let months = match parts.as_slice() {
-                [(m, _)] => *m,
-                [(y, _), (m, _), ..] => y.saturating_mul(12).saturating_add(*m),
-                [] => 0,
-            };
-            return Span { months: months * sign, micros: 0 };
+    Ok(each_int(rows, |row| {
+        if value.is_null(row) {
+            return None;
         }
-        // Fewer numbers than units fill from the right.
-        let skip = compound.len().saturating_sub(parts.len());
-        let mut micros = 0;
-        for (unit, (amount, digits)) in compound.iter().skip(skip).zip(&parts) {
-            let amount = i128::from(*amount);
-            micros += if *unit == 1 {
-                amount * 10i128.pow(6u32.saturating_sub(u32::try_from(*digits).unwrap_or(6)))
-            } else {
-                amount * unit
-            };
+        let raw = value.as_ints().at(row);
+        if class == Class::Date {
+            let d = Date::from_packed(raw)?;
+            let (y, m) = (i64::from(d.year()), i64::from(d.month()));
+            return Some(match unit {
+                U::Year => y,
+                U::Quarter => (m + 2) / 3,
+                U::Month => m,
+                U::Week => week_of(d, 0)?.1,
+                U::YearMonth => y * 100 + m,
+                _ => i64::from(d.day()),
+            });
         }
-        return Span { months: 0, micros: micros * i128::from(sign) };
-    }
-    let exact = |v: &Vector| -> i64 {
-        match ty.class() {
-            Class::Int => v.as_ints().at(row),
-            Class::UInt => i64::try_from(v.as_uints().at(row)).unwrap_or(i64::MAX),
-            _ => {
-                let text = v.cell(row, ty).to_text();
-                plain(parse_double(&text).value)
-            }
-        }
-    };
-    match unit {
-        U::Year => Span { months: exact(value).saturating_mul(12), micros: 0 },
-        U::Quarter => Span { months: exact(value).saturating_mul(3), micros: 0 },
-        U::Month => Span { months: exact(value), micros: 0 },
-        U::Week => Span { months: 0, micros: i128::from(exact(value)) * 7 * DAY },
-        U::Day => Span { months: 0, micros: i128::from(exact(value)) * DAY },
-        U::Hour => Span { months: 0, micros: i128::from(exact(value)) * HOUR },
-        U::Minute => Span { months: 0, micros: i128::from(exact(value)) * MINUTE },
-        U::Second if !ty.class().is_integer() => {
-            let text = value.cell(row, ty).to_text();
-            let seconds = parse_double(&text).value;
-            Span { months: 0, micros: (seconds * 1e6).round() as i128 }
-        }
-        U::Second => Span { months: 0, micros: i128::from(exact(value)) * SECOND },
-        _ => Span { months: 0, micros: i128::from(exact(value)) },
-    }
-}
-
-fn bind_interval(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let unit = unit_of(call.constant_int(2).unwrap_or(4));
-    let whole_days = matches!(unit, U::Day | U::Week | U::Month | U::Quarter | U::Year | U::YearMonth);
-    let fraction = match unit {
-        U::Microsecond
-        | U::SecondMicrosecond
-        | U::MinuteMicrosecond
-        | U::HourMicrosecond
-        | U::DayMicrosecond => 6,
-        U::Second => match call.class(1) {
-            Class::Int | Class::UInt => 0,
-            Class::Decimal => call.ty(1).decimals.min(6),
-            _ => 6,
-        },
-        _ => 0,
-    };
-    let ty = call.ty(0);
-    Ok(match ty.class() {
-        Class::Date if whole_days => ExprType::date(),
-        Class::Date => {
-            call.to(0, ExprType::datetime(0));
-            ExprType::datetime(fraction)
-        }
-        Class::DateTime => ExprType::datetime(ty.decimals.max(fraction)),
-        Class::Time if !whole_days || unit == U::Day => ExprType::time(ty.decimals.max(fraction)),
-        Class::Time => {
-            call.to(0, ExprType::datetime(ty.decimals));
-            ExprType::datetime(ty.decimals.max(fraction))
-        }
-        _ => {
-            // Numbers are dates, texts give a text back.
-            call.to_string(0);
-            let collation = call.session.settings.collation_connection;
-            ExprType { kind: Kind::String, ..ExprType::text(29, collation, Coercibility::Coercible) }
-        }
-    }
-    .with_nullable(true))
-}
-
-fn shifted(moment: DateTime, span: Span) -> Option<DateTime> {
-    let date = moment.date().add_months(span.months)?;
-    let moved = DateTime::new(date, moment.hour(), moment.minute(), moment.second(), moment.micro(), 6)?;
-    if span.micros == 0 { Some(moved) } else { moved.add_micros(i64::try_from(span.micros).ok()?) }
-}
-
-fn overflow(run: &mut Invocation<'_, '_>) {
-    run.warn(SqlError::datetime_function_overflow("datetime"));
-}
-
-fn add_interval(
-    run: &mut Invocation<'_, '_>,
-    args: &[Vector],
-    rows: usize,
-    sign: i64,
-) -> Result<Vector, SqlError> {
-    let [date, value, unit] = args else { return Ok(Vector::null(rows)) };
-    let unit = unit_of(unit.as_ints().at(0));
-    let (Some(date_ty), Some(value_ty)) = (run.arg_ty(0).cloned(), run.arg_ty(1).cloned()) else {
-        return Ok(Vector::null(rows));
-    };
-    let mut out = Builder::of(run.ty, rows);
-    for row in 0..rows {
-        if any_null(args, row) {
-            out.push_null();
-            continue;
-        }
-        let span = span_of(unit, value, &value_ty, row);
-        let span = Span { months: span.months.saturating_mul(sign), micros: span.micros * i128::from(sign) };
-        let raw = date.as_ints().at(row);
-        let fsp = run.ty.decimals.min(6);
-        match date_ty.class() {
-            Class::Date => {
-                let moved = Date::from_packed(raw).and_then(|d| shifted(DateTime::from_date(d), span));
-                match moved {
-                    Some(moved) => out.push(ValueRef::Date(moved.date())),
-                    None => {
-                        overflow(run);
-                        out.push_null();
-                    }
-                }
-            }
-            Class::DateTime => match DateTime::from_packed(raw, 6).and_then(|d| shifted(d, span)) {
-                Some(moved) => out.push(ValueRef::DateTime(moved.with_fsp(fsp))),
-                None => {
-                    overflow(run);
-                    out.push_null();
-                }
-            },
-            Class::Time => {
-                let sum = i128::from(raw) + span.micros;
-                let fits = i64::try_from(sum).ok().and_then(|m| Time::from_micros(m, fsp));
-                match fits {
-                    Some(time) => out.push(ValueRef::Time(time)),
-                    None => {
-                        run.warn(SqlError::datetime_function_overflow("time"));
-                        out.push_null();
-                    }
-                }
-            }
-            _ => {
-                let text = date.bytes(row);
-                let Some(moment) = crate::expr::coerce::read_datetime(text, 6, "datetime", run.context)
-                else {
-                    out.push_null();
-                    continue;
-                };
-                let timed = text.contains(&b':') || span.micros % DAY != 0;
-                match shifted(moment, span) {
-                    Some(moved) if !timed => out.push_bytes(&ValueRef::Date(moved.date()).to_text()),
-                    Some(moved) => {
-                        let digits = if moved.micro() == 0 { 0 } else { 6 };
-                        out.push_bytes(&ValueRef::DateTime(moved.with_fsp(digits)).to_text());
-                    }
-                    None => {
-                        overflow(run);
-                        out.push_null();
-                    }
-                }
-            }
-        }
-    }
-    Ok(out.finish())
+        let (day, time) = if class == Class::DateTime {
+            let moment = DateTime::from_packed(raw, 6)?;
+            (i64::from(moment.date().day()), moment.time())
+        } else {
+            (0, Time::from_micros(raw, 6)?)
+        };
+        let (h, m, s) = (i64::from(time.hour()), i64::from(time.minute()), i64::from(time.second()));
+        let f = i64::from(time.micro());
+        let h = if class == Class::DateTime { day * 100 + h } else { h };
+        let amount = match unit {
+            U::Hour | U::DayHour => h,
+            U::Minute => m,
+            U::Second => s,
+            U::Microsecond => f,
+            U::SecondMicrosecond => s * 1_000_000 + f,
+            U::MinuteSecond => m * 100 + s,
+            U::MinuteMicrosecond => (m * 100 + s) * 1_000_000 + f,
+            U::HourMinute | U::DayMinute => h * 100 + m,
+            U::HourSecond | U::DaySecond => (h * 100 + m) * 100 + s,
+            _ => ((h * 100 + m) * 100 + s) * 1_000_000 + f,
+        };
+        Some(if time.is_negative() { -amount } else { amount })
+    }))
 }

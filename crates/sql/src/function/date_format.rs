@@ -1,6 +1,6 @@
 //! DATE_FORMAT and what goes through its format letters: FROM_UNIXTIME, TIME_FORMAT, names of days.
 //!
-//! Names are English, as with `lc_time_names = en_US`. STR_TO_DATE is not built.
+//! Names are English, as with `lc_time_names = en_US`. The opposite way is [`super::str_to_date`].
 
 use rustydb_value::{DateTime, Time, ValueRef};
 
@@ -37,8 +37,9 @@ pub static FUNCTIONS: &[Function] = &[
     }),
 ];
 
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-const MONTHS: [&str; 12] = [
+pub(super) const DAYS: [&str; 7] =
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+pub(super) const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",

@@ -1,13 +1,12 @@
-//! Digests, checksums and random identifiers: MD5, SHA1, SHA2, CRC32, UUID, RANDOM_BYTES.
+//! Digests, checksums and random numbers: MD5, SHA1, SHA2, CRC32, RANDOM_BYTES.
 //!
 //! RAND() and UUID() need to differ, not to be secret: their numbers come from a generator per thread,
-//! seeded by the standard library's random hasher state. RANDOM_BYTES promises secrecy and is refused.
+//! seeded by the standard library's random hasher state. RANDOM_BYTES promises secrecy and asks the system.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use md5::Digest;
-use rustydb_value::Collation;
 
 use super::string::typed;
 use super::{Call, Function, Invocation, StringWriter};
@@ -39,9 +38,9 @@ pub static FUNCTIONS: &[Function] = &[
         bind_sha2,
         sha2_digest,
     ),
-    Function::new("crc32", (1, 1), "Cyclic redundancy checksum", bind_crc32, crc32),
-    Function::new("uuid", (0, 0), "A new universally unique identifier (version 1)", bind_uuid, uuid)
+    Function::new("random_bytes", (1, 1), "So many random bytes, fit for secrets", bind_random, random)
         .volatile(),
+    Function::new("crc32", (1, 1), "Cyclic redundancy checksum", bind_crc32, crc32),
 ];
 
 fn bind_digest(call: &mut Call<'_>, length: u32) -> Result<ExprType, SqlError> {
@@ -122,6 +121,30 @@ fn sha2_digest(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
     Ok(out.finish())
 }
 
+fn bind_random(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
+    call.to_int(0);
+    Ok(ExprType::binary(MOST_RANDOM as u32))
+}
+
+/// The most bytes of one call.
+const MOST_RANDOM: usize = 1024;
+
+fn random(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
+    let [count] = args else { return Ok(Vector::null(rows)) };
+    super::each_string(run, args, rows, |run, row, out| {
+        let count = usize::try_from(count.as_ints().at(row)).unwrap_or(0);
+        if !(1..=MOST_RANDOM).contains(&count) {
+            return Err(SqlError::value_out_of_range("length", "random_bytes"));
+        }
+        let Some(entropy) = &run.context.session.entropy else {
+            return Err(SqlError::not_supported("RANDOM_BYTES without a source of them"));
+        };
+        out.resize(count, 0);
+        entropy.fill(out).map_err(|error| SqlError::unknown(format_args!("random bytes: {error}")))?;
+        Ok(true)
+    })
+}
+
 fn bind_crc32(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.to_string(0);
     Ok(ExprType::uint(10).with_nullable(call.nullable()))
@@ -159,7 +182,7 @@ fn crc32(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vec
 }
 
 /// 64 bits that differ from call to call (xorshift64*).
-fn random_bits() -> u64 {
+pub fn random_bits() -> u64 {
     thread_local! {
         static STATE: Cell<u64> = Cell::new(RandomState::new().build_hasher().finish() | 1);
     }
@@ -176,39 +199,4 @@ fn random_bits() -> u64 {
 /// A number from 0 up to 1.
 pub fn random_unit() -> f64 {
     (random_bits() >> 11) as f64 / (1u64 << 53) as f64
-}
-
-fn bind_uuid(_: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    Ok(ExprType::text(36, Collation::default(), Coercibility::Coercible))
-}
-
-fn uuid(run: &mut Invocation<'_, '_>, _: &[Vector], rows: usize) -> Result<Vector, SqlError> {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    /// Ticks of the last identifier of the process, so that no two are alike.
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    /// 100 ns intervals from 1582-10-15 to 1970-01-01.
-    const GREGORIAN: u64 = 0x01b2_1dd2_1381_4000;
-    let mut out = StringWriter::new(run.ty, rows, usize::MAX);
-    let now = run.context.session.clock().wall_micros().wrapping_mul(10).wrapping_add(GREGORIAN);
-    for _ in 0..rows {
-        let before = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(now.max(last + 1)));
-        let ticks = before.map_or(now, |last| now.max(last + 1));
-        let node = node_id();
-        let text = format!(
-            "{:08x}-{:04x}-1{:03x}-{:04x}-{:012x}",
-            ticks as u32,
-            (ticks >> 32) as u16,
-            (ticks >> 48) & 0xfff,
-            (node >> 48) as u16 & 0x3fff | 0x8000,
-            node & 0xffff_ffff_ffff | 0x0100_0000_0000,
-        );
-        out.push(text.as_bytes());
-    }
-    Ok(out.finish())
-}
-
-/// A random node and clock sequence of this process (with the multicast bit, as RFC 9562 asks).
-fn node_id() -> u64 {
-    static NODE: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    *NODE.get_or_init(random_bits)
 }

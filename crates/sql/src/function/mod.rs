@@ -11,6 +11,8 @@
 //!
 //! What a name does that is not here is refused with error 1305, never guessed.
 
+pub mod address;
+pub mod base64;
 pub mod bits;
 pub mod comparison;
 pub mod control;
@@ -18,14 +20,25 @@ pub mod date;
 pub mod date_format;
 pub mod digest;
 pub mod information;
+pub mod interval;
 pub mod logic;
 pub mod math;
+pub mod number_format;
 pub mod operators;
+pub mod period;
+pub mod regexp;
 pub mod rounding;
+pub mod soundex;
+pub mod str_to_date;
 pub mod string;
 pub mod string_search;
+pub mod string_set;
 pub mod time;
+pub mod time_zone;
+pub mod user_lock;
+pub mod uuid;
 pub mod variables;
+pub mod weight_string;
 
 use rustydb_value::Collation;
 
@@ -131,6 +144,19 @@ static FAMILIES: &[&[Function]] = &[
     date_format::FUNCTIONS,
     information::FUNCTIONS,
     variables::FUNCTIONS,
+    address::FUNCTIONS,
+    base64::FUNCTIONS,
+    interval::FUNCTIONS,
+    number_format::FUNCTIONS,
+    period::FUNCTIONS,
+    regexp::FUNCTIONS,
+    soundex::FUNCTIONS,
+    str_to_date::FUNCTIONS,
+    string_set::FUNCTIONS,
+    time_zone::FUNCTIONS,
+    user_lock::FUNCTIONS,
+    uuid::FUNCTIONS,
+    weight_string::FUNCTIONS,
 ];
 
 /// The entry of a name, in any letter case.
@@ -329,6 +355,18 @@ impl Invocation<'_, '_> {
     }
 }
 
+/// The combined collation of the arguments rides along as a last, constant argument.
+pub fn push_collation(call: &mut Call<'_>, collation: Collation) {
+    let id = rustydb_value::Value::Int(i64::from(collation.id()));
+    call.args.push(BoundExpr::literal(&id, ExprType::int(21).not_null()));
+}
+
+/// The collation that [`push_collation`] left.
+pub fn pushed_collation(args: &[Vector]) -> Collation {
+    let id = args.last().map_or(63, |v| v.as_ints().at(0));
+    u16::try_from(id).ok().and_then(Collation::from_id).unwrap_or(Collation::BINARY)
+}
+
 /// Builds a vector of text or bytes, as the type says, from one optional string per row.
 pub struct StringWriter {
     builder: crate::expr::vector::Builder,
@@ -364,6 +402,44 @@ impl StringWriter {
     pub fn finish(self) -> Vector {
         self.builder.finish()
     }
+}
+
+/// Computes a string for each row: `f` appends it to the buffer, or says false for NULL. A row with a NULL
+/// argument is NULL; a string longer than a packet may be is too, with warning 1301.
+pub fn each_string(
+    run: &mut Invocation<'_, '_>,
+    args: &[Vector],
+    rows: usize,
+    mut f: impl FnMut(&mut Invocation<'_, '_>, usize, &mut Vec<u8>) -> Result<bool, SqlError>,
+) -> Result<Vector, SqlError> {
+    let limit = string::packet_limit(run);
+    let mut out = StringWriter::new(run.ty, rows, limit);
+    for row in 0..rows {
+        if any_null(args, row) {
+            out.push_null();
+            continue;
+        }
+        let mut buffer = std::mem::take(&mut out.buffer);
+        let found = f(run, row, &mut buffer)?;
+        out.buffer = buffer;
+        if !found {
+            out.push_null();
+            continue;
+        }
+        if out.buffer.len() > limit {
+            string::too_long(run);
+        }
+        out.end_row();
+    }
+    Ok(out.finish())
+}
+
+/// Computes an integer for each row; None is NULL.
+pub fn each_int(rows: usize, f: impl FnMut(usize) -> Option<i64>) -> Vector {
+    let found: Vec<Option<i64>> = (0..rows).map(f).collect();
+    let valid = found.iter().map(Option::is_some).collect();
+    let values = found.into_iter().map(Option::unwrap_or_default).collect();
+    Vector::ints(values, crate::expr::vector::nulls_from(valid))
 }
 
 /// Whether any argument of the row is NULL.

@@ -78,7 +78,8 @@ pub fn packet_limit(run: &Invocation<'_, '_>) -> usize {
     MAX_TEXT as usize
 }
 
-fn too_long(run: &mut Invocation<'_, '_>) {
+/// Warning 1301.
+pub fn too_long(run: &mut Invocation<'_, '_>) {
     let limit = packet_limit(run);
     let name =
         if let crate::expr::Node::Call { function, .. } = &run.expr.node { function.name } else { "concat" };

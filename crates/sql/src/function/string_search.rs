@@ -4,13 +4,13 @@
 
 use rustydb_value::Collation;
 
-use super::comparison::{MANY, bind_positions, field, pushed_collation};
+use super::comparison::{MANY, bind_positions, field};
 use super::string::{packet_limit, typed};
-use super::{Call, Function, Invocation, StringWriter, any_null};
+use super::{Call, Function, Invocation, StringWriter, any_null, push_collation, pushed_collation};
 use crate::error::SqlError;
+use crate::expr::Class;
 use crate::expr::types::{ExprType, is_binary_order};
 use crate::expr::vector::{Vector, union_nulls};
-use crate::expr::{BoundExpr, Class};
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
@@ -52,11 +52,6 @@ pub static FUNCTIONS: &[Function] = &[
         substring_index,
     ),
 ];
-
-fn push_collation(call: &mut Call<'_>, collation: Collation) {
-    let id = rustydb_value::Value::Int(i64::from(collation.id()));
-    call.args.push(BoundExpr::literal(&id, ExprType::int(21).not_null()));
-}
 
 fn bind_locate(call: &mut Call<'_>, _: usize) -> Result<ExprType, SqlError> {
     let (collation, _) = call.combine(0, 2)?;

@@ -38,6 +38,7 @@ use crate::api::{SessionOptions, StateChange, StatusFlags};
 use crate::database::Database;
 use crate::database::cache::Surroundings;
 use crate::database::processes::Process;
+use crate::database::user_locks::SessionLocks;
 use crate::error::SqlError;
 use crate::variables::SystemValue;
 use crate::variables::registry::position;
@@ -71,6 +72,8 @@ impl Session {
     pub(crate) fn open(database: Arc<Database>, options: &SessionOptions) -> Result<Session, SqlError> {
         let mut state =
             SessionState::new(options, Arc::clone(database.globals()), Arc::clone(database.clock()));
+        state.user_locks = SessionLocks::new(Arc::clone(database.user_locks()), options.connection_id);
+        state.entropy = Some(Arc::clone(database.entropy()));
         if let Some(collation) =
             Collation::from_id(options.collation).filter(|c| c.charset() != Charset::Binary)
         {

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use rustydb_storage::disk::Clock;
+use rustydb_storage::disk::{Clock, Entropy};
 use rustydb_value::{Collation, DateTime, Value};
 
 use super::diagnostics::{Diagnostics, Level};
 use crate::api::StateChange;
+use crate::database::user_locks::SessionLocks;
 use rustydb_sql_parser::ast::VariableScope;
 
 use crate::error::SqlError;
@@ -61,6 +62,10 @@ pub struct SessionState {
     pub statement_micros: u64,
     /// `SET timestamp`
     fixed_micros: Option<u64>,
+    /// Locks that `GET_LOCK` took
+    pub user_locks: SessionLocks,
+    /// Where `RANDOM_BYTES` gets them; None in sessions without a database
+    pub(crate) entropy: Option<Arc<dyn Entropy>>,
     /// UPDATE reports rows found instead of rows changed
     pub found_rows_mode: bool,
     values: Arc<Vec<SystemValue>>,
@@ -94,6 +99,8 @@ impl SessionState {
             insert_id: None,
             statement_micros: clock.wall_micros(),
             fixed_micros: None,
+            user_locks: SessionLocks::new(Arc::default(), options.connection_id),
+            entropy: None,
             found_rows_mode: options.found_rows,
             values,
             globals,
@@ -264,6 +271,7 @@ impl SessionState {
         self.values = self.globals.snapshot();
         self.settings = Settings::from_values(&self.values);
         self.user_variables.clear();
+        self.user_locks.release_all();
         self.warnings.clear();
         self.last_insert_id = 0;
         self.last_insert_id_given = None;

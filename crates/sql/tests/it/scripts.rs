@@ -126,5 +126,5 @@ macro_rules! scripts {
 }
 
 scripts! {
-    basics change definitions insert insert_forms interleavings interleavings_snapshot interleavings_writers joined_changes locks prepared show transactions variables
+    basics change definitions insert insert_forms interleavings interleavings_snapshot interleavings_writers joined_changes locks prepared show transactions user_locks variables
 }

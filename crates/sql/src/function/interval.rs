@@ -1,0 +1,244 @@
+//! Adding an interval to a date or time: DATE_ADD, DATE_SUB, TIMESTAMPADD.
+//!
+//! A DATE stays a DATE when only days or more are added, and becomes a DATETIME otherwise; from a text
+//! comes a text. A result outside of years 0 to 9999 is NULL with warning 1441.
+
+use rustydb_sql_parser::ast::IntervalUnit as U;
+use rustydb_value::{Date, DateTime, Time, ValueRef};
+
+use super::date::unit_of;
+use super::{Call, Function, Invocation, any_null};
+use crate::error::SqlError;
+use crate::expr::number::parse_double;
+use crate::expr::types::{Class, Coercibility, ExprType, Kind};
+use crate::expr::vector::{Builder, Vector};
+
+/// The entries.
+pub static FUNCTIONS: &[Function] = &[
+    Function::new("date_add", (3, 3), "A date and an interval later", bind_interval, |r, a, n| {
+        add_interval(r, a, n, 1)
+    }),
+    Function::new("date_sub", (3, 3), "A date less an interval", bind_interval, |r, a, n| {
+        add_interval(r, a, n, -1)
+    }),
+    Function::new("timestampadd", (3, 3), "A date and an interval later", bind_interval, |r, a, n| {
+        add_interval(r, a, n, 1)
+    }),
+];
+
+/// An interval: months, and microseconds.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    months: i64,
+    micros: i128,
+}
+
+const SECOND: i128 = 1_000_000;
+const MINUTE: i128 = 60 * SECOND;
+const HOUR: i128 = 60 * MINUTE;
+const DAY: i128 = 24 * HOUR;
+
+/// The numbers in a text such as `'1:30'`, in order, and whether a minus stands in front.
+fn numbers(text: &str) -> (Vec<(i64, usize)>, bool) {
+    let trimmed = text.trim_start();
+    let negative = trimmed.starts_with('-');
+    let parts = trimmed
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|p| !p.is_empty())
+        .map(|p| (p.parse().unwrap_or(i64::MAX), p.len()))
+        .collect();
+    (parts, negative)
+}
+
+/// What an amount of a unit is.
+fn span_of(unit: U, value: &Vector, ty: &ExprType, row: usize) -> Span {
+    let plain = |v: f64| v.round() as i64;
+    let compound: &[i128] = match unit {
+        U::SecondMicrosecond => &[SECOND, 1],
+        U::MinuteMicrosecond => &[MINUTE, SECOND, 1],
+        U::MinuteSecond => &[MINUTE, SECOND],
+        U::HourMicrosecond => &[HOUR, MINUTE, SECOND, 1],
+        U::HourSecond => &[HOUR, MINUTE, SECOND],
+        U::HourMinute => &[HOUR, MINUTE],
+        U::DayMicrosecond => &[DAY, HOUR, MINUTE, SECOND, 1],
+        U::DaySecond => &[DAY, HOUR, MINUTE, SECOND],
+        U::DayMinute => &[DAY, HOUR, MINUTE],
+        U::DayHour => &[DAY, HOUR],
+        _ => &[],
+    };
+    if !compound.is_empty() || unit == U::YearMonth {
+        let text = value.cell(row, ty).to_text();
+        let (parts, negative) = numbers(&String::from_utf8_lossy(&text));
+        let sign = if negative { -1 } else { 1 };
+        if unit == U::YearMonth {
+            let months = match parts.as_slice() {
+                [(m, _)] => *m,
+                [(y, _), (m, _), ..] => y.saturating_mul(12).saturating_add(*m),
+                [] => 0,
+            };
+            return Span { months: months * sign, micros: 0 };
+        }
+        // Fewer numbers than units fill from the right.
+        let skip = compound.len().saturating_sub(parts.len());
+        let mut micros = 0;
+        for (unit, (amount, digits)) in compound.iter().skip(skip).zip(&parts) {
+            let amount = i128::from(*amount);
+            micros += if *unit == 1 {
+                amount * 10i128.pow(6u32.saturating_sub(u32::try_from(*digits).unwrap_or(6)))
+            } else {
+                amount * unit
+            };
+        }
+        return Span { months: 0, micros: micros * i128::from(sign) };
+    }
+    let exact = |v: &Vector| -> i64 {
+        match ty.class() {
+            Class::Int => v.as_ints().at(row),
+            Class::UInt => i64::try_from(v.as_uints().at(row)).unwrap_or(i64::MAX),
+            _ => {
+                let text = v.cell(row, ty).to_text();
+                plain(parse_double(&text).value)
+            }
+        }
+    };
+    match unit {
+        U::Year => Span { months: exact(value).saturating_mul(12), micros: 0 },
+        U::Quarter => Span { months: exact(value).saturating_mul(3), micros: 0 },
+        U::Month => Span { months: exact(value), micros: 0 },
+        U::Week => Span { months: 0, micros: i128::from(exact(value)) * 7 * DAY },
+        U::Day => Span { months: 0, micros: i128::from(exact(value)) * DAY },
+        U::Hour => Span { months: 0, micros: i128::from(exact(value)) * HOUR },
+        U::Minute => Span { months: 0, micros: i128::from(exact(value)) * MINUTE },
+        U::Second if !ty.class().is_integer() => {
+            let text = value.cell(row, ty).to_text();
+            let seconds = parse_double(&text).value;
+            Span { months: 0, micros: (seconds * 1e6).round() as i128 }
+        }
+        U::Second => Span { months: 0, micros: i128::from(exact(value)) * SECOND },
+        _ => Span { months: 0, micros: i128::from(exact(value)) },
+    }
+}
+
+fn bind_interval(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
+    let unit = unit_of(call.constant_int(2).unwrap_or(4));
+    let whole_days = matches!(unit, U::Day | U::Week | U::Month | U::Quarter | U::Year | U::YearMonth);
+    let fraction = match unit {
+        U::Microsecond
+        | U::SecondMicrosecond
+        | U::MinuteMicrosecond
+        | U::HourMicrosecond
+        | U::DayMicrosecond => 6,
+        U::Second => match call.class(1) {
+            Class::Int | Class::UInt => 0,
+            Class::Decimal => call.ty(1).decimals.min(6),
+            _ => 6,
+        },
+        _ => 0,
+    };
+    let ty = call.ty(0);
+    Ok(match ty.class() {
+        Class::Date if whole_days => ExprType::date(),
+        Class::Date => {
+            call.to(0, ExprType::datetime(0));
+            ExprType::datetime(fraction)
+        }
+        Class::DateTime => ExprType::datetime(ty.decimals.max(fraction)),
+        Class::Time if !whole_days || unit == U::Day => ExprType::time(ty.decimals.max(fraction)),
+        Class::Time => {
+            call.to(0, ExprType::datetime(ty.decimals));
+            ExprType::datetime(ty.decimals.max(fraction))
+        }
+        _ => {
+            // Numbers are dates, texts give a text back.
+            call.to_string(0);
+            let collation = call.session.settings.collation_connection;
+            ExprType { kind: Kind::String, ..ExprType::text(29, collation, Coercibility::Coercible) }
+        }
+    }
+    .with_nullable(true))
+}
+
+fn shifted(moment: DateTime, span: Span) -> Option<DateTime> {
+    let date = moment.date().add_months(span.months)?;
+    let moved = DateTime::new(date, moment.hour(), moment.minute(), moment.second(), moment.micro(), 6)?;
+    if span.micros == 0 { Some(moved) } else { moved.add_micros(i64::try_from(span.micros).ok()?) }
+}
+
+fn overflow(run: &mut Invocation<'_, '_>) {
+    run.warn(SqlError::datetime_function_overflow("datetime"));
+}
+
+fn add_interval(
+    run: &mut Invocation<'_, '_>,
+    args: &[Vector],
+    rows: usize,
+    sign: i64,
+) -> Result<Vector, SqlError> {
+    let [date, value, unit] = args else { return Ok(Vector::null(rows)) };
+    let unit = unit_of(unit.as_ints().at(0));
+    let (Some(date_ty), Some(value_ty)) = (run.arg_ty(0).cloned(), run.arg_ty(1).cloned()) else {
+        return Ok(Vector::null(rows));
+    };
+    let mut out = Builder::of(run.ty, rows);
+    for row in 0..rows {
+        if any_null(args, row) {
+            out.push_null();
+            continue;
+        }
+        let span = span_of(unit, value, &value_ty, row);
+        let span = Span { months: span.months.saturating_mul(sign), micros: span.micros * i128::from(sign) };
+        let raw = date.as_ints().at(row);
+        let fsp = run.ty.decimals.min(6);
+        match date_ty.class() {
+            Class::Date => {
+                let moved = Date::from_packed(raw).and_then(|d| shifted(DateTime::from_date(d), span));
+                match moved {
+                    Some(moved) => out.push(ValueRef::Date(moved.date())),
+                    None => {
+                        overflow(run);
+                        out.push_null();
+                    }
+                }
+            }
+            Class::DateTime => match DateTime::from_packed(raw, 6).and_then(|d| shifted(d, span)) {
+                Some(moved) => out.push(ValueRef::DateTime(moved.with_fsp(fsp))),
+                None => {
+                    overflow(run);
+                    out.push_null();
+                }
+            },
+            Class::Time => {
+                let sum = i128::from(raw) + span.micros;
+                let fits = i64::try_from(sum).ok().and_then(|m| Time::from_micros(m, fsp));
+                match fits {
+                    Some(time) => out.push(ValueRef::Time(time)),
+                    None => {
+                        run.warn(SqlError::datetime_function_overflow("time"));
+                        out.push_null();
+                    }
+                }
+            }
+            _ => {
+                let text = date.bytes(row);
+                let Some(moment) = crate::expr::coerce::read_datetime(text, 6, "datetime", run.context)
+                else {
+                    out.push_null();
+                    continue;
+                };
+                let timed = text.contains(&b':') || span.micros % DAY != 0;
+                match shifted(moment, span) {
+                    Some(moved) if !timed => out.push_bytes(&ValueRef::Date(moved.date()).to_text()),
+                    Some(moved) => {
+                        let digits = if moved.micro() == 0 { 0 } else { 6 };
+                        out.push_bytes(&ValueRef::DateTime(moved.with_fsp(digits)).to_text());
+                    }
+                    None => {
+                        overflow(run);
+                        out.push_null();
+                    }
+                }
+            }
+        }
+    }
+    Ok(out.finish())
+}
