@@ -78,6 +78,20 @@ pub struct EvalContext<'a> {
     pub cancel: &'a Cancel,
     /// The row of the statement being stored, from 1, for the texts of conversion errors; 0 outside DML.
     pub row: u64,
+    /// Where subqueries read; None where an expression has none.
+    pub store: Option<StoreAccess<'a>>,
+}
+
+/// What a subquery inside an expression needs beyond what the expression itself may use.
+pub struct StoreAccess<'a> {
+    /// The shared parts of the server.
+    pub database: &'a Arc<Database>,
+    /// The transaction of the statement.
+    pub txn: &'a mut Transaction,
+    /// As in [`ExecContext`].
+    pub memory_limit: usize,
+    /// Bytes that the operators around hold already.
+    pub held: usize,
 }
 
 /// What running a plan may read and change.
@@ -93,6 +107,22 @@ pub struct ExecContext<'a> {
 }
 
 impl ExecContext<'_> {
+    /// For an expression that may run subqueries; `held` bytes are in use around it.
+    pub fn for_expressions(&mut self, held: usize) -> EvalContext<'_> {
+        EvalContext {
+            params: self.eval.params,
+            session: &mut *self.eval.session,
+            cancel: self.eval.cancel,
+            row: self.eval.row,
+            store: Some(StoreAccess {
+                database: self.database,
+                txn: &mut *self.txn,
+                memory_limit: self.memory_limit,
+                held,
+            }),
+        }
+    }
+
     /// The engine under the database.
     pub fn engine(&self) -> &Arc<Engine> {
         self.database.engine()

@@ -259,6 +259,8 @@ errors! {
     1136 b"21S01" column_count(row) "Column count doesn't match value count at row {row}";
     1222 b"21000" different_column_counts() "The used SELECT statements have a different number of columns";
     1241 b"21000" operand_columns(count) "Operand should contain {count} column(s)";
+    1093 b"HY000" update_table_used(table) "You can't specify target table '{table}' for update in FROM clause";
+    1247 b"42S22" illegal_reference(name, why) "Reference '{name}' not supported ({why})";
     1242 b"21000" subquery_rows() "Subquery returns more than 1 row";
     1264 b"22003" out_of_range(column, row) "Out of range value for column '{column}' at row {row}";
     1265 b"01000" data_truncated(column, row) "Data truncated for column '{column}' at row {row}";
@@ -286,7 +288,6 @@ errors! {
     1056 b"42000" wrong_group_field(name) "Can't group on '{name}'";
     1111 b"HY000" invalid_group_function() "Invalid use of group function";
     1140 b"42000" mixed_grouping(position, clause, name) "In aggregated query without GROUP BY, expression #{position} of {clause} contains nonaggregated column '{name}'; this is incompatible with sql_mode=only_full_group_by";
-    1093 b"HY000" update_table_used(name) "You can't specify target table '{name}' for update in FROM clause";
     1288 b"HY000" not_updatable(name, operation) "The target table {name} of the {operation} is not updatable";
     3065 b"HY000" distinct_order(position, name) "Expression #{position} of ORDER BY clause is not in SELECT list, references column '{name}' which is not in SELECT list; this is incompatible with DISTINCT";
     1172 b"42000" too_many_rows() "Result consisted of more than one row";

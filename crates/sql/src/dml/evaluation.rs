@@ -3,15 +3,18 @@
 //! Rows are held as stored values (TIMESTAMP in UTC, ENUM by number); the evaluator sees them as a client
 //! would. The two functions here are the passage between both.
 
+use std::rc::Rc;
+
 use rustydb_catalog::{ColumnDef, TableDef};
 use rustydb_sql_parser::ast::{Expr, ExprKind, Query, QueryBody, Select, SelectItem, Span};
 use rustydb_value::{ColumnType, TimeZone, TypeKind, Value, ValueRef};
 
 use crate::context::{BindContext, EvalContext, ExecContext, TableLookup};
 use crate::error::SqlError;
+use crate::exec::subquery::Surroundings;
 use crate::expr::bind::Planning;
 use crate::expr::vector::Builder;
-use crate::expr::{self, BoundExpr, ExprType, Kind, Scope, Vector};
+use crate::expr::{self, BoundExpr, ExprType, Frame, Kind, Scope, Vector};
 use crate::{exec, literal, plan};
 
 /// What gives a column its new value.
@@ -23,6 +26,15 @@ pub(crate) enum Source {
     Constant(Value),
     /// To be evaluated for each row
     Bound(Box<BoundExpr>),
+    /// To be evaluated for each row, running queries
+    Querying(Rc<Querying>),
+}
+
+/// An expression and the queries inside of it, which remember their results for the statement.
+#[derive(Debug)]
+pub(crate) struct Querying {
+    bound: BoundExpr,
+    around: Surroundings,
 }
 
 impl Source {
@@ -42,8 +54,21 @@ impl Source {
             return Ok(Source::Constant(value));
         }
         let mut planning = Planning::new(context, sql, Some(params));
-        let bound = expr::bind(expr, scope, &mut planning)?;
-        Ok(Source::Bound(Box::new(bound)))
+        let (bound, subplans) = expr::bind_with_subqueries(expr, scope, &mut planning)?;
+        if subplans.is_empty() {
+            return Ok(Source::Bound(Box::new(bound)));
+        }
+        let around = Surroundings::of_statement(&subplans);
+        Ok(Source::Querying(Rc::new(Querying { bound, around })))
+    }
+
+    /// The expression that is evaluated for each row, as long as nobody else holds it.
+    pub(crate) fn expression(&mut self) -> Option<&mut BoundExpr> {
+        match self {
+            Source::Default | Source::Constant(_) => None,
+            Source::Bound(bound) => Some(bound.as_mut()),
+            Source::Querying(querying) => Rc::get_mut(querying).map(|q| &mut q.bound),
+        }
     }
 }
 
@@ -110,8 +135,24 @@ pub(crate) fn evaluate_for(
     context: &mut EvalContext<'_>,
 ) -> Result<Value, SqlError> {
     let value = expr::evaluate_row(bound, row, context)?;
+    Ok(for_target(bound, value, target))
+}
+
+/// The same for an expression that runs queries.
+pub(crate) fn evaluate_querying(
+    querying: &Querying,
+    row: &[Vector],
+    target: &ColumnType,
+    context: &mut ExecContext<'_>,
+) -> Result<Value, SqlError> {
+    let frame = Frame::new(row, 1).with_subqueries(&querying.around);
+    let vector = expr::evaluate(&querying.bound, &frame, &mut context.for_expressions(0))?;
+    Ok(for_target(&querying.bound, vector.value(0, &querying.bound.ty), target))
+}
+
+fn for_target(bound: &BoundExpr, value: Value, target: &ColumnType) -> Value {
     // The number of a member means nothing to a column with other members: give the text.
-    Ok(match (&bound.ty.kind, value) {
+    match (&bound.ty.kind, value) {
         (Kind::Set(members), Value::UInt(mask)) if !target.is_numeric() => {
             let source = ColumnType::new(TypeKind::Set { members: members.clone() });
             let mut text = Vec::new();
@@ -119,5 +160,5 @@ pub(crate) fn evaluate_for(
             Value::Text(String::from_utf8_lossy(&text).into_owned())
         }
         (_, value) => value,
-    })
+    }
 }

@@ -16,7 +16,7 @@ use rustydb_value::{StoreMode, Value};
 use super::auto_increment::AutoIncrement;
 use super::conversion::{store_mode, to_column};
 use super::defaults::{blank_row, default_of};
-use super::evaluation::{Source, evaluate_for, evaluate_query, row_vectors};
+use super::evaluation::{Source, evaluate_for, evaluate_query, evaluate_querying, row_vectors};
 use super::joined::{Target, has_subquery};
 use super::on_duplicate::{self, OnDuplicateUpdate};
 use super::read_target::check_subqueries;
@@ -28,8 +28,8 @@ use crate::ddl::names;
 use crate::ddl::table::implicit_default;
 use crate::error::SqlError;
 use crate::exec;
-use crate::expr::Scope;
 use crate::expr::vector::Builder;
+use crate::expr::{Scope, Vector};
 use crate::plan;
 
 /// What a duplicate key means to the statement.
@@ -276,6 +276,18 @@ impl Insertion {
         Ok(())
     }
 
+    /// The columns of the query that ON DUPLICATE KEY UPDATE reads, of its current row.
+    fn further_vectors(&self, further: &Scope) -> Vec<Vector> {
+        let columns = further.tables.iter().flat_map(|t| &t.columns);
+        let mut out = Vec::with_capacity(self.further.len());
+        for (column, value) in columns.zip(&self.further) {
+            let mut builder = Builder::of(&column.ty, 1);
+            builder.push(value.as_ref());
+            out.push(builder.finish());
+        }
+        out
+    }
+
     /// The value of a source for column `at`, converted for it. `row` are the columns so far, `new` the row that
     /// an INSERT wanted to write (for `VALUES(column)`).
     fn source_value(
@@ -295,12 +307,15 @@ impl Insertion {
                 let zone = context.eval.session.settings.time_zone;
                 let mut vectors = row_vectors(&self.table, row, zone);
                 vectors.extend(row_vectors(&self.table, new, zone));
-                for (column, value) in further.tables.iter().flat_map(|t| &t.columns).zip(&self.further) {
-                    let mut builder = Builder::of(&column.ty, 1);
-                    builder.push(value.as_ref());
-                    vectors.push(builder.finish());
-                }
+                vectors.extend(self.further_vectors(further));
                 evaluate_for(bound, &vectors, &column.ty, &mut context.eval)?
+            }
+            Source::Querying(querying) => {
+                let zone = context.eval.session.settings.time_zone;
+                let mut vectors = row_vectors(&self.table, row, zone);
+                vectors.extend(row_vectors(&self.table, new, zone));
+                vectors.extend(self.further_vectors(further));
+                evaluate_querying(querying, &vectors, &column.ty, context)?
             }
         };
         let number = context.eval.row;

@@ -12,7 +12,7 @@ use rustydb_sql_parser::ast::{
 };
 
 use super::evaluation::Source;
-use super::joined::{Target, has_subquery};
+use super::joined::Target;
 use super::read_target::check_subqueries;
 use crate::context::{BindContext, ExecContext, TableLookup};
 use crate::error::SqlError;
@@ -72,14 +72,9 @@ pub(super) fn bind(
         for _ in 0..uses {
             context.eval.session.warn(&SqlError::values_deprecated());
         }
-        if has_subquery(&value) {
-            let value = super::evaluation::evaluate_query(&value, sql, tables, context)?;
-            assignments.push((at, Source::Constant(value)));
-            continue;
-        }
         let mut bind = BindContext { tables, session: context.eval.session };
         let mut source = Source::bind(&value, column, &scope, &mut bind, sql, context.eval.params)?;
-        if let Source::Bound(bound) = &mut source {
+        if let Some(bound) = source.expression() {
             let mut columns = Vec::new();
             bound.columns(&mut columns);
             for column in columns.into_iter().filter(|c| *c >= own) {

@@ -17,7 +17,7 @@ use rustydb_value::{StoreMode, Value};
 use super::auto_increment::AutoIncrement;
 use super::conversion::{store_mode, to_column};
 use super::defaults::{default_of, now_for};
-use super::evaluation::{Source, evaluate_for, row_vectors};
+use super::evaluation::{Source, evaluate_for, evaluate_querying, row_vectors};
 use super::insert::target_table;
 use super::joined::{self, has_subquery};
 use super::writer::{TableWriter, differences, row_values};
@@ -278,6 +278,12 @@ impl Updating {
                 let zone = context.eval.session.settings.time_zone;
                 let vectors = row_vectors(&self.table, row, zone);
                 let value = evaluate_for(bound, &vectors, &column.ty, &mut context.eval)?;
+                self.stored_value(at, &value, context)
+            }
+            Source::Querying(querying) => {
+                let zone = context.eval.session.settings.time_zone;
+                let vectors = row_vectors(&self.table, row, zone);
+                let value = evaluate_querying(querying, &vectors, &column.ty, context)?;
                 self.stored_value(at, &value, context)
             }
         }

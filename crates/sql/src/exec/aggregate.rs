@@ -50,7 +50,7 @@ impl<'p> HashAggregate<'p> {
             if !plan.scalar {
                 let mut keys = Vec::with_capacity(plan.keys.len());
                 for expr in &plan.keys {
-                    keys.push(evaluate(expr, &frame, &mut run.context.eval)?);
+                    keys.push(evaluate(expr, &frame, &mut run.eval())?);
                 }
                 let mut fresh = Vec::new();
                 let mut held = 0;
@@ -85,7 +85,7 @@ impl<'p> HashAggregate<'p> {
                 state.grow(groups, call);
                 let mut args = Vec::with_capacity(call.args.len());
                 for arg in &call.args {
-                    args.push(evaluate(arg, &frame, &mut run.context.eval)?);
+                    args.push(evaluate(arg, &frame, &mut run.eval())?);
                 }
                 let mut held = 0;
                 let keep = if call.distinct {

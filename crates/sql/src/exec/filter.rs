@@ -23,7 +23,7 @@ impl Operator for Filter<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
         while let Some(batch) = self.input.next(run)? {
             let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
-            let kept = filter(self.predicates, &frame, &mut run.context.eval)?;
+            let kept = filter(self.predicates, &frame, &mut run.eval())?;
             let batch = batch.select(kept.as_ref())?;
             if batch.rows > 0 {
                 return Ok(Some(batch));
@@ -51,7 +51,7 @@ impl Operator for Project<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
         let Some(batch) = self.input.next(run)? else { return Ok(None) };
         let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
-        let columns = evaluate_all(self.exprs, &frame, &mut run.context.eval)?;
+        let columns = evaluate_all(self.exprs, &frame, &mut run.eval())?;
         Ok(Some(Batch { columns, rows: batch.rows }))
     }
 }

@@ -11,10 +11,11 @@ use super::batch::{Batch, MAX_ROWS};
 use super::run::{Operator, Run, open};
 use super::scan::TableScan;
 use super::sort_key::append_value;
+use super::subquery::{Subquery, Surroundings, states};
 use crate::error::SqlError;
-use crate::expr::Vector;
 use crate::expr::eval::{Frame, evaluate, filter};
-use crate::plan::{Join, JoinKey, Plan};
+use crate::expr::{BoundExpr, Vector};
+use crate::plan::{Join, JoinKey, Plan, SelectPlan};
 
 /// Opens the operator for a join.
 pub fn open_join(plan: &Join) -> Box<dyn Operator + '_> {
@@ -25,6 +26,16 @@ pub fn open_join(plan: &Join) -> Box<dyn Operator + '_> {
             plan,
             left: open(&plan.left),
             right: TableScan::new(scan),
+            current: None,
+        });
+    }
+    if let (Some(captures), Plan::Derived(right)) = (&plan.lateral, &plan.right) {
+        return Box::new(LateralJoin {
+            plan,
+            left: open(&plan.left),
+            right,
+            captures,
+            inner: None,
             current: None,
         });
     }
@@ -56,7 +67,7 @@ fn pairs(
         return Ok(batch);
     }
     let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
-    let kept = filter(&plan.on, &frame, &mut run.context.eval)?;
+    let kept = filter(&plan.on, &frame, &mut run.eval())?;
     batch.select(kept.as_ref())
 }
 
@@ -106,11 +117,84 @@ impl Operator for LookupJoin<'_> {
                 columns: &batch.columns,
                 rows: 1,
                 selection: Some(&selection),
-                subqueries: run.subqueries,
+                subqueries: Some(run.subqueries),
             };
             self.right.open(run, &outer)?;
             let mut matched = false;
             while let Some(right) = self.right.next(run)? {
+                let pairs = pairs(self.plan, batch, row, &right, run)?;
+                if pairs.rows > 0 {
+                    matched = true;
+                    rows += pairs.rows;
+                    found.push(pairs);
+                }
+            }
+            if !matched && self.plan.outer {
+                rows += 1;
+                found.push(lonely(self.plan, batch, row)?);
+            }
+            if rows >= MAX_ROWS {
+                break;
+            }
+            run.check()?;
+        }
+        if found.is_empty() { Ok(None) } else { Ok(Some(Batch::concat(&found)?)) }
+    }
+}
+
+/// Runs the right side for each left row.
+struct LateralJoin<'p> {
+    plan: &'p Join,
+    left: Box<dyn Operator + 'p>,
+    right: &'p SelectPlan,
+    captures: &'p [BoundExpr],
+    /// The subqueries of the right side.
+    inner: Option<std::rc::Rc<[Subquery]>>,
+    /// The left batch, what the right side reads of it, and the next row.
+    current: Option<(Batch, Vec<Vector>, u32)>,
+}
+
+impl Operator for LateralJoin<'_> {
+    fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        let inner = std::rc::Rc::clone(self.inner.get_or_insert_with(|| states(&self.right.subplans)));
+        let mut found: Vec<Batch> = Vec::new();
+        let mut rows = 0;
+        loop {
+            let (batch, values, at) = match &mut self.current {
+                Some(current) => current,
+                None => match self.left.next(run)? {
+                    Some(batch) => {
+                        let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
+                        let mut values = Vec::with_capacity(self.captures.len());
+                        for capture in self.captures {
+                            values.push(evaluate(capture, &frame, &mut run.eval())?);
+                        }
+                        self.current.insert((batch, values, 0))
+                    }
+                    None => break,
+                },
+            };
+            if *at as usize >= batch.rows {
+                self.current = None;
+                if rows > 0 {
+                    break;
+                }
+                continue;
+            }
+            let row = *at;
+            *at += 1;
+            let around = Surroundings {
+                subqueries: std::rc::Rc::clone(&inner),
+                outer: values.iter().map(|v| v.slice(row as usize, 1).repeat(1)).collect(),
+                shared: std::rc::Rc::clone(&run.subqueries.shared),
+            };
+            let mut operator = open(&self.right.root);
+            let mut matched = false;
+            loop {
+                let mut inside =
+                    Run { context: run.context, subqueries: &around, held: run.held, cut_off: 0 };
+                let next = operator.next(&mut inside)?;
+                let Some(right) = next else { break };
                 let pairs = pairs(self.plan, batch, row, &right, run)?;
                 if pairs.rows > 0 {
                     matched = true;
@@ -176,7 +260,7 @@ impl HashJoin<'_> {
             let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
             let mut vectors = Vec::with_capacity(self.plan.keys.len());
             for join_key in &self.plan.keys {
-                vectors.push(evaluate(&join_key.right, &frame, &mut run.context.eval)?);
+                vectors.push(evaluate(&join_key.right, &frame, &mut run.eval())?);
             }
             let mut held = 0;
             for row in 0..batch.rows {
@@ -225,7 +309,7 @@ impl Operator for HashJoin<'_> {
                         let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
                         let mut vectors = Vec::with_capacity(self.plan.keys.len());
                         for join_key in &self.plan.keys {
-                            vectors.push(evaluate(&join_key.left, &frame, &mut run.context.eval)?);
+                            vectors.push(evaluate(&join_key.left, &frame, &mut run.eval())?);
                         }
                         self.pending.insert((batch, vectors, 0))
                     }

@@ -14,13 +14,14 @@ use rustydb_transaction::{Direction, KeyRange, LockMode, LockedScan, Tree, WaitO
 use rustydb_value::{TypeKind, Value, ValueRef};
 
 use super::key_range::{Ranges, key_ranges};
-use super::run::{Run, run_subqueries};
+use super::run::Run;
 use super::scan::{to_local, type_of};
 use super::sort_key::append_sorted;
+use super::subquery::Surroundings;
 use crate::context::{BindContext, ExecContext, TableRef, TableRows};
 use crate::error::SqlError;
 use crate::expr::bind::{Binder, Planning};
-use crate::expr::eval::{Frame, SubqueryValue, evaluate, filter};
+use crate::expr::eval::{Frame, evaluate, filter};
 use crate::expr::types::ExprType;
 use crate::expr::vector::{Builder, Vector};
 use crate::expr::{BoundExpr, Scope};
@@ -176,7 +177,7 @@ impl LockedRows {
         }
         let columns = row_vectors(&self.reader, row, &self.columns, &self.types, run)?;
         let frame = Frame::new(&columns, 1).with_subqueries(run.subqueries);
-        Ok(filter(conditions, &frame, &mut run.context.eval)?.is_none())
+        Ok(filter(conditions, &frame, &mut run.eval())?.is_none())
     }
 }
 
@@ -212,7 +213,7 @@ pub struct Matching {
     scan: Scan,
     order: Vec<(BoundExpr, bool)>,
     limit: Option<u64>,
-    subplans: Vec<SelectPlan>,
+    subplans: Vec<Arc<SelectPlan>>,
 }
 
 impl Matching {
@@ -229,20 +230,16 @@ impl Matching {
         context: &mut BindContext<'_>,
     ) -> Result<Matching, SqlError> {
         let mut planning = Planning::new(context, sql, given);
-        let mut subplans = Vec::new();
         let mut conditions = Vec::new();
         if let Some(condition) = condition {
-            let mut binder = Binder::new(&mut planning, scope, "where clause");
-            conditions = binder.bind_condition(condition)?;
-            subplans = std::mem::take(&mut binder.subplans);
+            conditions = Binder::new(&mut planning, scope, "where clause").bind_condition(condition)?;
         }
         let mut order = Vec::with_capacity(order_by.len());
         for item in order_by {
             let mut binder = Binder::new(&mut planning, scope, "order clause");
-            binder.subplans = std::mem::take(&mut subplans);
             order.push((binder.bind_typed(&item.expr)?, item.descending));
-            subplans = std::mem::take(&mut binder.subplans);
         }
+        let subplans = std::mem::take(&mut planning.subplans);
         let mut scan = Scan {
             table: TableRef { def: table.clone(), rows: TableRows::Stored },
             alias: table.name.as_str().into(),
@@ -301,7 +298,7 @@ fn narrowed(mut scan: Scan, order: &[(BoundExpr, bool)]) -> Scan {
 pub struct MatchingRows {
     rows: LockedRows,
     conditions: Vec<BoundExpr>,
-    subqueries: Vec<SubqueryValue>,
+    subqueries: Surroundings,
     left: u64,
     /// All rows, when they had to be sorted first.
     sorted: Option<std::vec::IntoIter<KeyAndRow>>,
@@ -312,19 +309,11 @@ pub fn matching_rows(
     matching: &mut Matching,
     context: &mut ExecContext<'_>,
 ) -> Result<MatchingRows, SqlError> {
-    let shell = SelectPlan {
-        columns: Vec::new(),
-        types: Vec::new(),
-        root: Plan::Dual,
-        subplans: std::mem::take(&mut matching.subplans),
-        cacheable: false,
-    };
-    let subqueries = run_subqueries(&shell, context)?;
-    matching.subplans = shell.subplans;
+    let subqueries = Surroundings::of_statement(&matching.subplans);
     let scan = &matching.scan;
     let Access::Index(access) = &scan.access else { return Err(SqlError::unknown("plan: no index")) };
     let frame = Frame::constant().with_subqueries(&subqueries);
-    let ranges = key_ranges(&scan.table.def, access, &frame, &mut context.eval)?;
+    let ranges = key_ranges(&scan.table.def, access, &frame, &mut context.for_expressions(0))?;
     let lock = RowLock { exclusive: true, wait: ast::LockWait::Wait };
     let mut run = Run { context, subqueries: &subqueries, held: 0, cut_off: 0 };
     let reader = RowReader::new(scan.table.def.clone());
@@ -334,7 +323,7 @@ pub fn matching_rows(
         rows,
         conditions: scan.filter.clone(),
         left: matching.limit.unwrap_or(u64::MAX),
-        subqueries: Vec::new(),
+        subqueries: Surroundings::of_statement(&[]),
         sorted: None,
     };
     if !matching.order.is_empty() {
@@ -352,7 +341,7 @@ impl MatchingRows {
             let frame = Frame::new(&columns, 1).with_subqueries(run.subqueries);
             let mut sort_key = Vec::new();
             for (expr, descending) in order {
-                let value = evaluate(expr, &frame, &mut run.context.eval)?;
+                let value = evaluate(expr, &frame, &mut run.eval())?;
                 append_sorted(&mut sort_key, &value, 0, &expr.ty, *descending, false);
             }
             run.hold(sort_key.len() + key.len() + row.len() + 96, "sort")?;

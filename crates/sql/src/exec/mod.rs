@@ -26,8 +26,10 @@ pub mod scan;
 #[cfg(test)]
 pub(crate) mod scripts;
 pub mod set_operation;
+pub mod shared;
 pub mod sort;
 pub mod sort_key;
+pub mod subquery;
 #[cfg(test)]
 mod twins;
 pub mod values;

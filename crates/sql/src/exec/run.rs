@@ -3,21 +3,23 @@
 use rustydb_value::ValueRef;
 
 use super::batch::Batch;
-use super::{aggregate, distinct, filter, join, limit, scan, set_operation, sort, values, virtual_scan};
-use crate::context::ExecContext;
+use super::subquery::Surroundings;
+use super::{
+    aggregate, distinct, filter, join, limit, scan, set_operation, shared, sort, values, virtual_scan,
+};
+use crate::context::{EvalContext, ExecContext};
 use crate::error::SqlError;
 use crate::expr::Kind;
-use crate::expr::eval::SubqueryValue;
 use crate::expr::types::ExprType;
-use crate::expr::vector::{Vector, set_text};
+use crate::expr::vector::set_text;
 use crate::plan::{Access, Plan, SelectPlan};
 
 /// What all operators of a running plan share.
 pub struct Run<'r, 'c> {
     /// The transaction, the session, limits.
     pub context: &'r mut ExecContext<'c>,
-    /// Results of the plan's subqueries.
-    pub subqueries: &'r [SubqueryValue],
+    /// The subqueries of the query block, and the row around it.
+    pub subqueries: &'r Surroundings,
     /// Bytes that operators hold.
     pub held: usize,
     /// Rows that a LIMIT of the whole query cut off, when they are counted.
@@ -25,6 +27,11 @@ pub struct Run<'r, 'c> {
 }
 
 impl Run<'_, '_> {
+    /// What expressions get: they may run subqueries.
+    pub fn eval(&mut self) -> EvalContext<'_> {
+        self.context.for_expressions(self.held)
+    }
+
     /// Ends the statement if it was cancelled.
     pub fn check(&self) -> Result<(), SqlError> {
         use rustydb_transaction::CancelReason as R;
@@ -75,6 +82,7 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
             Access::Virtual(_) => Box::new(virtual_scan::VirtualScan::new(scan)),
         },
         Plan::Derived(plan) => Box::new(values::Derived::new(plan)),
+        Plan::Shared(table) => Box::new(shared::SharedRows::new(table)),
         Plan::Join(node) => join::open_join(node),
         Plan::Filter { input, predicates } => Box::new(filter::Filter::new(open(input), predicates)),
         Plan::Aggregate(node) => Box::new(aggregate::HashAggregate::new(open(&node.input), node)),
@@ -87,42 +95,12 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
     }
 }
 
-/// Runs the subqueries of a plan, in order.
-pub fn run_subqueries(
-    plan: &SelectPlan,
-    context: &mut ExecContext<'_>,
-) -> Result<Vec<SubqueryValue>, SqlError> {
-    let mut out = Vec::with_capacity(plan.subplans.len());
-    for subplan in &plan.subplans {
-        out.push(run_subquery(subplan, context)?);
-    }
-    Ok(out)
-}
-
-fn run_subquery(plan: &SelectPlan, context: &mut ExecContext<'_>) -> Result<SubqueryValue, SqlError> {
-    let inner = run_subqueries(plan, context)?;
-    let mut run = Run { context, subqueries: &inner, held: 0, cut_off: 0 };
-    let mut operator = open(&plan.root);
-    let mut parts: Vec<Vector> = Vec::new();
-    let mut rows = 0;
-    while let Some(batch) = operator.next(&mut run)? {
-        run.hold(batch.memory(), "subquery")?;
-        rows += batch.rows;
-        if let Some(first) = batch.columns.into_iter().next() {
-            parts.push(first);
-        }
-        run.check()?;
-    }
-    let values = if parts.is_empty() { None } else { Some(Vector::concat(&parts)?) };
-    Ok(SubqueryValue { values, rows })
-}
-
 /// The callback that takes the rows.
 pub type RowSink<'s> = dyn FnMut(&[ValueRef<'_>]) -> Result<(), SqlError> + 's;
 
 /// Runs a plan. Every row is given to `sink` as one cell per column; FOUND_ROWS() is set at the end.
 pub fn run(plan: &SelectPlan, context: &mut ExecContext<'_>, sink: &mut RowSink<'_>) -> Result<(), SqlError> {
-    let subqueries = run_subqueries(plan, context)?;
+    let subqueries = Surroundings::of_statement(&plan.subplans);
     let mut run = Run { context, subqueries: &subqueries, held: 0, cut_off: 0 };
     let mut operator = open(&plan.root);
     let mut found = 0u64;

@@ -108,7 +108,7 @@ impl<'p> TableScan<'p> {
             self.source = Some(Source::Done);
             return Ok(());
         }
-        let ranges = key_ranges(&plan.table.def, access, outer, &mut run.context.eval)?;
+        let ranges = key_ranges(&plan.table.def, access, outer, &mut run.eval())?;
         if let Some(lock) = plan.lock {
             let rows = LockedRows::open(
                 self.reader.clone(),
@@ -304,7 +304,7 @@ impl Operator for TableScan<'_> {
             let mut batch = Batch { columns, rows };
             if !filtered && !self.plan.filter.is_empty() && rows > 0 {
                 let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
-                let kept = filter(&self.plan.filter, &frame, &mut run.context.eval)?;
+                let kept = filter(&self.plan.filter, &frame, &mut run.eval())?;
                 batch = batch.select(kept.as_ref())?;
             }
             if batch.rows == 0 {

@@ -101,6 +101,11 @@ fn conditions_and_forms() {
     run(include_str!("../../testscripts/select/conditions"));
 }
 
+#[test]
+fn subqueries_that_look_out() {
+    run(include_str!("../../testscripts/select/subqueries"));
+}
+
 /// Statements that take parameters run the same plan with other values and types.
 #[test]
 fn parameters_may_change_their_kind() {

@@ -1,9 +1,10 @@
 //! Rows without a table: SELECT without FROM, VALUES, and derived tables (the rows of a subquery).
 
 use super::batch::{Batch, MAX_ROWS};
-use super::run::{Operator, Run, open, run_subqueries};
+use super::run::{Operator, Run, open};
+use super::subquery::Surroundings;
 use crate::error::SqlError;
-use crate::expr::eval::{Frame, SubqueryValue, evaluate};
+use crate::expr::eval::{Frame, evaluate};
 use crate::expr::{BoundExpr, Vector};
 use crate::plan::SelectPlan;
 
@@ -49,7 +50,7 @@ impl Operator for Values<'_> {
             let mut cells: Vec<Vector> = Vec::with_capacity(rows.len());
             for expr in rows.iter().filter_map(|row| row.get(at)) {
                 let frame = Frame::constant().with_subqueries(run.subqueries);
-                cells.push(evaluate(expr, &frame, &mut run.context.eval)?);
+                cells.push(evaluate(expr, &frame, &mut run.eval())?);
             }
             columns.push(Vector::concat(&cells)?);
         }
@@ -61,7 +62,7 @@ impl Operator for Values<'_> {
 pub struct Derived<'p> {
     plan: &'p SelectPlan,
     input: Box<dyn Operator + 'p>,
-    subqueries: Option<Vec<SubqueryValue>>,
+    subqueries: Option<Surroundings>,
 }
 
 impl<'p> Derived<'p> {
@@ -75,7 +76,7 @@ impl Operator for Derived<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
         let subqueries = match &mut self.subqueries {
             Some(subqueries) => subqueries,
-            None => self.subqueries.insert(run_subqueries(self.plan, run.context)?),
+            None => self.subqueries.insert(run.subqueries.within(&self.plan.subplans)),
         };
         let mut inner = Run { context: run.context, subqueries, held: run.held, cut_off: 0 };
         let batch = self.input.next(&mut inner)?;

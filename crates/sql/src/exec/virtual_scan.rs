@@ -40,7 +40,7 @@ fn text_of(expr: Option<&BoundExpr>, run: &mut Run<'_, '_>) -> Result<Option<Str
         return Ok(None);
     }
     let frame = Frame::constant().with_subqueries(run.subqueries);
-    let value = evaluate(expr, &frame, &mut run.context.eval)?;
+    let value = evaluate(expr, &frame, &mut run.eval())?;
     Ok(if value.is_null(0) { None } else { Some(value.text(0).to_string()) })
 }
 
@@ -78,7 +78,7 @@ impl Operator for VirtualScan<'_> {
             let mut batch = Batch { columns, rows: part.len() };
             if !self.plan.filter.is_empty() {
                 let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
-                let kept = filter(&self.plan.filter, &frame, &mut run.context.eval)?;
+                let kept = filter(&self.plan.filter, &frame, &mut run.eval())?;
                 batch = batch.select(kept.as_ref())?;
             }
             if batch.rows > 0 {

@@ -4,14 +4,17 @@
 //! (the session, the text for messages, the values or types of parameter markers, the subqueries found so
 //! far) is in [`Planning`].
 //!
-//! Limits: a subquery may not use columns of the query around it (1235); rows `(a, b)` can be compared
-//! for equality and with IN; JSON, full text, window functions and stored functions are refused.
+//! Subqueries and rows are bound in [`super::bind_subquery`]; names of the blocks around a subquery are found
+//! by [`super::outer`]. JSON, full text and stored functions are refused.
+
+use std::sync::Arc;
 
 use rustydb_sql_parser::ast::{self, ExprKind as E};
 use rustydb_value::{Collation, Value};
 
 use super::coerce::{coerce, to_truth};
 use super::compare::unify;
+use super::outer::Level;
 use super::scope::Scope;
 use super::types::{Class, Coercibility, ExprType, Kind};
 use super::{BoundExpr, Comparison, Node, SubqueryForm};
@@ -30,8 +33,12 @@ pub struct Planning<'a, 'c> {
     pub sql: &'a str,
     /// Values of the parameter markers, when they are known: they give the types.
     pub given: Option<&'a [Value]>,
-    /// Query blocks around the one being bound, for telling a correlated subquery from a wrong name.
-    pub outer: Vec<Scope>,
+    /// Query blocks around the one being bound, outermost first.
+    pub levels: Vec<Level>,
+    /// Subqueries of the query block being bound, in the numbering of [`Node::Subquery`].
+    pub subplans: Vec<Arc<SelectPlan>>,
+    /// Tables that the statement materialises, counted.
+    pub shared: usize,
     /// The queries of WITH that a name in FROM may mean, innermost last.
     pub named: Vec<NamedQuery>,
     /// Whether a session fact was folded into the plan, so that it must not be kept.
@@ -53,12 +60,20 @@ impl<'a, 'c> Planning<'a, 'c> {
             context,
             sql,
             given,
-            outer: Vec::new(),
+            levels: Vec::new(),
+            subplans: Vec::new(),
+            shared: 0,
             named: Vec::new(),
             uncacheable: false,
             row_keys: false,
             row_key_scope: None,
         }
+    }
+
+    /// A number for another table that the statement materialises.
+    pub fn next_shared(&mut self) -> usize {
+        self.shared += 1;
+        self.shared
     }
 
     /// The session.
@@ -74,6 +89,10 @@ pub struct NamedQuery {
     pub table: ast::CommonTable,
     /// Earlier ones.
     pub visible: usize,
+    /// How many query blocks are around it.
+    pub depth: usize,
+    /// Its plan, once it was mentioned.
+    pub planned: Option<Arc<crate::plan::SharedTable>>,
 }
 
 /// What a binder does about an aggregate function.
@@ -95,12 +114,22 @@ pub struct Binder<'p, 'a, 'c> {
     pub clause: &'static str,
     /// What to do about aggregates.
     pub aggregates: AggregateUse,
-    /// Subqueries found, in the numbering of [`Node::Subquery`].
-    pub subplans: Vec<SelectPlan>,
     /// Names of the select list that may be used (HAVING, ORDER BY).
     pub aliases: &'p [(std::sync::Arc<str>, BoundExpr)],
+    /// Names of the select list that only subqueries may use: those before, in the select list itself.
+    pub earlier: &'p [(std::sync::Arc<str>, BoundExpr)],
     /// Whether an alias is preferred to a column of the same name (ORDER BY), or the other way round.
     pub aliases_first: bool,
+}
+
+/// Binds one expression and gives its subqueries too.
+pub fn bind_with_subqueries(
+    expr: &ast::Expr,
+    scope: &Scope,
+    planning: &mut Planning<'_, '_>,
+) -> Result<(BoundExpr, Vec<Arc<SelectPlan>>), SqlError> {
+    let bound = Binder::new(planning, scope, "field list").bind_typed(expr)?;
+    Ok((bound, std::mem::take(&mut planning.subplans)))
 }
 
 /// Binds one expression over the columns of a scope; for statements without subqueries and aggregates
@@ -108,7 +137,7 @@ pub struct Binder<'p, 'a, 'c> {
 pub fn bind(expr: &ast::Expr, scope: &Scope, planning: &mut Planning<'_, '_>) -> Result<BoundExpr, SqlError> {
     let mut binder = Binder::new(planning, scope, "field list");
     let bound = binder.bind(expr)?;
-    if !binder.subplans.is_empty() {
+    if !binder.planning.subplans.is_empty() {
         return Err(SqlError::not_supported("subquery in this statement"));
     }
     Ok(finish(bound, binder.planning.session()))
@@ -135,8 +164,8 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             scope,
             clause,
             aggregates: AggregateUse::Refused,
-            subplans: Vec::new(),
             aliases: &[],
+            earlier: &[],
             aliases_first: false,
         }
     }
@@ -220,12 +249,16 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                 };
                 self.call(name, vec![arg])
             }
+            E::Row(list) if list.len() == 1 => {
+                list.first().map_or_else(|| Err(SqlError::operand_columns(1)), |only| self.bind(only))
+            }
             E::Row(_) => Err(SqlError::operand_columns(1)),
             E::Subquery(query) => self.scalar_subquery(query),
             E::Exists(query) => {
-                let index = self.subquery(query, true)?;
+                let (index, captures) = self.exists_subquery(query)?;
                 let form = SubqueryForm::Exists { negated: false };
-                Ok(BoundExpr { node: Node::Subquery { index, form }, ty: ExprType::boolean().not_null() })
+                let node = Node::Subquery { index, captures, form };
+                Ok(BoundExpr { node, ty: ExprType::boolean().not_null() })
             }
             E::Quantified(quantified) => self.quantified(quantified),
             E::Case(case) => self.case(case),
@@ -305,8 +338,10 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                 if let Some(found) = alias() {
                     return Ok(found);
                 }
-                if error.code == 1054 && self.planning.outer.iter().any(|s| s.find(name, "").is_ok()) {
-                    return Err(SqlError::not_supported("correlated subquery"));
+                if error.code == 1054
+                    && let Some(found) = self.planning.outer_column(name)?
+                {
+                    return Ok(found);
                 }
                 Err(error)
             }
@@ -328,9 +363,9 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             ast::UnaryOp::Not => {
                 let arg = self.bind(expr)?;
                 // The negated forms of subqueries keep their own three values.
-                if let Node::Subquery { index, form: SubqueryForm::Exists { negated } } = arg.node {
+                if let Node::Subquery { index, captures, form: SubqueryForm::Exists { negated } } = arg.node {
                     let form = SubqueryForm::Exists { negated: !negated };
-                    return Ok(BoundExpr { node: Node::Subquery { index, form }, ty: arg.ty });
+                    return Ok(BoundExpr { node: Node::Subquery { index, captures, form }, ty: arg.ty });
                 }
                 self.call("not", vec![arg])
             }
@@ -381,42 +416,6 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         self.call(name, args)
     }
 
-    fn comparison(
-        &mut self,
-        op: Comparison,
-        left: &ast::Expr,
-        right: &ast::Expr,
-    ) -> Result<BoundExpr, SqlError> {
-        if let (E::Row(a), E::Row(b)) = (&left.kind, &right.kind) {
-            return self.row_comparison(op, a, b);
-        }
-        let (left, right) = (self.bind(left)?, self.bind(right)?);
-        self.compare(op, left, right)
-    }
-
-    fn row_comparison(
-        &mut self,
-        op: Comparison,
-        a: &[ast::Expr],
-        b: &[ast::Expr],
-    ) -> Result<BoundExpr, SqlError> {
-        if a.len() != b.len() {
-            return Err(SqlError::operand_columns(a.len()));
-        }
-        let all = match op {
-            Comparison::Equal | Comparison::NullSafeEqual => true,
-            Comparison::NotEqual => false,
-            _ => return Err(SqlError::not_supported("order of rows")),
-        };
-        let mut parts = Vec::with_capacity(a.len());
-        for (x, y) in a.iter().zip(b) {
-            parts.push(self.comparison(op, x, y)?);
-        }
-        let nullable = parts.iter().any(|p| p.ty.nullable);
-        let node = if all { Node::And(parts) } else { Node::Or(parts) };
-        Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
-    }
-
     /// A comparison of two bound operands.
     pub fn compare(
         &mut self,
@@ -453,15 +452,12 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         list: &[ast::Expr],
         negated: bool,
     ) -> Result<BoundExpr, SqlError> {
-        if let E::Row(columns) = &expr.kind {
-            let mut options = Vec::with_capacity(list.len());
-            for item in list {
-                let E::Row(values) = &item.kind else { return Err(SqlError::operand_columns(columns.len())) };
-                options.push(self.row_comparison(Comparison::Equal, columns, values)?);
+        if matches!(expr.kind, E::Row(_) | E::Subquery(_)) || list.iter().any(|e| matches!(e.kind, E::Row(_)))
+        {
+            let width = self.operand_width(expr)?;
+            if width != 1 {
+                return self.row_in_list(expr, list, negated);
             }
-            let nullable = options.iter().any(|p| p.ty.nullable);
-            let any = BoundExpr { node: Node::Or(options), ty: ExprType::boolean().with_nullable(nullable) };
-            return if negated { self.call("not", vec![any]) } else { Ok(any) };
         }
         let mut operands = Vec::with_capacity(list.len() + 1);
         operands.push(self.bind(expr)?);
@@ -490,75 +486,6 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         if negated { self.call("not", vec![any]) } else { Ok(any) }
     }
 
-    /// Plans a subquery and gives its number.
-    fn subquery(&mut self, query: &ast::Query, only_existence: bool) -> Result<usize, SqlError> {
-        self.planning.outer.push(self.scope.clone());
-        let plan = crate::plan::plan_query(query, self.planning);
-        self.planning.outer.pop();
-        let mut plan = plan?;
-        plan.limit_for_existence(only_existence);
-        self.subplans.push(plan);
-        Ok(self.subplans.len() - 1)
-    }
-
-    fn scalar_subquery(&mut self, query: &ast::Query) -> Result<BoundExpr, SqlError> {
-        let index = self.subquery(query, false)?;
-        let types = self.subplans.get(index).map(SelectPlan::types).unwrap_or(&[]);
-        let [ty] = types else { return Err(SqlError::operand_columns(1)) };
-        let ty = ty.clone().with_nullable(true);
-        Ok(BoundExpr { node: Node::Subquery { index, form: SubqueryForm::Scalar }, ty })
-    }
-
-    fn in_subquery(
-        &mut self,
-        expr: &ast::Expr,
-        query: &ast::Query,
-        negated: bool,
-    ) -> Result<BoundExpr, SqlError> {
-        let (index, needle, collation, nullable) = self.subquery_beside(expr, query)?;
-        let form = SubqueryForm::In { needle: Box::new(needle), negated, collation };
-        Ok(BoundExpr {
-            node: Node::Subquery { index, form },
-            ty: ExprType::boolean().with_nullable(nullable),
-        })
-    }
-
-    /// Plans a subquery of one column and brings it and the value beside it to one class: the number of
-    /// the subquery, the value, the collation that compares them, and whether NULL can be met.
-    fn subquery_beside(
-        &mut self,
-        expr: &ast::Expr,
-        query: &ast::Query,
-    ) -> Result<(usize, BoundExpr, Collation, bool), SqlError> {
-        let needle = self.bind(expr)?;
-        let index = self.subquery(query, false)?;
-        let Some(plan) = self.subplans.get_mut(index) else { return Err(SqlError::operand_columns(1)) };
-        let [ty] = plan.types() else { return Err(SqlError::operand_columns(1)) };
-        // The needle and the column meet in one class; the subquery converts its column.
-        let mut sides = [needle, BoundExpr::column(0, "subquery", ty.clone())];
-        let session = self.planning.session();
-        let collation = unify(&mut sides, " IN ", session)?;
-        let [needle, value] = sides;
-        let nullable = needle.ty.nullable || value.ty.nullable;
-        let needle = align_sign(needle, &value.ty);
-        plan.convert_column(value);
-        Ok((index, needle, collation, nullable))
-    }
-
-    fn quantified(&mut self, quantified: &ast::Quantified) -> Result<BoundExpr, SqlError> {
-        match (quantified.op, quantified.all) {
-            (ast::BinaryOp::Equal, false) => self.in_subquery(&quantified.left, &quantified.query, false),
-            (ast::BinaryOp::NotEqual, true) => self.in_subquery(&quantified.left, &quantified.query, true),
-            (op, all) => {
-                let Some(op) = comparison_of(op) else { return Err(SqlError::syntax_usage()) };
-                let (index, needle, collation, _) =
-                    self.subquery_beside(&quantified.left, &quantified.query)?;
-                let form = SubqueryForm::Compare { needle: Box::new(needle), op, all, collation };
-                Ok(BoundExpr { node: Node::Subquery { index, form }, ty: ExprType::boolean() })
-            }
-        }
-    }
-
     fn case(&mut self, case: &ast::Case) -> Result<BoundExpr, SqlError> {
         let operand = case.operand.as_ref().map(|e| self.bind(e)).transpose()?;
         let mut whens = Vec::with_capacity(case.branches.len());
@@ -576,16 +503,22 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
     }
 
     fn aggregate(&mut self, call: &ast::AggregateCall) -> Result<BoundExpr, SqlError> {
-        if self.aggregates == AggregateUse::Refused {
-            return Err(SqlError::invalid_group_function());
-        }
         if call.over.is_some() {
             return Err(SqlError::not_supported("window functions"));
         }
+        if self.aggregates == AggregateUse::Refused && self.planning.levels.is_empty() {
+            return Err(SqlError::invalid_group_function());
+        }
+        let mark = self.planning.mark_captures();
         let before = std::mem::replace(&mut self.aggregates, AggregateUse::Refused);
         let bound = aggregate::bind_aggregate(self, call);
         self.aggregates = before;
-        bound
+        let bound = bound?;
+        match self.planning.outer_aggregate(&bound, &mark) {
+            Some(carried) => Ok(carried),
+            None if self.aggregates == AggregateUse::Refused => Err(SqlError::invalid_group_function()),
+            None => Ok(bound),
+        }
     }
 
     fn function(&mut self, call: &ast::FunctionCall) -> Result<BoundExpr, SqlError> {
@@ -733,7 +666,7 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
     }
 }
 
-fn comparison_of(op: ast::BinaryOp) -> Option<Comparison> {
+pub(super) fn comparison_of(op: ast::BinaryOp) -> Option<Comparison> {
     use ast::BinaryOp as B;
     Some(match op {
         B::Equal => Comparison::Equal,
@@ -793,7 +726,7 @@ pub fn compare(
 }
 
 /// An integer as signed or unsigned as the other side, where the values are hashed.
-fn align_sign(expr: BoundExpr, other: &ExprType) -> BoundExpr {
+pub(super) fn align_sign(expr: BoundExpr, other: &ExprType) -> BoundExpr {
     if expr.ty.class().is_integer() && other.class().is_integer() && expr.ty.class() != other.class() {
         let ty = if other.unsigned { ExprType::uint(21) } else { ExprType::int(21) };
         return coerce(expr, ty);

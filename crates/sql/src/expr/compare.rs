@@ -49,7 +49,9 @@ pub fn comparison_class(a: &ExprType, b: &ExprType) -> Class {
 
 /// A constant text that is exactly an integer (or decimal), for a column of that kind.
 fn exact_literal(column: &BoundExpr, constant: &BoundExpr) -> Option<BoundExpr> {
-    let (Node::Column(_), Node::Literal(vector)) = (&column.node, &constant.node) else { return None };
+    let (Node::Column(_) | Node::Outer(_), Node::Literal(vector)) = (&column.node, &constant.node) else {
+        return None;
+    };
     if !constant.ty.class().is_string() || vector.is_null(0) {
         return None;
     }
@@ -86,7 +88,8 @@ pub fn unify(
     session: &SessionState,
 ) -> Result<Collation, SqlError> {
     // Constants beside a column take its type where nothing is lost.
-    if let Some(column) = operands.iter().position(|o| matches!(o.node, Node::Column(_))) {
+    let column = operands.iter().position(|o| matches!(o.node, Node::Column(_)));
+    if let Some(column) = column.or_else(|| operands.iter().position(|o| matches!(o.node, Node::Outer(_)))) {
         for at in 0..operands.len() {
             let better = match (operands.get(column), operands.get(at)) {
                 (Some(c), Some(o)) if at != column => exact_literal(c, o),
@@ -111,7 +114,7 @@ pub fn unify(
     if class == Class::DateTime {
         let of = |o: &BoundExpr| if o.ty.is_member() { Class::Text } else { o.ty.class() };
         let numeric = |c: Class| c.is_integer() || matches!(c, Class::Decimal | Class::Double);
-        if operands.iter().any(|o| numeric(of(o)) && !o.is_row_free()) {
+        if operands.iter().any(|o| numeric(of(o)) && (!o.is_row_free() || o.has_outer())) {
             let double =
                 operands.iter().any(|o| matches!(of(o), Class::Double | Class::Text | Class::Binary));
             class = if double { Class::Double } else { Class::Decimal };

@@ -11,9 +11,10 @@ use arrow_array::UInt32Array;
 use rustydb_value::{Value, ValueRef};
 
 use super::compare::{compare_vectors, contains};
-use super::{BoundExpr, Node, SubqueryForm, Vector};
+use super::{BoundExpr, Node, Vector};
 use crate::context::EvalContext;
 use crate::error::SqlError;
+use crate::exec::subquery::Surroundings;
 use crate::function::Invocation;
 use crate::session::UserVariable;
 
@@ -29,32 +30,23 @@ pub struct Frame<'a> {
     pub rows: usize,
     /// Which rows of the batch they are; all if None.
     pub selection: Option<&'a UInt32Array>,
-    /// Results of the subqueries that were run before.
-    pub subqueries: &'a [SubqueryValue],
-}
-
-/// The result of a subquery that does not depend on the row.
-#[derive(Debug, Clone, Default)]
-pub struct SubqueryValue {
-    /// Its only (or first) column; for a scalar subquery of at most one row.
-    pub values: Option<Vector>,
-    /// Number of rows, counted as far as anybody asked.
-    pub rows: usize,
+    /// The subqueries of the query block, and the row around it.
+    pub subqueries: Option<&'a Surroundings>,
 }
 
 impl<'a> Frame<'a> {
     /// All rows of these columns.
     pub fn new(columns: &'a [Vector], rows: usize) -> Frame<'a> {
-        Frame { columns, rows, selection: None, subqueries: &[] }
+        Frame { columns, rows, selection: None, subqueries: None }
     }
     /// One row without columns: for constants.
     pub fn constant() -> Frame<'static> {
-        Frame { columns: &[], rows: 1, selection: None, subqueries: &[] }
+        Frame { columns: &[], rows: 1, selection: None, subqueries: None }
     }
-    /// The same with the results of subqueries.
+    /// The same with subqueries and the row around the query block.
     #[must_use]
-    pub fn with_subqueries(mut self, subqueries: &'a [SubqueryValue]) -> Frame<'a> {
-        self.subqueries = subqueries;
+    pub fn with_subqueries(mut self, subqueries: &'a Surroundings) -> Frame<'a> {
+        self.subqueries = Some(subqueries);
         self
     }
 }
@@ -82,6 +74,10 @@ pub fn evaluate(
                 None => Ok(vector.clone()),
             }
         }
+        Node::Outer(column) => match frame.subqueries.and_then(|s| s.outer.get(column.index)) {
+            Some(value) => Ok(value.clone().repeat(rows)),
+            None => Err(SqlError::unknown("batch: a value of the query around is missing")),
+        },
         Node::Parameter(index) => parameter(*index, &expr.ty, rows, context),
         Node::Coerce(inner) => {
             let input = evaluate(inner, frame, context)?;
@@ -126,7 +122,9 @@ pub fn evaluate(
             }
             (function.kernel)(&mut run, &inputs, rows)
         }
-        Node::Subquery { index, form } => subquery(*index, form, frame, context),
+        Node::Subquery { index, captures, form } => {
+            super::subquery::evaluate_subquery(*index, captures, form, frame, context)
+        }
         Node::Aggregate(_) => Err(SqlError::invalid_group_function()),
     }
 }
@@ -186,7 +184,7 @@ fn compose(frame: &Frame<'_>, rows: &[u32]) -> UInt32Array {
 }
 
 /// Evaluates an operand for some rows of the frame.
-fn evaluate_at(
+pub(super) fn evaluate_at(
     expr: &BoundExpr,
     frame: &Frame<'_>,
     rows: &[u32],
@@ -308,7 +306,7 @@ fn in_list(
 }
 
 /// Puts the answers of several operands, each for some rows, back in order.
-fn assemble(rows: usize, parts: &[(Vec<u32>, Vector)]) -> Result<Vector, SqlError> {
+pub(super) fn assemble(rows: usize, parts: &[(Vec<u32>, Vector)]) -> Result<Vector, SqlError> {
     if let [(only, vector)] = parts
         && only.len() == rows
     {
@@ -427,68 +425,6 @@ fn assign(
             .set_user_variable(name, UserVariable { value: last, collation: value.ty.collation })?;
     }
     Ok(vector)
-}
-
-fn subquery(
-    index: usize,
-    form: &SubqueryForm,
-    frame: &Frame<'_>,
-    context: &mut EvalContext<'_>,
-) -> Result<Vector, SqlError> {
-    let rows = frame.rows;
-    let Some(result) = frame.subqueries.get(index) else {
-        return Err(SqlError::unknown("a subquery was not run before its query"));
-    };
-    match form {
-        SubqueryForm::Scalar if result.rows > 1 => Err(SqlError::subquery_rows()),
-        SubqueryForm::Scalar => Ok(match &result.values {
-            Some(values) if result.rows > 0 => values.slice(0, 1).repeat(rows),
-            _ => Vector::null(rows),
-        }),
-        SubqueryForm::Exists { negated } => {
-            Ok(Vector::ints(vec![i64::from((result.rows > 0) != *negated)], None).repeat(rows))
-        }
-        SubqueryForm::Compare { needle, op, all, collation } => {
-            let value = evaluate(needle, frame, context)?;
-            let empty = Vector::null(0);
-            let list = result.values.as_ref().unwrap_or(&empty);
-            let class = needle.ty.class();
-            let (mut out, mut valid) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-            for row in 0..rows {
-                // ALL is false as soon as one is false, ANY true as soon as one is true.
-                let (mut decided, mut unknown) = (false, false);
-                for other in 0..result.rows {
-                    if value.is_null(row) || list.is_null(other) {
-                        unknown = true;
-                        continue;
-                    }
-                    let order =
-                        super::compare::order_at(&value, row, list, other, (class, class), *collation);
-                    if op.accepts(order) != *all {
-                        decided = true;
-                        break;
-                    }
-                }
-                out.push(i64::from(decided != *all));
-                valid.push(decided || !unknown);
-            }
-            Ok(Vector::ints(out, super::vector::nulls_from(valid)))
-        }
-        SubqueryForm::In { needle, negated, collation } => {
-            let value = evaluate(needle, frame, context)?;
-            let empty = Vector::null(0);
-            let list = result.values.as_ref().unwrap_or(&empty);
-            let set = super::compare::ValueSet::build(list, result.rows, &needle.ty, *collation);
-            let mut valid = Vec::with_capacity(rows);
-            let mut out = Vec::with_capacity(rows);
-            for row in 0..rows {
-                let (hit, unknown) = set.contains(&value, &needle.ty, *collation, row);
-                out.push(i64::from(hit != *negated));
-                valid.push(hit || !unknown);
-            }
-            Ok(Vector::ints(out, super::vector::nulls_from(valid)))
-        }
-    }
 }
 
 /// Evaluates several expressions for one batch. If one has side effects, row by row and from left to

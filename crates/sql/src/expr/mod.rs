@@ -18,6 +18,7 @@
 //! evaluate their operands only for the rows that need them, under a selection.
 
 pub mod bind;
+mod bind_subquery;
 pub mod cast;
 pub mod coerce;
 pub mod compare;
@@ -26,11 +27,13 @@ pub mod like;
 pub mod literal;
 pub mod merge;
 pub mod number;
+pub mod outer;
 pub mod regexp;
 pub mod scope;
 #[cfg(test)]
 pub(crate) mod scripts;
 pub mod show;
+pub mod subquery;
 pub mod types;
 pub mod vector;
 
@@ -38,7 +41,7 @@ use std::sync::Arc;
 
 use rustydb_value::{Collation, Value};
 
-pub use bind::bind;
+pub use bind::{bind, bind_with_subqueries};
 pub use eval::{Frame, evaluate, evaluate_row, filter};
 pub use scope::Scope;
 pub use types::{Class, Coercibility, ExprType, Kind};
@@ -113,10 +116,16 @@ pub enum Node {
         /// Already of the classes that its kernel reads.
         args: Vec<BoundExpr>,
     },
-    /// The result of a subquery that was run before the query, by number.
+    /// A column of a query block around this one: the value that the enclosing row gives it, by its place
+    /// among the captures of the subquery it stands in. It is fixed while that subquery runs.
+    Outer(ColumnUse),
+    /// The result of a subquery, by number. It is run when it is first needed.
     Subquery {
         /// Position in the plan's list.
         index: usize,
+        /// What it reads of this block's row, in the numbering of its [`Node::Outer`]; empty if it is the
+        /// same for every row.
+        captures: Vec<BoundExpr>,
         /// What is asked of it.
         form: SubqueryForm,
     },
@@ -127,8 +136,11 @@ pub enum Node {
 /// What an expression asks of a subquery.
 #[derive(Debug, Clone)]
 pub enum SubqueryForm {
-    /// The one value of its one row.
-    Scalar,
+    /// A value of its one row.
+    Scalar {
+        /// Which: a subquery beside a row has several.
+        column: usize,
+    },
     /// Whether it has a row.
     Exists {
         /// NOT EXISTS.
@@ -154,6 +166,47 @@ pub enum SubqueryForm {
         /// Of text.
         collation: Collation,
     },
+    /// Whether it has this row.
+    RowIn {
+        /// The values that are looked for, each of the class of its column.
+        needles: Vec<BoundExpr>,
+        /// NOT IN.
+        negated: bool,
+        /// Of text, one for each.
+        collations: Vec<Collation>,
+    },
+}
+
+impl SubqueryForm {
+    /// The operands that stand beside the subquery.
+    pub fn needles(&self) -> &[BoundExpr] {
+        match self {
+            Self::Compare { needle, .. } | Self::In { needle, .. } => std::slice::from_ref(needle.as_ref()),
+            Self::RowIn { needles, .. } => needles,
+            Self::Scalar { .. } | Self::Exists { .. } => &[],
+        }
+    }
+
+    /// The same, to change them.
+    pub fn needles_mut(&mut self) -> &mut [BoundExpr] {
+        match self {
+            Self::Compare { needle, .. } | Self::In { needle, .. } => std::slice::from_mut(needle.as_mut()),
+            Self::RowIn { needles, .. } => needles,
+            Self::Scalar { .. } | Self::Exists { .. } => &mut [],
+        }
+    }
+
+    /// Whether both ask the same of a subquery.
+    fn same(&self, other: &SubqueryForm) -> bool {
+        match (self, other) {
+            (Self::Scalar { column: a }, Self::Scalar { column: b }) => a == b,
+            (Self::Exists { negated: a }, Self::Exists { negated: b })
+            | (Self::In { negated: a, .. }, Self::In { negated: b, .. })
+            | (Self::RowIn { negated: a, .. }, Self::RowIn { negated: b, .. }) => a == b,
+            (Self::Compare { op: a, all: x, .. }, Self::Compare { op: b, all: y, .. }) => a == b && x == y,
+            _ => false,
+        }
+    }
 }
 
 /// A column of the input batch and where it came from.
@@ -237,6 +290,11 @@ impl BoundExpr {
         BoundExpr { node: Node::Column(ColumnUse { index, name: name.into() }), ty }
     }
 
+    /// A column of a query block around this one.
+    pub fn outer(index: usize, name: impl Into<Arc<str>>, ty: ExprType) -> BoundExpr {
+        BoundExpr { node: Node::Outer(ColumnUse { index, name: name.into() }), ty }
+    }
+
     /// Calls `f` with this expression and everything under it, parents first.
     pub fn visit<'a>(&'a self, f: &mut dyn FnMut(&'a BoundExpr)) {
         f(self);
@@ -246,7 +304,7 @@ impl BoundExpr {
     /// Calls `f` with the direct operands.
     pub fn for_children<'a>(&'a self, f: &mut dyn FnMut(&'a BoundExpr)) {
         match &self.node {
-            Node::Literal(_) | Node::Column(_) | Node::Parameter(_) => {}
+            Node::Literal(_) | Node::Column(_) | Node::Outer(_) | Node::Parameter(_) => {}
             Node::Coerce(inner) => f(inner),
             Node::And(list) | Node::Or(list) | Node::Coalesce(list) => list.iter().for_each(f),
             Node::Compare { sides, .. } => sides.iter().for_each(f),
@@ -265,11 +323,7 @@ impl BoundExpr {
             }
             Node::Assign { value, .. } => f(value),
             Node::Call { args, .. } => args.iter().for_each(f),
-            Node::Subquery {
-                form: SubqueryForm::In { needle, .. } | SubqueryForm::Compare { needle, .. },
-                ..
-            } => f(needle),
-            Node::Subquery { .. } => {}
+            Node::Subquery { captures, form, .. } => captures.iter().chain(form.needles()).for_each(f),
             Node::Aggregate(call) => call.args.iter().for_each(f),
         }
     }
@@ -277,7 +331,7 @@ impl BoundExpr {
     /// Calls `f` with each direct operand, to change it.
     pub fn for_children_mut(&mut self, f: &mut dyn FnMut(&mut BoundExpr)) {
         match &mut self.node {
-            Node::Literal(_) | Node::Column(_) | Node::Parameter(_) => {}
+            Node::Literal(_) | Node::Column(_) | Node::Outer(_) | Node::Parameter(_) => {}
             Node::Coerce(inner) => f(inner),
             Node::And(list) | Node::Or(list) | Node::Coalesce(list) => list.iter_mut().for_each(f),
             Node::Compare { sides, .. } => sides.iter_mut().for_each(f),
@@ -296,11 +350,9 @@ impl BoundExpr {
             }
             Node::Assign { value, .. } => f(value),
             Node::Call { args, .. } => args.iter_mut().for_each(f),
-            Node::Subquery {
-                form: SubqueryForm::In { needle, .. } | SubqueryForm::Compare { needle, .. },
-                ..
-            } => f(needle),
-            Node::Subquery { .. } => {}
+            Node::Subquery { captures, form, .. } => {
+                captures.iter_mut().chain(form.needles_mut()).for_each(f);
+            }
             Node::Aggregate(call) => call.args.iter_mut().for_each(f),
         }
     }
@@ -347,6 +399,7 @@ impl BoundExpr {
     pub fn is_constant(&self) -> bool {
         !self.any(&mut |e| match &e.node {
             Node::Column(_)
+            | Node::Outer(_)
             | Node::Parameter(_)
             | Node::Aggregate(_)
             | Node::Assign { .. }
@@ -359,6 +412,16 @@ impl BoundExpr {
     /// Whether evaluating it row by row, in order, differs from evaluating whole columns.
     pub fn has_side_effects(&self) -> bool {
         self.any(&mut |e| matches!(e.node, Node::Assign { .. }))
+    }
+
+    /// Whether it runs a subquery.
+    pub fn has_subquery(&self) -> bool {
+        self.any(&mut |e| matches!(e.node, Node::Subquery { .. }))
+    }
+
+    /// Whether it reads a row of a query block around this one.
+    pub fn has_outer(&self) -> bool {
+        self.any(&mut |e| matches!(e.node, Node::Outer(_)))
     }
 
     /// Whether it holds an aggregate.
@@ -375,7 +438,10 @@ impl BoundExpr {
             (Node::Literal(_), Node::Literal(_)) => {
                 return self.ty.kind == other.ty.kind && self.to_string() == other.to_string();
             }
-            (Node::Column(a), Node::Column(b)) => a.index == b.index,
+            (Node::Column(a), Node::Column(b)) | (Node::Outer(a), Node::Outer(b)) => a.index == b.index,
+            (Node::Subquery { index: a, form: x, .. }, Node::Subquery { index: b, form: y, .. }) => {
+                a == b && x.same(y)
+            }
             (Node::Parameter(a), Node::Parameter(b)) => a == b,
             (Node::Coerce(_), Node::Coerce(_)) => {
                 self.ty.decimals == other.ty.decimals && self.ty.collation == other.ty.collation

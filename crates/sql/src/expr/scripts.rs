@@ -105,7 +105,7 @@ fn try_answer(session: &mut SessionState, text: &str) -> Result<Vec<String>, Sql
         return Err(SqlError::syntax_usage());
     };
     let cancel = Cancel::new();
-    let mut context = EvalContext { params: &[], session, cancel: &cancel, row: 0 };
+    let mut context = EvalContext { params: &[], session, cancel: &cancel, row: 0, store: None };
     let vector = evaluate(expr, &Frame::constant(), &mut context)?;
     let value = if vector.is_null(0) {
         "NULL".to_string()

@@ -18,7 +18,7 @@ impl Display for BoundExpr {
                     _ => write!(f, "'{}'", text.replace('\'', "\\'")),
                 }
             }
-            Node::Column(column) => f.write_str(&column.name),
+            Node::Column(column) | Node::Outer(column) => f.write_str(&column.name),
             Node::Parameter(_) => f.write_str("?"),
             Node::Coerce(inner) => inner.fmt(f),
             Node::And(list) => joined(f, list, " and "),
@@ -61,8 +61,8 @@ impl Display for BoundExpr {
                     f.write_str(")")
                 }
             },
-            Node::Subquery { index, form } => match form {
-                SubqueryForm::Scalar => write!(f, "(subquery#{})", index + 2),
+            Node::Subquery { index, form, .. } => match form {
+                SubqueryForm::Scalar { .. } => write!(f, "(subquery#{})", index + 2),
                 SubqueryForm::Exists { negated } => {
                     write!(f, "{}exists(subquery#{})", if *negated { "not " } else { "" }, index + 2)
                 }
@@ -77,6 +77,11 @@ impl Display for BoundExpr {
                 }
                 SubqueryForm::In { needle, negated, .. } => {
                     write!(f, "({needle} {}in (subquery#{}))", if *negated { "not " } else { "" }, index + 2)
+                }
+                SubqueryForm::RowIn { needles, negated, .. } => {
+                    f.write_str("((")?;
+                    comma(f, needles)?;
+                    write!(f, ") {}in (subquery#{}))", if *negated { "not " } else { "" }, index + 2)
                 }
             },
             Node::Aggregate(call) => call.fmt(f),

@@ -1,6 +1,7 @@
 //! A plan as text: the tree for golden tests and EXPLAIN FORMAT=TREE, the rows of traditional EXPLAIN.
 
 use std::fmt::{self, Display, Formatter};
+use std::sync::atomic::Ordering;
 
 use super::{Access, IndexAccess, KeyBounds, KeyEqual, Plan, RowCount, Scan, SelectPlan};
 use crate::plan::set_operation::Operator;
@@ -38,9 +39,20 @@ impl Plan {
                 writeln!(f, "derived")?;
                 plan.root.write(f, depth + 1)?;
             }
+            Plan::Shared(table) => {
+                match table.readers.load(Ordering::Relaxed) {
+                    0 | 1 => writeln!(f, "derived")?,
+                    _ => writeln!(f, "shared#{}", table.number)?,
+                }
+                table.plan.root.write(f, depth + 1)?;
+            }
             Plan::Join(join) => {
                 let kind = if join.outer { "left join" } else { "join" };
-                let way = if join.lookup { "lookup" } else { "hash" };
+                let way = match (join.lookup, &join.lateral) {
+                    (_, Some(_)) => "lateral",
+                    (true, None) => "lookup",
+                    (false, None) => "hash",
+                };
                 let keys = list(join.keys.iter().map(|k| format!("{} = {}", k.left, k.right)));
                 write!(f, "{kind} {way}")?;
                 if !keys.is_empty() {

@@ -5,10 +5,14 @@
 
 use rustydb_sql_parser::ast::{self, JoinConstraint, JoinKind, TableReference};
 
-use super::{Access, IndexAccess, IndexHints, Join, Plan, RowLock, Scan, VirtualAccess};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{Access, IndexAccess, IndexHints, Join, Plan, RowLock, Scan, SharedTable, VirtualAccess};
 use crate::context::{TableRows, TableUse};
 use crate::error::SqlError;
-use crate::expr::bind::{Binder, Planning};
+use crate::expr::bind::{AggregateUse, Binder, Planning};
+use crate::expr::outer::Level;
 use crate::expr::scope::{Scope, derived_table, row_key_column, same_tables, stored_table};
 use crate::expr::types::ExprType;
 use crate::expr::{BoundExpr, Comparison};
@@ -54,10 +58,12 @@ fn plan_list(
 ) -> Result<Source, SqlError> {
     let mut out: Option<Source> = None;
     for reference in references {
-        let next = plan_reference(reference, of, planning)?;
         out = Some(match out {
-            None => next,
-            Some(left) => join(left, next, false, Vec::new())?,
+            None => plan_reference(reference, of, planning)?,
+            Some(left) => {
+                let (next, lateral) = plan_beside(reference, &left.scope, of, planning)?;
+                join(left, next, false, Vec::new(), lateral)?
+            }
         });
     }
     Ok(out.unwrap_or(Source { plan: Plan::Dual, scope: Scope::empty() }))
@@ -71,12 +77,8 @@ fn plan_reference(
     match reference {
         TableReference::Table(source) => plan_table(source, of, planning),
         TableReference::Derived(table) => {
-            if table.lateral {
-                return Err(SqlError::not_supported("LATERAL"));
-            }
-            let alias = &table.alias;
             let plan = super::plan_query(&table.query, planning)?;
-            derived(plan, alias, &table.columns)
+            derived(plan, &table.alias, &table.columns)
         }
         TableReference::JsonTable(_) => Err(SqlError::not_supported("JSON_TABLE")),
         TableReference::Join(node) => plan_join(node, of, planning),
@@ -93,15 +95,54 @@ pub fn column_names_differ() -> SqlError {
     )
 }
 
+/// Plans the right operand of a join or comma. A LATERAL one may read the row on the left: what it reads is
+/// given too.
+fn plan_beside(
+    reference: &TableReference,
+    left: &Scope,
+    of: From<'_>,
+    planning: &mut Planning<'_, '_>,
+) -> Result<(Source, Option<Vec<BoundExpr>>), SqlError> {
+    match reference {
+        TableReference::Derived(table) if table.lateral => {
+            planning.levels.push(Level::new(left.clone(), &[], AggregateUse::Refused));
+            let source = plan_reference(reference, of, planning);
+            let level = planning.levels.pop();
+            let captures = level.map_or_else(Vec::new, |level| level.captures);
+            let mut source = source?;
+            if captures.is_empty() {
+                return Ok((source, None));
+            }
+            if let Plan::Derived(plan) = &mut source.plan {
+                super::share_fixed_parts(plan, planning);
+            }
+            Ok((source, Some(captures)))
+        }
+        _ => Ok((plan_reference(reference, of, planning)?, None)),
+    }
+}
+
 /// A planned subquery under a name in FROM.
 fn derived(plan: super::SelectPlan, alias: &ast::Ident, names: &[ast::Ident]) -> Result<Source, SqlError> {
-    if !names.is_empty() && names.len() != plan.types.len() {
+    let mut source = named_source(Plan::Dual, &plan, alias, names)?;
+    source.plan = Plan::Derived(Box::new(plan));
+    Ok(source)
+}
+
+/// The rows of `plan`, whose columns are those of `query`.
+fn named_source(
+    plan: Plan,
+    query: &super::SelectPlan,
+    alias: &ast::Ident,
+    names: &[ast::Ident],
+) -> Result<Source, SqlError> {
+    if !names.is_empty() && names.len() != query.types.len() {
         return Err(column_names_differ());
     }
     let mut scope = Scope::empty();
-    scope.add(derived_table(alias.as_str(), &plan.columns, &plan.types, names));
+    scope.add(derived_table(alias.as_str(), &query.columns, &query.types, names));
     check_duplicate_names(&scope)?;
-    Ok(Source { plan: Plan::Derived(Box::new(plan)), scope })
+    Ok(Source { plan, scope })
 }
 
 fn check_duplicate_names(scope: &Scope) -> Result<(), SqlError> {
@@ -187,11 +228,30 @@ fn plan_named_query(
     planning: &mut Planning<'_, '_>,
 ) -> Result<Source, SqlError> {
     let Some(named) = planning.named.get(at).cloned() else { return Err(SqlError::unknown("WITH")) };
-    let later = planning.named.split_off(named.visible);
-    let plan = super::plan_query(&named.table.query, planning);
-    planning.named.extend(later);
     let alias = alias.unwrap_or(&named.table.name);
-    derived(plan?, alias, &named.table.columns)
+    if let Some(shared) = named.planned {
+        shared.readers.fetch_add(1, Ordering::Relaxed);
+        return named_source(Plan::Shared(Arc::clone(&shared)), &shared.plan, alias, &named.table.columns);
+    }
+    let later = planning.named.split_off(named.visible);
+    let inside = planning.levels.split_off(named.depth.min(planning.levels.len()));
+    let plan = super::plan_query(&named.table.query, planning);
+    let deeper = !inside.is_empty();
+    planning.levels.extend(inside);
+    planning.named.extend(later);
+    let plan = plan?;
+    if plan.has_outer() {
+        // It is another table for every row around, so it cannot be made once.
+        if deeper {
+            return Err(SqlError::not_supported("a common table expression that looks out of its query"));
+        }
+        return derived(plan, alias, &named.table.columns);
+    }
+    let shared = Arc::new(SharedTable { number: planning.next_shared(), plan, readers: AtomicUsize::new(1) });
+    if let Some(slot) = planning.named.get_mut(at) {
+        slot.planned = Some(Arc::clone(&shared));
+    }
+    named_source(Plan::Shared(Arc::clone(&shared)), &shared.plan, alias, &named.table.columns)
 }
 
 fn index_hints(source: &ast::TableSource, def: &rustydb_catalog::TableDef) -> Result<IndexHints, SqlError> {
@@ -217,7 +277,10 @@ fn index_hints(source: &ast::TableSource, def: &rustydb_catalog::TableDef) -> Re
 
 fn plan_join(node: &ast::Join, of: From<'_>, planning: &mut Planning<'_, '_>) -> Result<Source, SqlError> {
     let left = plan_reference(&node.left, of, planning)?;
-    let right = plan_reference(&node.right, of, planning)?;
+    let (right, lateral) = plan_beside(&node.right, &left.scope, of, planning)?;
+    if lateral.is_some() && node.kind == JoinKind::Right {
+        return Err(SqlError::not_supported("LATERAL on the right of RIGHT JOIN"));
+    }
     let left_width = left.scope.width();
     let outer = matches!(node.kind, JoinKind::Left | JoinKind::Right);
     // USING and NATURAL: pairs of columns, by position in each side.
@@ -259,9 +322,6 @@ fn plan_join(node: &ast::Join, of: From<'_>, planning: &mut Planning<'_, '_>) ->
     if let JoinConstraint::On(condition) = &node.constraint {
         let mut binder = Binder::new(planning, &joined, "on clause");
         on = binder.bind_condition(condition)?;
-        if !binder.subplans.is_empty() {
-            return Err(SqlError::not_supported("subquery in ON"));
-        }
     }
     for (a, b) in &pairs {
         let (Some(x), Some(y)) = (joined.expression(*a), joined.expression(left_width + b)) else { continue };
@@ -293,7 +353,7 @@ fn plan_join(node: &ast::Join, of: From<'_>, planning: &mut Planning<'_, '_>) ->
     let plan = if node.kind == JoinKind::Right {
         swapped(left, right, on)?
     } else {
-        join(left, right, node.kind == JoinKind::Left, on)?.plan
+        join(left, right, node.kind == JoinKind::Left, on, lateral)?.plan
     };
     Ok(Source { plan, scope: joined })
 }
@@ -312,7 +372,13 @@ fn join_scopes(left: &Scope, right: &Scope) -> Result<Scope, SqlError> {
     Ok(joined)
 }
 
-fn join(left: Source, right: Source, outer: bool, on: Vec<BoundExpr>) -> Result<Source, SqlError> {
+fn join(
+    left: Source,
+    right: Source,
+    outer: bool,
+    on: Vec<BoundExpr>,
+    lateral: Option<Vec<BoundExpr>>,
+) -> Result<Source, SqlError> {
     let scope = join_scopes(&left.scope, &right.scope)?;
     let right_types = types_of(&right.scope);
     let node = Join {
@@ -324,6 +390,7 @@ fn join(left: Source, right: Source, outer: bool, on: Vec<BoundExpr>) -> Result<
         right_types,
         keys: Vec::new(),
         lookup: false,
+        lateral,
     };
     Ok(Source { plan: Plan::Join(Box::new(node)), scope })
 }
@@ -345,6 +412,6 @@ fn swapped(left: Source, right: Source, mut on: Vec<BoundExpr>) -> Result<Plan, 
         column.ty.nullable |= at >= right_width;
         exprs.push(column);
     }
-    let node = join(right, left, true, on)?;
+    let node = join(right, left, true, on, None)?;
     Ok(Plan::Project { input: Box::new(node.plan), exprs })
 }

@@ -11,8 +11,7 @@
 //! A finished [`SelectPlan`] is immutable and can be run any number of times, by several sessions, with
 //! other parameter values; everything that depends on a value (key ranges, LIMIT) is evaluated when it runs.
 //!
-//! Limits: derived tables and subqueries may not look outwards (1235); WITH RECURSIVE, window functions
-//! and GROUP BY ... WITH ROLLUP are refused (1235). A query of WITH is planned once for each mention.
+//! Limits: WITH RECURSIVE, window functions and GROUP BY ... WITH ROLLUP are refused (1235).
 
 pub mod aggregate;
 pub mod explain;
@@ -25,6 +24,7 @@ pub mod select;
 pub mod set_operation;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use rustydb_sql_parser::ast;
 use rustydb_value::{Collation, Value};
@@ -34,6 +34,7 @@ pub use select::{plan_query, prepare_select};
 
 use crate::api::ColumnMeta;
 use crate::context::{TableRef, TableUse};
+use crate::expr::bind::Planning;
 use crate::expr::types::{Class, ExprType, Kind};
 use crate::expr::{BoundExpr, Node};
 use aggregate::AggregateCall;
@@ -47,8 +48,8 @@ pub struct SelectPlan {
     pub(crate) types: Vec<ExprType>,
     /// The operators.
     pub(crate) root: Plan,
-    /// Subqueries, run once before the query, in the numbering of [`Node::Subquery`].
-    pub(crate) subplans: Vec<SelectPlan>,
+    /// Subqueries, in the numbering of [`Node::Subquery`].
+    pub(crate) subplans: Vec<Arc<SelectPlan>>,
     /// Whether the plan holds nothing of the session that bound it.
     pub(crate) cacheable: bool,
 }
@@ -139,7 +140,8 @@ impl SelectPlan {
         params.iter().zip(&types).all(|(value, ty)| ty.as_ref().is_none_or(|ty| fits(value, ty)))
     }
 
-    fn each_expr(&self, f: &mut dyn FnMut(&BoundExpr)) {
+    /// Calls `f` with every expression of its operators and subqueries.
+    pub(crate) fn each_expr(&self, f: &mut dyn FnMut(&BoundExpr)) {
         self.root.each_expr(f);
         for subplan in &self.subplans {
             subplan.each_expr(f);
@@ -155,14 +157,21 @@ impl SelectPlan {
         }
     }
 
-    /// Converts its only column, given as an expression over it.
-    pub(crate) fn convert_column(&mut self, expr: BoundExpr) {
-        if matches!(expr.node, Node::Column(_)) {
+    /// Converts its columns, given as one expression over each.
+    pub(crate) fn convert_columns(&mut self, exprs: Vec<BoundExpr>) {
+        if exprs.iter().all(|expr| matches!(expr.node, Node::Column(_))) {
             return;
         }
-        self.types = vec![expr.ty.clone()];
+        self.types = exprs.iter().map(|expr| expr.ty.clone()).collect();
         let input = Box::new(std::mem::replace(&mut self.root, Plan::Dual));
-        self.root = Plan::Project { input, exprs: vec![expr] };
+        self.root = Plan::Project { input, exprs };
+    }
+
+    /// Whether it reads the row of a query around it.
+    pub(crate) fn has_outer(&self) -> bool {
+        let mut any = false;
+        self.root.each_expr(&mut |expr| any |= expr.has_outer());
+        any
     }
 }
 
@@ -201,6 +210,8 @@ pub enum Plan {
     Scan(Box<Scan>),
     /// A subquery in FROM.
     Derived(Box<SelectPlan>),
+    /// A subquery that the statement makes once for all that read it.
+    Shared(Arc<SharedTable>),
     /// Two inputs; the columns of the left come first.
     Join(Box<Join>),
     /// The rows for which all are true.
@@ -440,6 +451,41 @@ pub struct Join {
     pub keys: Vec<JoinKey>,
     /// The right side is an index lookup whose key expressions are over the left columns.
     pub lookup: bool,
+    /// LATERAL: the right side is run for every left row, with these values of it as its row around.
+    pub lateral: Option<Vec<BoundExpr>>,
+}
+
+/// A subquery in FROM that is read in several places, or again and again.
+#[derive(Debug)]
+pub struct SharedTable {
+    /// By which a running statement finds its rows.
+    pub number: usize,
+    /// What makes them.
+    pub plan: SelectPlan,
+    /// How many places read it; with a single one the rows need not be kept.
+    pub readers: AtomicUsize,
+}
+
+/// Lets the derived tables of a subquery that is run for many rows be made once, where they are the same
+/// for all of them.
+pub(crate) fn share_fixed_parts(plan: &mut SelectPlan, planning: &mut Planning<'_, '_>) {
+    fn walk(plan: &mut Plan, planning: &mut Planning<'_, '_>) {
+        if let Plan::Derived(derived) = plan {
+            if derived.has_outer() || derived.locks_rows() {
+                return;
+            }
+            if let Plan::Derived(derived) = std::mem::replace(plan, Plan::Dual) {
+                *plan = Plan::Shared(Arc::new(SharedTable {
+                    number: planning.next_shared(),
+                    plan: *derived,
+                    readers: AtomicUsize::new(usize::MAX),
+                }));
+            }
+            return;
+        }
+        plan.each_input_mut(&mut |input| walk(input, planning));
+    }
+    walk(&mut plan.root, planning);
 }
 
 /// An equality between the sides of a join.
@@ -474,6 +520,7 @@ impl Plan {
             Plan::Values(rows) => rows.first().map_or(0, Vec::len),
             Plan::Scan(scan) => scan.columns.len(),
             Plan::Derived(plan) => plan.types.len(),
+            Plan::Shared(table) => table.plan.types.len(),
             Plan::Join(join) => join.left_width + join.right_types.len(),
             Plan::Filter { input, .. }
             | Plan::Distinct { input, .. }
@@ -491,6 +538,7 @@ impl Plan {
         match self {
             Plan::Scan(scan) => f(scan),
             Plan::Derived(plan) => plan.each_scan(f),
+            Plan::Shared(table) => table.plan.each_scan(f),
             _ => self.each_input(&mut |input| input.each_scan(f)),
         }
     }
@@ -498,7 +546,7 @@ impl Plan {
     /// Calls `f` with every direct input (a derived table's plan is not one).
     pub fn each_input<'a>(&'a self, f: &mut dyn FnMut(&'a Plan)) {
         match self {
-            Plan::Dual | Plan::Values(_) | Plan::Scan(_) | Plan::Derived(_) => {}
+            Plan::Dual | Plan::Values(_) | Plan::Scan(_) | Plan::Derived(_) | Plan::Shared(_) => {}
             Plan::Join(join) => {
                 f(&join.left);
                 f(&join.right);
@@ -517,7 +565,7 @@ impl Plan {
     /// Calls `f` with every direct input, to change it.
     pub fn each_input_mut(&mut self, f: &mut dyn FnMut(&mut Plan)) {
         match self {
-            Plan::Dual | Plan::Values(_) | Plan::Scan(_) | Plan::Derived(_) => {}
+            Plan::Dual | Plan::Values(_) | Plan::Scan(_) | Plan::Derived(_) | Plan::Shared(_) => {}
             Plan::Join(join) => {
                 f(&mut join.left);
                 f(&mut join.right);
@@ -558,12 +606,14 @@ impl Plan {
                 }
             }
             Plan::Derived(plan) => plan.each_expr(f),
+            Plan::Shared(table) => table.plan.each_expr(f),
             Plan::Join(join) => {
                 join.on.iter().for_each(&mut *f);
                 for key in &join.keys {
                     f(&key.left);
                     f(&key.right);
                 }
+                join.lateral.iter().flatten().for_each(&mut *f);
             }
             Plan::Filter { predicates, .. } => predicates.iter().for_each(&mut *f),
             Plan::Project { exprs, .. } => exprs.iter().for_each(&mut *f),

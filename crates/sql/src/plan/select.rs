@@ -68,7 +68,12 @@ pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result
             if again {
                 return Err(SqlError::table_not_unique(table.name.as_str()));
             }
-            planning.named.push(NamedQuery { table: table.clone(), visible: planning.named.len() });
+            planning.named.push(NamedQuery {
+                table: table.clone(),
+                visible: planning.named.len(),
+                depth: planning.levels.len(),
+                planned: None,
+            });
         }
     }
     let plan = plan_named(query, planning);
@@ -137,6 +142,7 @@ pub fn plan_body(
 fn plan_values(rows: &[Vec<ast::Expr>], planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
     let width = rows.first().map_or(0, Vec::len);
     let scope = Scope::empty();
+    let around = std::mem::take(&mut planning.subplans);
     let mut bound = Vec::with_capacity(rows.len());
     for (at, row) in rows.iter().enumerate() {
         if row.len() != width {
@@ -147,11 +153,9 @@ fn plan_values(rows: &[Vec<ast::Expr>], planning: &mut Planning<'_, '_>) -> Resu
         for expr in row {
             cells.push(binder.bind_typed(expr)?);
         }
-        if !binder.subplans.is_empty() {
-            return Err(SqlError::not_supported("subquery in VALUES"));
-        }
         bound.push(cells);
     }
+    let subplans = std::mem::replace(&mut planning.subplans, around);
     let mut types = Vec::with_capacity(width);
     for column in 0..width {
         let cells: Vec<&ExprType> = bound.iter().filter_map(|r| r.get(column)).map(|c| &c.ty).collect();
@@ -162,7 +166,7 @@ fn plan_values(rows: &[Vec<ast::Expr>], planning: &mut Planning<'_, '_>) -> Resu
         .map(|row| row.into_iter().zip(&types).map(|(c, t)| crate::expr::cast::as_type(c, t)).collect())
         .collect();
     let columns = types.iter().enumerate().map(|(at, ty)| ty.meta(&format!("column_{at}"))).collect();
-    Ok(SelectPlan { columns, types, root: Plan::Values(bound), subplans: Vec::new(), cacheable: true })
+    Ok(SelectPlan { columns, types, root: Plan::Values(bound), subplans, cacheable: true })
 }
 
 /// ORDER BY and LIMIT around a set operation or a parenthesised query: by its result columns.
@@ -239,7 +243,6 @@ struct Item {
 struct Block<'q> {
     select: &'q ast::Select,
     items: Vec<Item>,
-    subplans: Vec<SelectPlan>,
 }
 
 fn plan_select(
@@ -250,9 +253,10 @@ fn plan_select(
     if !select.windows.is_empty() {
         return Err(SqlError::not_supported("window functions"));
     }
+    let around = std::mem::take(&mut planning.subplans);
     let Source { plan: source, scope } = plan_from(&select.from, &query.locking, planning)?;
     let keys_of_tables = primary_keys(&source);
-    let mut block = Block { select, items: Vec::new(), subplans: Vec::new() };
+    let mut block = Block { select, items: Vec::new() };
     let conditions = match &select.filter {
         Some(filter) => block.bind(planning, &scope, "where clause", AggregateUse::Refused, &[], |b| {
             b.bind_condition(filter)
@@ -310,7 +314,8 @@ fn plan_select(
         shape(plan, exprs, &order, limit)
     };
     let columns = block.items.iter().map(|i| i.meta.clone()).collect();
-    Ok(SelectPlan { columns, types, root: plan, subplans: block.subplans, cacheable: !planning.uncacheable })
+    let subplans = std::mem::replace(&mut planning.subplans, around);
+    Ok(SelectPlan { columns, types, root: plan, subplans, cacheable: !planning.uncacheable })
 }
 
 /// A limit, and whether the rows behind it are counted.
@@ -459,9 +464,9 @@ fn primary_keys(source: &Plan) -> Vec<(Vec<usize>, Vec<usize>)> {
 }
 
 impl Block<'_> {
-    /// Binds something in one clause, keeping the numbering of subqueries over all clauses.
+    /// Binds something in one clause.
     fn bind<T>(
-        &mut self,
+        &self,
         planning: &mut Planning<'_, '_>,
         scope: &Scope,
         clause: &'static str,
@@ -473,10 +478,7 @@ impl Block<'_> {
         binder.aggregates = aggregates;
         binder.aliases = aliases;
         binder.aliases_first = clause == "order clause";
-        binder.subplans = std::mem::take(&mut self.subplans);
-        let bound = f(&mut binder);
-        self.subplans = std::mem::take(&mut binder.subplans);
-        bound
+        f(&mut binder)
     }
 
     fn bind_items(&mut self, planning: &mut Planning<'_, '_>, scope: &Scope) -> Result<(), SqlError> {
@@ -492,10 +494,16 @@ impl Block<'_> {
                     }
                 }
                 ast::SelectItem::Expr { expr, alias } => {
-                    let bound =
-                        self.bind(planning, scope, "field list", AggregateUse::Allowed, &[], |b| {
-                            b.bind_typed(expr)
-                        })?;
+                    let earlier: Vec<(Arc<str>, BoundExpr)> =
+                        if matches!(expr.kind, ast::ExprKind::Column(_) | ast::ExprKind::Literal(_)) {
+                            Vec::new()
+                        } else {
+                            self.items.iter().map(|i| (i.name.clone(), i.expr.clone())).collect()
+                        };
+                    let mut binder = Binder::new(planning, scope, "field list");
+                    binder.aggregates = AggregateUse::Allowed;
+                    binder.earlier = &earlier;
+                    let bound = binder.bind_typed(expr)?;
                     let name = item.heading(sql).unwrap_or("");
                     let shown = if alias.is_some() { name } else { heading(name) };
                     let meta = match &bound.node {

@@ -34,7 +34,7 @@ impl<'a> Scope<'a> {
         let context = ExecContext {
             database: self.database,
             txn: self.txn,
-            eval: EvalContext { params, session: self.state, cancel: self.cancel, row: 0 },
+            eval: EvalContext { params, session: self.state, cancel: self.cancel, row: 0, store: None },
             memory_limit: self.database.statement_memory(),
         };
         (context, &mut self.tables)

@@ -111,7 +111,8 @@ impl Listing {
                         builder.finish()
                     })
                     .collect();
-                let mut context = EvalContext { params: &[], session: &mut *state, cancel, row: 0 };
+                let mut context =
+                    EvalContext { params: &[], session: &mut *state, cancel, row: 0, store: None };
                 let truth = expr::evaluate_row(&bound, &vectors, &mut context)?;
                 if matches!(truth, Value::Int(n) if n != 0) || matches!(truth, Value::UInt(n) if n != 0) {
                     kept.push(row);

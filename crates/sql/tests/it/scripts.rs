@@ -126,5 +126,20 @@ macro_rules! scripts {
 }
 
 scripts! {
-    basics change definitions insert insert_forms interleavings interleavings_snapshot interleavings_writers joined_changes locks prepared show transactions user_locks variables
+    basics
+    change
+    change_subqueries
+    definitions
+    insert
+    insert_forms
+    interleavings
+    interleavings_snapshot
+    interleavings_writers
+    joined_changes
+    locks
+    prepared
+    show
+    transactions
+    user_locks
+    variables
 }

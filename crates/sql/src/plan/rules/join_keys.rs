@@ -16,6 +16,7 @@ pub fn choose_join_keys(plan: &mut Plan) {
     plan.each_input_mut(&mut choose_join_keys);
     if let Plan::Join(join) = plan
         && !join.lookup
+        && join.lateral.is_none()
         && join.keys.is_empty()
         && !use_index(join)
     {

@@ -36,7 +36,7 @@ fn add(exprs: &[BoundExpr], needed: &mut Vec<usize>) {
 /// Drops the columns that are not needed from a plan, where that saves something.
 fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
     match plan {
-        Plan::Dual | Plan::Values(_) | Plan::Derived(_) => Moved::identity(plan.width()),
+        Plan::Dual | Plan::Values(_) | Plan::Derived(_) | Plan::Shared(_) => Moved::identity(plan.width()),
         Plan::Scan(scan) => narrow_scan(scan, needed),
         Plan::Filter { input, predicates } => {
             let mut wanted = needed.to_vec();
@@ -75,6 +75,7 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
                 key.left.columns(&mut left);
                 key.right.columns(&mut right);
             }
+            join.lateral.iter().flatten().for_each(|e| e.columns(&mut left));
             if join.lookup
                 && let Plan::Scan(scan) = &join.right
             {
@@ -87,6 +88,7 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             {
                 each_key_expr_mut(scan, &mut |e| moved_left.apply(e));
             }
+            join.lateral.iter_mut().flatten().for_each(|e| moved_left.apply(e));
             for key in &mut join.keys {
                 moved_left.apply(&mut key.left);
                 moved_right.apply(&mut key.right);

@@ -1,7 +1,7 @@
 //! Conditions move down: to the scan whose columns they read, to one side of a join, or into its ON.
 //!
 //! A condition on the inner side of an outer join stays above it, except when it cannot be true for the
-//! NULLs that the join makes up: then the join is an inner one.
+//! NULLs that the join makes up: then the join is an inner one. The right side of a LATERAL join is left as it is.
 
 use crate::expr::{BoundExpr, Comparison, Node};
 use crate::plan::{Join, Plan};
@@ -21,11 +21,14 @@ fn push(plan: Plan, mut conditions: Vec<BoundExpr>) -> Plan {
             // What stood lower is tested first.
             let mut all = predicates;
             all.append(&mut conditions);
+            all.sort_by_key(BoundExpr::has_subquery);
             push(*input, all)
         }
         Plan::Scan(mut scan) => {
             let (stay, go): (Vec<_>, Vec<_>) = conditions.into_iter().partition(BoundExpr::has_side_effects);
             scan.filter.extend(go);
+            // What runs queries is tested last.
+            scan.filter.sort_by_key(BoundExpr::has_subquery);
             wrap(Plan::Scan(scan), stay)
         }
         Plan::Join(join) => push_into_join(*join, conditions),
@@ -75,7 +78,7 @@ fn push_into_join(mut join: Join, conditions: Vec<BoundExpr>) -> Plan {
     if join.outer {
         for condition in on {
             match sides(&condition, width) {
-                (false, true) => right.push(shifted(condition, width)),
+                (false, true) if join.lateral.is_none() => right.push(shifted(condition, width)),
                 _ => join.on.push(condition),
             }
         }
@@ -93,8 +96,8 @@ fn push_into_join(mut join: Join, conditions: Vec<BoundExpr>) -> Plan {
                 continue;
             }
             match sides(&condition, width) {
-                (true, true) => join.on.push(condition),
-                (false, true) => right.push(shifted(condition, width)),
+                (false, true) if join.lateral.is_none() => right.push(shifted(condition, width)),
+                (_, true) => join.on.push(condition),
                 _ => left.push(condition),
             }
         }

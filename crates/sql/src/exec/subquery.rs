@@ -1,0 +1,205 @@
+//! Subqueries while their query runs: lazily run, remembered by what they read of the row around them.
+//!
+//! A query block runs with [`Surroundings`]: its subqueries, the values of the row around it (the *captures*
+//! of its own subquery expression), and what the statement has materialised. A subquery without captures
+//! runs at most once in a statement; any other once for each distinct tuple of captured values, as long as
+//! its memory of results lasts: beyond [`MOST_RESULTS`] results, or an eighth of the statement's memory, it
+//! is emptied and filled anew.
+//!
+//! The states of nested subqueries live as long as those around them, and their results are keyed by
+//! everything they read, so a run of the middle one does not make the inner one forget.
+//!
+//! A subquery that holds RAND(), SLEEP() or an assignment to a variable is run every time.
+
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use rustydb_value::Collation;
+
+use super::batch::Batch;
+use super::run::{Run, open};
+use super::shared::Shared;
+use super::sort_key::append_value;
+use crate::context::{EvalContext, ExecContext};
+use crate::error::SqlError;
+use crate::expr::compare::ValueSet;
+use crate::expr::{BoundExpr, Class, Node, Vector};
+use crate::plan::SelectPlan;
+
+/// Results of one subquery that are kept.
+const MOST_RESULTS: usize = 4_096;
+
+/// What a running query block sees beside its rows.
+pub struct Surroundings {
+    /// Its subqueries, in the numbering of [`Node::Subquery`].
+    pub subqueries: Rc<[Subquery]>,
+    /// The values of [`Node::Outer`], each a vector of length one.
+    pub outer: Vec<Vector>,
+    /// Tables that the statement materialised.
+    pub shared: Rc<Shared>,
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").field("subqueries", &self.subqueries.len()).finish_non_exhaustive()
+    }
+}
+
+impl Surroundings {
+    /// Of the outermost query block of a statement.
+    pub fn of_statement(subplans: &[Arc<SelectPlan>]) -> Surroundings {
+        Surroundings { subqueries: states(subplans), outer: Vec::new(), shared: Rc::default() }
+    }
+
+    /// Of a query block inside of this one that sees the same row around it: a derived table.
+    pub fn within(&self, subplans: &[Arc<SelectPlan>]) -> Surroundings {
+        Surroundings {
+            subqueries: states(subplans),
+            outer: self.outer.clone(),
+            shared: Rc::clone(&self.shared),
+        }
+    }
+}
+
+/// Fresh states of some subqueries.
+pub fn states(subplans: &[Arc<SelectPlan>]) -> Rc<[Subquery]> {
+    subplans.iter().map(Subquery::new).collect()
+}
+
+/// The rows of a subquery.
+#[derive(Default)]
+pub struct SubqueryRows {
+    /// Its columns; none if there is no row.
+    pub columns: Vec<Vector>,
+    /// Number of rows, counted as far as anybody asked.
+    pub rows: usize,
+    set: OnceCell<ValueSet>,
+}
+
+impl SubqueryRows {
+    /// A column, if there are rows.
+    pub fn column(&self, at: usize) -> Option<&Vector> {
+        self.columns.get(at).filter(|_| self.rows > 0)
+    }
+
+    /// The values of the only column as a set, made when it is first asked for.
+    pub fn set(&self, make: impl FnOnce() -> ValueSet) -> &ValueSet {
+        self.set.get_or_init(make)
+    }
+
+    fn memory(&self) -> usize {
+        self.columns.iter().map(Vector::memory).sum::<usize>() + size_of::<SubqueryRows>()
+    }
+}
+
+/// A subquery and what is known of its results.
+pub struct Subquery {
+    plan: Arc<SelectPlan>,
+    inner: Rc<[Subquery]>,
+    volatile: bool,
+    known: RefCell<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    results: HashMap<Vec<u8>, Rc<SubqueryRows>>,
+    bytes: usize,
+}
+
+impl Subquery {
+    fn new(plan: &Arc<SelectPlan>) -> Subquery {
+        let mut volatile = false;
+        plan.each_expr(&mut |expr| {
+            volatile |= expr.any(&mut |e| match &e.node {
+                Node::Assign { .. } => true,
+                Node::Call { function, .. } => function.volatile,
+                _ => false,
+            });
+        });
+        Subquery {
+            plan: Arc::clone(plan),
+            inner: states(&plan.subplans),
+            volatile,
+            known: RefCell::default(),
+        }
+    }
+
+    /// Whether equal captures may give another result.
+    pub fn is_volatile(&self) -> bool {
+        self.volatile
+    }
+
+    /// The bytes that tell captured values apart.
+    pub fn key(values: &[Vector], captures: &[BoundExpr], row: usize) -> Vec<u8> {
+        let mut key = Vec::new();
+        for (value, capture) in values.iter().zip(captures) {
+            // Texts that are equal under their collation are still different values.
+            let class = match capture.ty.class() {
+                Class::Text => Class::Binary,
+                other => other,
+            };
+            append_value(&mut key, value, row, class, Collation::BINARY);
+        }
+        key
+    }
+
+    /// Its rows for these captured values, at most `most` of them.
+    pub fn rows(
+        &self,
+        outer: Vec<Vector>,
+        captures: &[BoundExpr],
+        most: usize,
+        shared: &Rc<Shared>,
+        context: &mut EvalContext<'_>,
+    ) -> Result<Rc<SubqueryRows>, SqlError> {
+        let key = Subquery::key(&outer, captures, 0);
+        if !self.volatile
+            && let Some(known) = self.known.borrow().results.get(&key)
+        {
+            return Ok(Rc::clone(known));
+        }
+        let Some(store) = &mut context.store else {
+            return Err(SqlError::unknown("a subquery stands where none can be run"));
+        };
+        let (memory_limit, held) = (store.memory_limit, store.held);
+        let mut exec = ExecContext {
+            database: store.database,
+            txn: &mut *store.txn,
+            eval: EvalContext {
+                params: context.params,
+                session: &mut *context.session,
+                cancel: context.cancel,
+                row: context.row,
+                store: None,
+            },
+            memory_limit,
+        };
+        let around = Surroundings { subqueries: Rc::clone(&self.inner), outer, shared: Rc::clone(shared) };
+        let mut run = Run { context: &mut exec, subqueries: &around, held, cut_off: 0 };
+        let mut operator = open(&self.plan.root);
+        let mut parts: Vec<Batch> = Vec::new();
+        let mut rows = 0;
+        while rows < most
+            && let Some(batch) = operator.next(&mut run)?
+        {
+            run.hold(batch.memory(), "subquery")?;
+            rows += batch.rows;
+            parts.push(batch);
+            run.check()?;
+        }
+        let columns = if parts.is_empty() { Vec::new() } else { Batch::concat(&parts)?.columns };
+        let found = Rc::new(SubqueryRows { columns, rows, set: OnceCell::new() });
+        if !self.volatile {
+            let bytes = found.memory() + key.len() + 64;
+            let mut known = self.known.borrow_mut();
+            if known.results.len() >= MOST_RESULTS || known.bytes + bytes > memory_limit / 8 {
+                *known = Known::default();
+            }
+            known.bytes += bytes;
+            known.results.insert(key, Rc::clone(&found));
+        }
+        Ok(found)
+    }
+}
