@@ -7,7 +7,7 @@ use super::Finding;
 use super::sources::Tree;
 
 /// Crate (without its `rustydb-`) and floor.
-const FLOORS: [(&str, u8); 10] = [
+const FLOORS: [(&str, u8); 11] = [
     ("value", 0),
     ("mysql-protocol", 0),
     ("telemetry", 0),
@@ -17,6 +17,7 @@ const FLOORS: [(&str, u8); 10] = [
     ("sql-parser", 4),
     ("sql", 4),
     ("mysql-server", 5),
+    ("shell", 5),
     ("rustydb", 6),
 ];
 

@@ -84,7 +84,8 @@ fn server_config(
 fn make() -> Result<(Vec<u8>, Vec<u8>), Error> {
     let failed = |error: rcgen::Error| Error::MakeKey(error.to_string());
     let key = rcgen::KeyPair::generate().map_err(failed)?;
-    let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).map_err(failed)?;
+    let mut parameters = rcgen::CertificateParams::new(["localhost", "127.0.0.1", "::1"].map(str::to_owned))
+        .map_err(failed)?;
     let mut name = rcgen::DistinguishedName::new();
     name.push(rcgen::DnType::CommonName, "RustyDB self-signed server certificate");
     parameters.distinguished_name = name;

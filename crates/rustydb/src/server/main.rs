@@ -1,7 +1,8 @@
 //! `rustydb`: the server and its tools.
 //!
 //! The way in: this file reads the command line, [`settings`] decides every setting, [`serve`] opens the store
-//! and the doors and waits for a signal, [`check`] verifies a data directory offline. Libraries return errors;
+//! and the doors and waits for a signal, [`check`] verifies a data directory offline. `sql` and `import` are clients,
+//! of this server and of others, in a crate of their own (`rustydb_shell`). Libraries return errors;
 //! here they become sentences on standard error and exit codes.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
@@ -16,6 +17,8 @@ mod serve;
 mod settings;
 
 use clap::Parser;
+use rustydb_shell::import::ImportArguments;
+use rustydb_shell::sql::SqlArguments;
 use settings::Settings;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +47,10 @@ enum Command {
         #[arg(long, env = "RUSTYDB_DATA_DIR", value_name = "DIR", default_value = "rustydb-data")]
         data_dir: PathBuf,
     },
+    /// Run SQL on a server: at a terminal, from -e or from standard input
+    Sql(Box<SqlArguments>),
+    /// Load SQL dumps into a server
+    Import(Box<ImportArguments>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -68,6 +75,8 @@ fn main() -> ExitCode {
         None => run_server(line.serve),
         Some(Command::Serve(arguments)) => run_server(*arguments),
         Some(Command::Check { data_dir }) => check::run(&data_dir),
+        Some(Command::Sql(arguments)) => return ExitCode::from(rustydb_shell::sql::run(&arguments)),
+        Some(Command::Import(arguments)) => return ExitCode::from(rustydb_shell::import::run(&arguments)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -101,9 +110,11 @@ fn unknown_variables() -> Vec<String> {
         .map(|(name, _)| name)
         .filter(|name| name.to_string_lossy().starts_with("RUSTYDB_"))
         .filter(|name| !known.contains(&name.as_os_str()) && name != root_password::VARIABLE)
-        // Those of the tests and of CI.
+        // Those of the shell, of the tests and of CI.
         .filter(|name| {
-            !["RUSTYDB_TEST_", "RUSTYDB_CI_"].iter().any(|p| name.to_string_lossy().starts_with(p))
+            !["RUSTYDB_URL", "RUSTYDB_HISTORY", "RUSTYDB_TEST_", "RUSTYDB_CI_", "RUSTYDB_SAKILA_"]
+                .iter()
+                .any(|p| name.to_string_lossy().starts_with(p))
         })
         .map(|name| name.to_string_lossy().into_owned())
         .collect()

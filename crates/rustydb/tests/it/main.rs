@@ -9,6 +9,7 @@ mod embedding;
 mod first_start;
 mod operators;
 mod peer;
+mod shell;
 
 use rustydb_testkit::rustydb::Home;
 use rustydb_testkit::{Result, RustyDb};
