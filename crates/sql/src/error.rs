@@ -286,6 +286,9 @@ errors! {
 errors! {
     1055 b"42000" not_grouped(position, clause, name) "Expression #{position} of {clause} is not in GROUP BY clause and contains nonaggregated column '{name}' which is not functionally dependent on columns in GROUP BY clause; this is incompatible with sql_mode=only_full_group_by";
     1056 b"42000" wrong_group_field(name) "Can't group on '{name}'";
+    1260 b"HY000" cut_group_concat(row) "Row {row} was cut by GROUP_CONCAT()";
+    3029 b"HY000" aggregate_order(position) "Expression #{position} of ORDER BY contains aggregate function and applies to the result of a non-aggregated query";
+    3602 b"HY000" grouping_argument(number) "Argument #{number} of GROUPING function is not in GROUP BY";
     1111 b"HY000" invalid_group_function() "Invalid use of group function";
     1140 b"42000" mixed_grouping(position, clause, name) "In aggregated query without GROUP BY, expression #{position} of {clause} contains nonaggregated column '{name}'; this is incompatible with sql_mode=only_full_group_by";
     1288 b"HY000" not_updatable(name, operation) "The target table {name} of the {operation} is not updatable";

@@ -194,15 +194,16 @@ impl Accumulator {
         Ok(held)
     }
 
-    /// The results of all groups. True in the second place if a GROUP_CONCAT was cut.
-    pub fn finish(self, call: &AggregateCall, groups: usize) -> Result<(Vector, bool), SqlError> {
+    /// The results of all groups, and the numbers of the rows at which a GROUP_CONCAT was cut.
+    pub fn finish(self, call: &AggregateCall, groups: usize) -> Result<(Vector, Vec<usize>), SqlError> {
         let mut out = Builder::of(&call.ty, groups);
-        let mut cut = false;
+        let mut cut = Vec::new();
+        let mut added = 0;
         let scale = call.ty.decimals.min(30);
         let too_large = || SqlError::value_out_of_range("DECIMAL", call);
         match self {
-            Accumulator::Count(states) => return Ok((Vector::ints(states, None), false)),
-            Accumulator::Bits(states) => return Ok((Vector::uints(states, None), false)),
+            Accumulator::Count(states) => return Ok((Vector::ints(states, None), cut)),
+            Accumulator::Bits(states) => return Ok((Vector::uints(states, None), cut)),
             Accumulator::Integers(states) => {
                 for (sum, count) in states {
                     if count == 0 {
@@ -277,8 +278,9 @@ impl Accumulator {
                             joined.extend_from_slice(&call.separator);
                         }
                         joined.extend_from_slice(text);
+                        added += 1;
                         if joined.len() > call.max_length {
-                            cut = true;
+                            cut.push(added);
                             break;
                         }
                     }

@@ -106,6 +106,11 @@ fn subqueries_that_look_out() {
     run(include_str!("../../testscripts/select/subqueries"));
 }
 
+#[test]
+fn groups_and_aggregates() {
+    run(include_str!("../../testscripts/select/groups"));
+}
+
 /// Statements that take parameters run the same plan with other values and types.
 #[test]
 fn parameters_may_change_their_kind() {

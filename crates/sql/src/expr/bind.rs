@@ -118,6 +118,8 @@ pub struct Binder<'p, 'a, 'c> {
     pub aliases: &'p [(std::sync::Arc<str>, BoundExpr)],
     /// Names of the select list that only subqueries may use: those before, in the select list itself.
     pub earlier: &'p [(std::sync::Arc<str>, BoundExpr)],
+    /// HAVING: outside of aggregates only these columns may be named.
+    pub visible: Option<&'p [BoundExpr]>,
     /// Whether an alias is preferred to a column of the same name (ORDER BY), or the other way round.
     pub aliases_first: bool,
 }
@@ -166,6 +168,7 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             aggregates: AggregateUse::Refused,
             aliases: &[],
             earlier: &[],
+            visible: None,
             aliases_first: false,
         }
     }
@@ -332,7 +335,14 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         {
             return Ok(found);
         }
-        match self.scope.find(name, self.clause) {
+        let found = self.scope.find(name, self.clause).and_then(|index| {
+            let shown = self.aggregates == AggregateUse::Refused
+                || self.visible.is_none_or(|visible| {
+                    visible.iter().any(|e| matches!(&e.node, Node::Column(c) if c.index == index))
+                });
+            if shown { Ok(index) } else { Err(super::scope::no_such_column(name, self.clause)) }
+        });
+        match found {
             Ok(index) => self.scope.expression(index).ok_or_else(|| SqlError::unknown("scope")),
             Err(error) => {
                 if let Some(found) = alias() {
@@ -535,6 +545,12 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             args.push(self.bind(arg)?);
         }
         let wrong = || SqlError::wrong_parameter_count(call.name.as_str());
+        if name == "grouping" {
+            if self.aggregates == AggregateUse::Refused || args.is_empty() {
+                return Err(SqlError::invalid_group_function());
+            }
+            return self.bind_call(&crate::plan::grouping::GROUPING, args);
+        }
         match (name.as_str(), args.len()) {
             ("if", 3) => {
                 let mut args = args.into_iter();

@@ -126,7 +126,7 @@ impl Scope {
                 }
             }
         }
-        found.ok_or_else(|| SqlError::unknown_column(shown_name(name), clause))
+        found.ok_or_else(|| no_such_column(name, clause))
     }
 
     /// A column as an expression.
@@ -167,6 +167,11 @@ impl Scope {
             _ => Ok(out),
         }
     }
+}
+
+/// Error 1054.
+pub fn no_such_column(name: &ast::ColumnName, clause: &str) -> SqlError {
+    SqlError::unknown_column(shown_name(name), clause)
 }
 
 fn shown_name(name: &ast::ColumnName) -> String {

@@ -188,8 +188,17 @@ fn bind_group_concat(
             })
             .collect();
     }
+    let parts = bound.args.len();
     for item in &call.order_by {
-        let key = binder.bind_typed(&item.expr)?;
+        // A number means a part, as in ORDER BY of a query.
+        let key = match super::select::positional(&item.expr, parts)? {
+            Some(at) => bound.args.get(at).cloned(),
+            None => None,
+        };
+        let key = match key {
+            Some(key) => key,
+            None => binder.bind_typed(&item.expr)?,
+        };
         bound.args.push(key);
         bound.order.push(item.descending);
     }

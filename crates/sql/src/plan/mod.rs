@@ -14,6 +14,7 @@
 //! Limits: WITH RECURSIVE, window functions and GROUP BY ... WITH ROLLUP are refused (1235).
 
 pub mod aggregate;
+pub mod dependencies;
 pub mod explain;
 pub mod from;
 pub mod grouping;
@@ -50,6 +51,8 @@ pub struct SelectPlan {
     pub(crate) root: Plan,
     /// Subqueries, in the numbering of [`Node::Subquery`].
     pub(crate) subplans: Vec<Arc<SelectPlan>>,
+    /// Which of its columns fix which.
+    pub(crate) dependencies: Vec<dependencies::Dependency>,
     /// Whether the plan holds nothing of the session that bound it.
     pub(crate) cacheable: bool,
 }
@@ -163,6 +166,7 @@ impl SelectPlan {
             return;
         }
         self.types = exprs.iter().map(|expr| expr.ty.clone()).collect();
+        self.dependencies = Vec::new();
         let input = Box::new(std::mem::replace(&mut self.root, Plan::Dual));
         self.root = Plan::Project { input, exprs };
     }
@@ -510,6 +514,16 @@ pub struct Aggregate {
     pub calls: Vec<AggregateCall>,
     /// Whether there is one group even without rows (no GROUP BY).
     pub scalar: bool,
+    /// WITH ROLLUP: groups by fewer and fewer of the keys follow those by all of them, and the last column says
+    /// by how many.
+    pub rollup: bool,
+}
+
+impl Aggregate {
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        self.keys.len() + self.calls.len() + usize::from(self.rollup)
+    }
 }
 
 impl Plan {
@@ -526,7 +540,7 @@ impl Plan {
             | Plan::Distinct { input, .. }
             | Plan::Sort { input, .. }
             | Plan::Limit { input, .. } => input.width(),
-            Plan::Aggregate(aggregate) => aggregate.keys.len() + aggregate.calls.len(),
+            Plan::Aggregate(aggregate) => aggregate.width(),
             Plan::Project { exprs, .. } => exprs.len(),
             Plan::Narrow { width, .. } => *width,
             Plan::SetOperation(operation) => operation.types.len(),

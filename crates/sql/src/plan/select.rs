@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustydb_sql_parser::ast;
 use rustydb_value::{Charset, Collation, Value};
 
+use super::dependencies::dependencies;
 use super::from::{Source, plan_from};
 use super::grouping::Grouping;
 use super::{Aggregate, Plan, RowCount, RowLimit, SelectPlan, SortKey, rules, set_operation};
@@ -166,7 +167,14 @@ fn plan_values(rows: &[Vec<ast::Expr>], planning: &mut Planning<'_, '_>) -> Resu
         .map(|row| row.into_iter().zip(&types).map(|(c, t)| crate::expr::cast::as_type(c, t)).collect())
         .collect();
     let columns = types.iter().enumerate().map(|(at, ty)| ty.meta(&format!("column_{at}"))).collect();
-    Ok(SelectPlan { columns, types, root: Plan::Values(bound), subplans, cacheable: true })
+    Ok(SelectPlan {
+        columns,
+        types,
+        root: Plan::Values(bound),
+        subplans,
+        dependencies: Vec::new(),
+        cacheable: true,
+    })
 }
 
 /// ORDER BY and LIMIT around a set operation or a parenthesised query: by its result columns.
@@ -209,7 +217,7 @@ fn order_result(
 }
 
 /// The column of the select list that a bare number in ORDER BY or GROUP BY means.
-fn positional(expr: &ast::Expr, width: usize) -> Result<Option<usize>, SqlError> {
+pub fn positional(expr: &ast::Expr, width: usize) -> Result<Option<usize>, SqlError> {
     let ast::ExprKind::Literal(ast::Literal::Integer(number)) = &expr.kind else { return Ok(None) };
     match usize::try_from(*number).ok().and_then(|n| n.checked_sub(1)).filter(|at| *at < width) {
         Some(at) => Ok(Some(at)),
@@ -255,7 +263,6 @@ fn plan_select(
     }
     let around = std::mem::take(&mut planning.subplans);
     let Source { plan: source, scope } = plan_from(&select.from, &query.locking, planning)?;
-    let keys_of_tables = primary_keys(&source);
     let mut block = Block { select, items: Vec::new() };
     let conditions = match &select.filter {
         Some(filter) => block.bind(planning, &scope, "where clause", AggregateUse::Refused, &[], |b| {
@@ -267,12 +274,17 @@ fn plan_select(
     let aliases: Vec<(Arc<str>, BoundExpr)> =
         block.items.iter().map(|i| (i.name.clone(), i.expr.clone())).collect();
 
+    let rollup = select.group_by.as_ref().is_some_and(|g| g.rollup);
     let (group_keys, grouped) = block.bind_group_by(planning, &scope, &aliases)?;
     let having = match &select.having {
         Some(having) => {
-            block.bind(planning, &scope, "having clause", AggregateUse::Allowed, &aliases, |b| {
-                b.bind_condition(having)
-            })?
+            let items = block.items.iter().map(|item| &item.expr);
+            let visible: Vec<BoundExpr> = items.chain(&group_keys).cloned().collect();
+            let mut binder = Binder::new(planning, &scope, "having clause");
+            binder.aggregates = AggregateUse::Allowed;
+            binder.aliases = &aliases;
+            binder.visible = Some(&visible);
+            binder.bind_condition(having)?
         }
         None => Vec::new(),
     };
@@ -285,11 +297,17 @@ fn plan_select(
     let mut exprs: Vec<BoundExpr> = block.items.iter().map(|i| i.expr.clone()).collect();
     let mut order = order;
     let mut having = having;
-    let aggregated = grouped
-        || exprs.iter().chain(&having).chain(order.iter().map(|key| &key.expr)).any(BoundExpr::has_aggregate);
+    let aggregated = grouped || exprs.iter().chain(&having).any(BoundExpr::has_aggregate);
+    if !aggregated && let Some(at) = order.iter().position(|key| key.expr.has_aggregate()) {
+        return Err(SqlError::aggregate_order(at + 1));
+    }
+    if aggregated && !grouped {
+        // There is one row.
+        order.clear();
+    }
     if aggregated {
         let strict = planning.session().settings.sql_mode.has(SqlMode::ONLY_FULL_GROUP_BY);
-        let mut grouping = Grouping::new(&scope, group_keys, grouped, strict, &conditions, &keys_of_tables);
+        let mut grouping = Grouping::new(&scope, group_keys, grouped, strict, rollup, &dependencies(&plan));
         for (at, expr) in exprs.iter_mut().enumerate() {
             *expr = grouping.rewrite(expr, at + 1, "SELECT list")?;
         }
@@ -297,10 +315,15 @@ fn plan_select(
             *expr = grouping.rewrite(expr, at + 1, "HAVING clause")?;
         }
         for (at, key) in order.iter_mut().enumerate() {
-            key.expr = grouping.rewrite(&key.expr, at + 1, "ORDER BY")?;
+            key.expr = grouping.rewrite(&key.expr, at + 1, "ORDER BY clause")?;
         }
-        let (keys, calls) = (grouping.keys, grouping.calls);
-        plan = Plan::Aggregate(Box::new(Aggregate { input: plan, keys, calls, scalar: !grouped }));
+        for (item, expr) in block.items.iter_mut().zip(&exprs) {
+            if expr.ty.nullable {
+                item.meta.flags &= !crate::api::column_flags::NOT_NULL;
+            }
+        }
+        let (keys, calls) = grouping.finish();
+        plan = Plan::Aggregate(Box::new(Aggregate { input: plan, keys, calls, scalar: !grouped, rollup }));
     }
     if !having.is_empty() {
         plan = Plan::Filter { input: Box::new(plan), predicates: having };
@@ -315,7 +338,9 @@ fn plan_select(
     };
     let columns = block.items.iter().map(|i| i.meta.clone()).collect();
     let subplans = std::mem::replace(&mut planning.subplans, around);
-    Ok(SelectPlan { columns, types, root: plan, subplans, cacheable: !planning.uncacheable })
+    let dependencies = dependencies(&plan);
+    let cacheable = !planning.uncacheable;
+    Ok(SelectPlan { columns, types, root: plan, subplans, dependencies, cacheable })
 }
 
 /// A limit, and whether the rows behind it are counted.
@@ -429,40 +454,6 @@ fn shape_distinct(
     Ok(limited(out, limit))
 }
 
-/// For every table: the positions of its columns and of its primary key's.
-fn primary_keys(source: &Plan) -> Vec<(Vec<usize>, Vec<usize>)> {
-    fn walk(plan: &Plan, offset: usize, out: &mut Vec<(Vec<usize>, Vec<usize>)>) {
-        match plan {
-            Plan::Scan(scan) => {
-                let columns = (offset..offset + scan.columns.len()).collect();
-                let mut keys: Vec<Vec<usize>> =
-                    vec![scan.table.def.primary.columns.iter().map(|c| offset + c.column).collect()];
-                for index in scan.table.def.indexes.iter().filter(|i| i.unique) {
-                    let solid = index.columns.iter().all(|c| {
-                        c.prefix.is_none()
-                            && scan.table.def.columns.get(c.column).is_some_and(|d| !d.nullable)
-                    });
-                    if solid {
-                        keys.push(index.columns.iter().map(|c| offset + c.column).collect());
-                    }
-                }
-                let columns: Vec<usize> = columns;
-                for key in keys {
-                    out.push((columns.clone(), key));
-                }
-            }
-            Plan::Join(join) => {
-                walk(&join.left, offset, out);
-                walk(&join.right, offset + join.left_width, out);
-            }
-            _ => {}
-        }
-    }
-    let mut out = Vec::new();
-    walk(source, 0, &mut out);
-    out
-}
-
 impl Block<'_> {
     /// Binds something in one clause.
     fn bind<T>(
@@ -530,9 +521,6 @@ impl Block<'_> {
         aliases: &[(Arc<str>, BoundExpr)],
     ) -> Result<(Vec<BoundExpr>, bool), SqlError> {
         let Some(group_by) = &self.select.group_by else { return Ok((Vec::new(), false)) };
-        if group_by.rollup {
-            return Err(SqlError::not_supported("WITH ROLLUP"));
-        }
         let mut keys: Vec<BoundExpr> = Vec::with_capacity(group_by.items.len());
         for item in &group_by.items {
             let key = match positional(item, self.items.len()).map_err(group_position)? {

@@ -87,6 +87,7 @@ pub fn plan_set_operation(
         types: types.clone(),
         root: Plan::SetOperation(Box::new(SetOperation { inputs, types })),
         subplans: Vec::new(),
+        dependencies: Vec::new(),
         cacheable,
     })
 }

@@ -63,7 +63,7 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             for call in &mut aggregate.calls {
                 call.args.iter_mut().for_each(|a| moved.apply(a));
             }
-            Moved::identity(aggregate.keys.len() + aggregate.calls.len())
+            Moved::identity(aggregate.width())
         }
         Plan::Join(join) => {
             let width = join.left_width;
