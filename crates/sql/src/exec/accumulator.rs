@@ -184,6 +184,9 @@ impl Accumulator {
                     let mut key = Vec::new();
                     let keys = args.iter().zip(&call.args).skip(parts).zip(&call.order);
                     for ((arg, expr), descending) in keys {
+                        // GROUP_CONCAT sorts NULL as zero or the empty text, unlike ORDER BY.
+                        let zero = arg.is_null(row).then(|| zero_of(&expr.ty));
+                        let (arg, row) = zero.as_ref().map_or((arg, row), |zero| (zero, 0));
                         super::sort_key::append_sorted(&mut key, arg, row, &expr.ty, *descending, false);
                     }
                     held += text.len() + key.len() + 64;
@@ -293,6 +296,19 @@ impl Accumulator {
         }
         Ok((out.finish(), cut))
     }
+}
+
+/// The value that stands for NULL where NULL has no place of its own.
+fn zero_of(ty: &ExprType) -> Vector {
+    let mut zero = Builder::of(ty, 1);
+    match ty.class() {
+        Class::Null => zero.push_null(),
+        Class::Int | Class::UInt | Class::Date | Class::Time | Class::DateTime => zero.push(ValueRef::Int(0)),
+        Class::Double => zero.push(ValueRef::Double(0.0)),
+        Class::Decimal => zero.push_scaled(i256::ZERO),
+        Class::Text | Class::Binary => zero.push_bytes(&[]),
+    }
+    zero.finish()
 }
 
 /// The longest end not after `limit` that cuts no character of UTF-8.
