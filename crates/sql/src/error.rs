@@ -288,6 +288,13 @@ errors! {
     1056 b"42000" wrong_group_field(name) "Can't group on '{name}'";
     1260 b"HY000" cut_group_concat(row) "Row {row} was cut by GROUP_CONCAT()";
     3029 b"HY000" aggregate_order(position) "Expression #{position} of ORDER BY contains aggregate function and applies to the result of a non-aggregated query";
+    3573 b"HY000" recursion_without_union(name) "Recursive Common Table Expression '{name}' should contain a UNION";
+    3574 b"HY000" recursion_without_seed(name) "Recursive Common Table Expression '{name}' should have one or more non-recursive query blocks followed by one or more recursive ones";
+    3575 b"HY000" recursion_with_groups(name) "Recursive Common Table Expression '{name}' can contain neither aggregation nor window functions in recursive query block";
+    3576 b"HY000" recursion_join_order(name) "In recursive query block of Recursive Common Table Expression '{name}', the recursive table must neither be in the right argument of a LEFT JOIN, nor be forced to be non-first with join order hints";
+    3577 b"HY000" recursion_mentioned_again(name) "In recursive query block of Recursive Common Table Expression '{name}', the recursive table must be referenced only once, and not in any subquery";
+    3636 b"HY000" recursion_depth(rounds) "Recursive query aborted after {rounds} iterations. Try increasing @@cte_max_recursion_depth to a larger value.";
+    4114 b"HY000" recursion_in_set_operation() "Recursive table reference in EXCEPT or INTERSECT operand is not allowed.";
     3602 b"HY000" grouping_argument(number) "Argument #{number} of GROUPING function is not in GROUP BY";
     1111 b"HY000" invalid_group_function() "Invalid use of group function";
     1140 b"42000" mixed_grouping(position, clause, name) "In aggregated query without GROUP BY, expression #{position} of {clause} contains nonaggregated column '{name}'; this is incompatible with sql_mode=only_full_group_by";

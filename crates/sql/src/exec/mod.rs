@@ -21,6 +21,7 @@ pub mod join;
 pub mod key_range;
 pub mod limit;
 pub mod matching;
+pub mod recursive;
 pub mod run;
 pub mod scan;
 #[cfg(test)]

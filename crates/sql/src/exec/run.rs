@@ -5,7 +5,8 @@ use rustydb_value::ValueRef;
 use super::batch::Batch;
 use super::subquery::Surroundings;
 use super::{
-    aggregate, distinct, filter, join, limit, scan, set_operation, shared, sort, values, virtual_scan,
+    aggregate, distinct, filter, join, limit, recursive, scan, set_operation, shared, sort, values,
+    virtual_scan,
 };
 use crate::context::{EvalContext, ExecContext};
 use crate::error::SqlError;
@@ -83,6 +84,7 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
         },
         Plan::Derived(plan) => Box::new(values::Derived::new(plan)),
         Plan::Shared(table) => Box::new(shared::SharedRows::new(table)),
+        Plan::Work { number, .. } => Box::new(recursive::WorkRows::new(*number)),
         Plan::Join(node) => join::open_join(node),
         Plan::Filter { input, predicates } => Box::new(filter::Filter::new(open(input), predicates)),
         Plan::Aggregate(node) => Box::new(aggregate::HashAggregate::new(open(&node.input), node)),

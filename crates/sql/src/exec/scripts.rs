@@ -111,6 +111,11 @@ fn groups_and_aggregates() {
     run(include_str!("../../testscripts/select/groups"));
 }
 
+#[test]
+fn tables_that_mention_themselves() {
+    run(include_str!("../../testscripts/select/recursive"));
+}
+
 /// Statements that take parameters run the same plan with other values and types.
 #[test]
 fn parameters_may_change_their_kind() {

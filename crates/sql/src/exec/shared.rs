@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use hashbrown::HashMap;
 
 use super::batch::{Batch, MAX_ROWS};
+use super::recursive::grow;
 use super::run::{Operator, Run, open};
 use super::values::Derived;
 use crate::error::SqlError;
@@ -44,7 +45,8 @@ pub struct SharedRows<'p> {
 impl<'p> SharedRows<'p> {
     /// Of this table.
     pub fn new(table: &'p SharedTable) -> SharedRows<'p> {
-        let alone = table.readers.load(Ordering::Relaxed) <= 1;
+        let alone =
+            table.recursion.is_none() && (table.readers.load(Ordering::Relaxed) <= 1 || table.has_outer());
         SharedRows { table, only: alone.then(|| Derived::new(&table.plan)), rows: None }
     }
 }
@@ -69,13 +71,20 @@ pub fn collect(
 }
 
 fn materialise(table: &SharedTable, run: &mut Run<'_, '_>) -> Result<Rc<Batch>, SqlError> {
-    if let Some(known) = run.subqueries.shared.get(table.number) {
+    if !table.has_outer()
+        && let Some(known) = run.subqueries.shared.get(table.number)
+    {
         return Ok(known);
     }
     let around = run.subqueries.within(&table.plan.subplans);
     let mut inner = Run { context: run.context, subqueries: &around, held: run.held, cut_off: 0 };
-    let mut operator = open(&table.plan.root);
-    let rows = collect(operator.as_mut(), table.plan.types.len(), "derived table", &mut inner)?;
+    let rows = match &table.recursion {
+        Some(recursion) => grow(table, recursion, &mut inner)?,
+        None => {
+            let mut operator = open(&table.plan.root);
+            collect(operator.as_mut(), table.plan.types.len(), "derived table", &mut inner)?
+        }
+    };
     run.held = inner.held;
     let rows = Rc::new(rows);
     run.subqueries.shared.put(table.number, Rc::clone(&rows));

@@ -93,6 +93,10 @@ pub struct NamedQuery {
     pub depth: usize,
     /// Its plan, once it was mentioned.
     pub planned: Option<Arc<crate::plan::SharedTable>>,
+    /// WITH RECURSIVE: it may mention itself.
+    pub recursive: bool,
+    /// What it means inside of itself.
+    pub work: Option<crate::plan::recursive::WorkTable>,
 }
 
 /// What a binder does about an aggregate function.

@@ -48,9 +48,10 @@ pub fn closure(start: &[usize], dependencies: &[Dependency]) -> Vec<usize> {
 /// The dependencies among the columns of a plan.
 pub fn dependencies(plan: &Plan) -> Vec<Dependency> {
     match plan {
-        Plan::Dual | Plan::Values(_) | Plan::SetOperation(_) => Vec::new(),
+        Plan::Dual | Plan::Values(_) | Plan::SetOperation(_) | Plan::Work { .. } => Vec::new(),
         Plan::Scan(scan) => of_scan(scan),
         Plan::Derived(plan) => plan.dependencies.clone(),
+        Plan::Shared(table) if table.recursion.is_some() => Vec::new(),
         Plan::Shared(table) => table.plan.dependencies.clone(),
         Plan::Join(join) => of_join(join),
         Plan::Filter { input, predicates } => {

@@ -45,7 +45,12 @@ impl Plan {
                     _ => writeln!(f, "shared#{}", table.number)?,
                 }
                 table.plan.root.write(f, depth + 1)?;
+                for member in table.members() {
+                    writeln!(f, "{:indent$}again", "", indent = depth * 2)?;
+                    member.write(f, depth + 1)?;
+                }
             }
+            Plan::Work { .. } => writeln!(f, "rows of the round before")?,
             Plan::Join(join) => {
                 let kind = if join.outer { "left join" } else { "join" };
                 let way = match (join.lookup, &join.lateral) {

@@ -8,10 +8,12 @@ use rustydb_sql_parser::ast::{self, JoinConstraint, JoinKind, TableReference};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::recursive::plan_recursive;
 use super::{Access, IndexAccess, IndexHints, Join, Plan, RowLock, Scan, SharedTable, VirtualAccess};
+use crate::api::ColumnMeta;
 use crate::context::{TableRows, TableUse};
 use crate::error::SqlError;
-use crate::expr::bind::{AggregateUse, Binder, Planning};
+use crate::expr::bind::{AggregateUse, Binder, NamedQuery, Planning};
 use crate::expr::outer::Level;
 use crate::expr::scope::{Scope, derived_table, row_key_column, same_tables, stored_table};
 use crate::expr::types::ExprType;
@@ -124,23 +126,24 @@ fn plan_beside(
 
 /// A planned subquery under a name in FROM.
 fn derived(plan: super::SelectPlan, alias: &ast::Ident, names: &[ast::Ident]) -> Result<Source, SqlError> {
-    let mut source = named_source(Plan::Dual, &plan, alias, names)?;
+    let mut source = named_source(Plan::Dual, &plan.columns, &plan.types, alias, names)?;
     source.plan = Plan::Derived(Box::new(plan));
     Ok(source)
 }
 
-/// The rows of `plan`, whose columns are those of `query`.
+/// The rows of `plan` under a name.
 fn named_source(
     plan: Plan,
-    query: &super::SelectPlan,
+    columns: &[ColumnMeta],
+    types: &[ExprType],
     alias: &ast::Ident,
     names: &[ast::Ident],
 ) -> Result<Source, SqlError> {
-    if !names.is_empty() && names.len() != query.types.len() {
+    if !names.is_empty() && names.len() != types.len() {
         return Err(column_names_differ());
     }
     let mut scope = Scope::empty();
-    scope.add(derived_table(alias.as_str(), &query.columns, &query.types, names));
+    scope.add(derived_table(alias.as_str(), columns, types, names));
     check_duplicate_names(&scope)?;
     Ok(Source { plan, scope })
 }
@@ -229,29 +232,54 @@ fn plan_named_query(
 ) -> Result<Source, SqlError> {
     let Some(named) = planning.named.get(at).cloned() else { return Err(SqlError::unknown("WITH")) };
     let alias = alias.unwrap_or(&named.table.name);
-    if let Some(shared) = named.planned {
-        shared.readers.fetch_add(1, Ordering::Relaxed);
-        return named_source(Plan::Shared(Arc::clone(&shared)), &shared.plan, alias, &named.table.columns);
+    let names = &named.table.columns;
+    if let Some(work) = &named.work {
+        let plan = Plan::Work { number: work.number, width: work.types.len() };
+        return named_source(plan, &work.columns, &work.types, alias, names);
     }
-    let later = planning.named.split_off(named.visible);
+    let shared = match &named.planned {
+        Some(shared) => {
+            shared.readers.fetch_add(1, Ordering::Relaxed);
+            Arc::clone(shared)
+        }
+        None => plan_common_table(at, &named, planning)?,
+    };
+    let (columns, types) = (&shared.plan.columns, &shared.plan.types);
+    named_source(Plan::Shared(Arc::clone(&shared)), columns, types, alias, names)
+}
+
+/// Plans a query of WITH at its first mention.
+fn plan_common_table(
+    at: usize,
+    named: &NamedQuery,
+    planning: &mut Planning<'_, '_>,
+) -> Result<Arc<SharedTable>, SqlError> {
+    // It sees the queries before it, itself if it is recursive, and what is around its own query.
+    let later = planning.named.split_off(named.visible + usize::from(named.recursive));
     let inside = planning.levels.split_off(named.depth.min(planning.levels.len()));
-    let plan = super::plan_query(&named.table.query, planning);
+    let around = std::mem::take(&mut planning.subplans);
+    let planned = if named.recursive { plan_recursive(&named.table, at, planning) } else { Ok(None) };
+    let planned = match planned {
+        Ok(Some(shared)) => Ok(shared),
+        Ok(None) => super::plan_query(&named.table.query, planning).map(|plan| {
+            let number = planning.next_shared();
+            Arc::new(SharedTable { number, plan, recursion: None, readers: AtomicUsize::new(1) })
+        }),
+        Err(error) => Err(error),
+    };
+    planning.subplans = around;
     let deeper = !inside.is_empty();
     planning.levels.extend(inside);
     planning.named.extend(later);
-    let plan = plan?;
-    if plan.has_outer() {
-        // It is another table for every row around, so it cannot be made once.
-        if deeper {
-            return Err(SqlError::not_supported("a common table expression that looks out of its query"));
-        }
-        return derived(plan, alias, &named.table.columns);
+    let shared = planned?;
+    if shared.has_outer() && deeper {
+        return Err(SqlError::not_supported("a common table expression that looks out of its query"));
     }
-    let shared = Arc::new(SharedTable { number: planning.next_shared(), plan, readers: AtomicUsize::new(1) });
     if let Some(slot) = planning.named.get_mut(at) {
+        slot.work = None;
         slot.planned = Some(Arc::clone(&shared));
     }
-    named_source(Plan::Shared(Arc::clone(&shared)), &shared.plan, alias, &named.table.columns)
+    Ok(shared)
 }
 
 fn index_hints(source: &ast::TableSource, def: &rustydb_catalog::TableDef) -> Result<IndexHints, SqlError> {

@@ -11,13 +11,14 @@
 //! A finished [`SelectPlan`] is immutable and can be run any number of times, by several sessions, with
 //! other parameter values; everything that depends on a value (key ranges, LIMIT) is evaluated when it runs.
 //!
-//! Limits: WITH RECURSIVE, window functions and GROUP BY ... WITH ROLLUP are refused (1235).
+//! Limits: window functions are refused (1235).
 
 pub mod aggregate;
 pub mod dependencies;
 pub mod explain;
 pub mod from;
 pub mod grouping;
+pub mod recursive;
 pub mod rules;
 #[cfg(test)]
 mod scripts;
@@ -216,6 +217,13 @@ pub enum Plan {
     Derived(Box<SelectPlan>),
     /// A subquery that the statement makes once for all that read it.
     Shared(Arc<SharedTable>),
+    /// The rows of the round before in a recursive query.
+    Work {
+        /// By which they are found.
+        number: usize,
+        /// Number of columns.
+        width: usize,
+    },
     /// Two inputs; the columns of the left come first.
     Join(Box<Join>),
     /// The rows for which all are true.
@@ -464,10 +472,26 @@ pub struct Join {
 pub struct SharedTable {
     /// By which a running statement finds its rows.
     pub number: usize,
-    /// What makes them.
+    /// What makes them, or the first of them.
     pub plan: SelectPlan,
+    /// WITH RECURSIVE: what makes more of them.
+    pub recursion: Option<recursive::Recursion>,
     /// How many places read it; with a single one the rows need not be kept.
     pub readers: AtomicUsize,
+}
+
+impl SharedTable {
+    /// The members of a recursive query.
+    pub fn members(&self) -> impl Iterator<Item = &Plan> {
+        self.recursion.iter().flat_map(|recursion| &recursion.members).map(|member| &member.plan)
+    }
+
+    /// Whether it reads the row of a query around it, so that it is another table for every such row.
+    pub fn has_outer(&self) -> bool {
+        let mut any = self.plan.has_outer();
+        self.members().for_each(|member| member.each_expr(&mut |expr| any |= expr.has_outer()));
+        any
+    }
 }
 
 /// Lets the derived tables of a subquery that is run for many rows be made once, where they are the same
@@ -475,13 +499,16 @@ pub struct SharedTable {
 pub(crate) fn share_fixed_parts(plan: &mut SelectPlan, planning: &mut Planning<'_, '_>) {
     fn walk(plan: &mut Plan, planning: &mut Planning<'_, '_>) {
         if let Plan::Derived(derived) = plan {
-            if derived.has_outer() || derived.locks_rows() {
+            let mut working = false;
+            derived.root.each_work(&mut |_| working = true);
+            if working || derived.has_outer() || derived.locks_rows() {
                 return;
             }
             if let Plan::Derived(derived) = std::mem::replace(plan, Plan::Dual) {
                 *plan = Plan::Shared(Arc::new(SharedTable {
                     number: planning.next_shared(),
                     plan: *derived,
+                    recursion: None,
                     readers: AtomicUsize::new(usize::MAX),
                 }));
             }
@@ -535,6 +562,7 @@ impl Plan {
             Plan::Scan(scan) => scan.columns.len(),
             Plan::Derived(plan) => plan.types.len(),
             Plan::Shared(table) => table.plan.types.len(),
+            Plan::Work { width, .. } => *width,
             Plan::Join(join) => join.left_width + join.right_types.len(),
             Plan::Filter { input, .. }
             | Plan::Distinct { input, .. }
@@ -552,15 +580,36 @@ impl Plan {
         match self {
             Plan::Scan(scan) => f(scan),
             Plan::Derived(plan) => plan.each_scan(f),
-            Plan::Shared(table) => table.plan.each_scan(f),
+            Plan::Shared(table) => {
+                table.plan.each_scan(f);
+                table.members().for_each(|member| member.each_scan(f));
+            }
             _ => self.each_input(&mut |input| input.each_scan(f)),
+        }
+    }
+
+    /// Calls `f` with the number of every work table that is read.
+    pub fn each_work(&self, f: &mut dyn FnMut(usize)) {
+        match self {
+            Plan::Work { number, .. } => f(*number),
+            Plan::Derived(plan) => {
+                plan.root.each_work(f);
+                plan.subplans.iter().for_each(|subplan| subplan.root.each_work(f));
+            }
+            Plan::Shared(table) => table.plan.root.each_work(f),
+            _ => self.each_input(&mut |input| input.each_work(f)),
         }
     }
 
     /// Calls `f` with every direct input (a derived table's plan is not one).
     pub fn each_input<'a>(&'a self, f: &mut dyn FnMut(&'a Plan)) {
         match self {
-            Plan::Dual | Plan::Values(_) | Plan::Scan(_) | Plan::Derived(_) | Plan::Shared(_) => {}
+            Plan::Dual
+            | Plan::Values(_)
+            | Plan::Scan(_)
+            | Plan::Derived(_)
+            | Plan::Shared(_)
+            | Plan::Work { .. } => {}
             Plan::Join(join) => {
                 f(&join.left);
                 f(&join.right);
@@ -579,7 +628,12 @@ impl Plan {
     /// Calls `f` with every direct input, to change it.
     pub fn each_input_mut(&mut self, f: &mut dyn FnMut(&mut Plan)) {
         match self {
-            Plan::Dual | Plan::Values(_) | Plan::Scan(_) | Plan::Derived(_) | Plan::Shared(_) => {}
+            Plan::Dual
+            | Plan::Values(_)
+            | Plan::Scan(_)
+            | Plan::Derived(_)
+            | Plan::Shared(_)
+            | Plan::Work { .. } => {}
             Plan::Join(join) => {
                 f(&mut join.left);
                 f(&mut join.right);
@@ -620,7 +674,10 @@ impl Plan {
                 }
             }
             Plan::Derived(plan) => plan.each_expr(f),
-            Plan::Shared(table) => table.plan.each_expr(f),
+            Plan::Shared(table) => {
+                table.plan.each_expr(f);
+                table.members().for_each(|member| member.each_expr(f));
+            }
             Plan::Join(join) => {
                 join.on.iter().for_each(&mut *f);
                 for key in &join.keys {
@@ -638,6 +695,7 @@ impl Plan {
                 }
             }
             Plan::Dual
+            | Plan::Work { .. }
             | Plan::Distinct { .. }
             | Plan::Sort { .. }
             | Plan::Limit { .. }

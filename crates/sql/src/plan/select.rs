@@ -61,9 +61,6 @@ fn in_results(column: &mut ColumnMeta, charset: Charset) {
 pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
     let outside = planning.named.len();
     if let Some(with) = &query.with {
-        if with.recursive {
-            return Err(SqlError::not_supported("WITH RECURSIVE"));
-        }
         for table in &with.tables {
             let again = planning.named.iter().skip(outside).any(|n| n.table.name.value == table.name.value);
             if again {
@@ -74,6 +71,8 @@ pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result
                 visible: planning.named.len(),
                 depth: planning.levels.len(),
                 planned: None,
+                recursive: with.recursive,
+                work: None,
             });
         }
     }
@@ -225,7 +224,8 @@ pub fn positional(expr: &ast::Expr, width: usize) -> Result<Option<usize>, SqlEr
     }
 }
 
-fn row_limit(limit: Option<&ast::Limit>) -> Result<Option<RowLimit>, SqlError> {
+/// LIMIT and OFFSET as the plan holds them.
+pub fn row_limit(limit: Option<&ast::Limit>) -> Result<Option<RowLimit>, SqlError> {
     let Some(limit) = limit else { return Ok(None) };
     let count = |value: &ast::LimitValue| match value {
         ast::LimitValue::Number(n) => Ok(RowCount::Fixed(*n)),

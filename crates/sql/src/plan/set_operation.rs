@@ -93,7 +93,7 @@ pub fn plan_set_operation(
 }
 
 /// An operand with its columns converted where their types differ.
-fn converted(plan: SelectPlan, types: &[ExprType]) -> Plan {
+pub fn converted(plan: SelectPlan, types: &[ExprType]) -> Plan {
     let exprs: Vec<BoundExpr> = plan
         .types
         .iter()

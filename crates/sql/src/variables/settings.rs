@@ -76,6 +76,8 @@ pub struct Settings {
     pub div_precision_increment: u8,
     pub default_week_format: u8,
     pub group_concat_max_len: usize,
+    /// `cte_max_recursion_depth`
+    pub cte_max_recursion_depth: u64,
     pub track_schema: bool,
     pub track_state_change: bool,
 }
@@ -123,6 +125,7 @@ impl Settings {
             auto_increment_offset: number(const { position("auto_increment_offset") }).max(1),
             div_precision_increment: number(const { position("div_precision_increment") }) as u8,
             default_week_format: number(const { position("default_week_format") }) as u8,
+            cte_max_recursion_depth: number(const { position("cte_max_recursion_depth") }),
             group_concat_max_len: number(const { position("group_concat_max_len") }) as usize,
             track_schema: on(const { position("session_track_schema") }),
             track_state_change: on(const { position("session_track_state_change") }),

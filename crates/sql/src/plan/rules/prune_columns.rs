@@ -36,7 +36,9 @@ fn add(exprs: &[BoundExpr], needed: &mut Vec<usize>) {
 /// Drops the columns that are not needed from a plan, where that saves something.
 fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
     match plan {
-        Plan::Dual | Plan::Values(_) | Plan::Derived(_) | Plan::Shared(_) => Moved::identity(plan.width()),
+        Plan::Dual | Plan::Values(_) | Plan::Derived(_) | Plan::Shared(_) | Plan::Work { .. } => {
+            Moved::identity(plan.width())
+        }
         Plan::Scan(scan) => narrow_scan(scan, needed),
         Plan::Filter { input, predicates } => {
             let mut wanted = needed.to_vec();
