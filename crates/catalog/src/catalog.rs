@@ -24,7 +24,7 @@ use rustydb_transaction::{Committed, Engine, Transaction};
 use crate::change::CatalogChange;
 use crate::codec::WireResult;
 use crate::contents::Contents;
-use crate::definitions::{DatabaseDef, TableDef, UserDef};
+use crate::definitions::{DatabaseDef, TableDef, UserDef, ViewDef};
 use crate::error::{Error, Result};
 use crate::load::{self, Loaded};
 
@@ -88,6 +88,18 @@ impl Catalog {
     /// A table.
     pub fn table(&self, database: &str, name: &str) -> Option<Arc<TableDef>> {
         self.contents.read().table(database, name).cloned()
+    }
+
+    /// The views of a database, by name; none if there is no such database.
+    pub fn views(&self, database: &str) -> Vec<Arc<ViewDef>> {
+        let mut views: Vec<_> = self.contents.read().views(database).cloned().collect();
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        views
+    }
+
+    /// A view.
+    pub fn view(&self, database: &str, name: &str) -> Option<Arc<ViewDef>> {
+        self.contents.read().view(database, name).cloned()
     }
 
     /// A table by its id. Looks at all tables.

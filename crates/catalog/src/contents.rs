@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::definitions::{DatabaseDef, TableDef, UserDef};
+use crate::definitions::{DatabaseDef, TableDef, UserDef, ViewDef};
 use crate::hosts;
 
 /// One object that is another after a change.
@@ -28,6 +28,12 @@ pub(crate) enum Edit {
         database: String,
         name: String,
     },
+    PutView(Arc<ViewDef>),
+    DropView {
+        id: u64,
+        database: String,
+        name: String,
+    },
     PutUser(Arc<UserDef>),
     DropUser {
         name: String,
@@ -40,6 +46,7 @@ struct Database {
     /// None once it was dropped while edits of its tables still came.
     def: Option<Arc<DatabaseDef>>,
     tables: HashMap<String, Arc<TableDef>>,
+    views: HashMap<String, Arc<ViewDef>>,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +72,14 @@ impl Contents {
 
     pub(crate) fn tables(&self, database: &str) -> impl Iterator<Item = &Arc<TableDef>> {
         self.databases.get(database).into_iter().flat_map(|database| database.tables.values())
+    }
+
+    pub(crate) fn view(&self, database: &str, name: &str) -> Option<&Arc<ViewDef>> {
+        self.databases.get(database)?.views.get(name)
+    }
+
+    pub(crate) fn views(&self, database: &str) -> impl Iterator<Item = &Arc<ViewDef>> {
+        self.databases.get(database).into_iter().flat_map(|database| database.views.values())
     }
 
     pub(crate) fn all_tables(&self) -> impl Iterator<Item = &Arc<TableDef>> {
@@ -109,6 +124,19 @@ impl Contents {
                     && database.tables.get(name).is_some_and(|old| old.id == *id)
                 {
                     database.tables.remove(name);
+                }
+            }
+            Edit::PutView(def) => {
+                let views = &mut self.databases.entry(def.database.clone()).or_default().views;
+                if views.get(&def.name).is_none_or(|old| old.version < def.version) {
+                    views.insert(def.name.clone(), Arc::clone(def));
+                }
+            }
+            Edit::DropView { id, database, name } => {
+                if let Some(database) = self.databases.get_mut(database)
+                    && database.views.get(name).is_some_and(|old| old.id == *id)
+                {
+                    database.views.remove(name);
                 }
             }
             Edit::PutUser(def) => {

@@ -15,7 +15,7 @@ use crate::definitions::DatabaseDef;
 use crate::error::{Error, Result};
 use crate::load::refuse;
 use crate::names::check_name;
-use crate::rows::{self, RowKey, database_key, tables_prefix};
+use crate::rows::{self, RowKey, database_key, tables_prefix, views_prefix};
 
 impl Catalog {
     /// Creates a database.
@@ -55,7 +55,7 @@ impl Catalog {
         Ok(CatalogChange { edits: vec![Edit::PutDatabase(Arc::new(def))], ..CatalogChange::default() })
     }
 
-    /// Drops a database with all its tables.
+    /// Drops a database with all its tables and views.
     ///
     /// # Errors
     /// [`Error::UnknownDatabase`], [`Error::SystemDatabase`], [`Error::Transaction`]
@@ -73,6 +73,11 @@ impl Catalog {
                 Err(error) => Err(error),
             };
             freed.extend(table.map_err(|error| refuse(&key, error))?.trees());
+            keys.push(key);
+        }
+        let range = KeyRange::prefix(&views_prefix(def.id));
+        let mut scan = transaction.scan_locked(&self.tree, range, Direction::Forward, LockMode::Exclusive)?;
+        while let Some((key, _)) = scan.next(transaction)? {
             keys.push(key);
         }
         for key in keys {

@@ -201,6 +201,68 @@ pub struct IndexColumn {
     pub descending: bool,
 }
 
+/// A view: a query under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewDef {
+    /// Never used twice; survives CREATE OR REPLACE, ALTER and RENAME.
+    pub id: u64,
+    /// Name of its database.
+    pub database: String,
+    /// Case-sensitive.
+    pub name: String,
+    /// Changes with every change of this view; unique over all tables, views and times of a store.
+    pub version: u64,
+    /// The names of its columns, if the definition gave them; else they are those of the query.
+    pub columns: Vec<String>,
+    /// The query in canonical form, every name with its database.
+    pub query: String,
+    /// `ALGORITHM`
+    pub algorithm: ViewAlgorithm,
+    /// `DEFINER`: user and host.
+    pub definer: (String, String),
+    /// `SQL SECURITY`
+    pub security: SqlSecurity,
+    /// `WITH CHECK OPTION`
+    pub check: Option<ViewCheck>,
+    /// Whether rows could be changed through it when it was made.
+    pub updatable: bool,
+    /// Of the session that made it; SHOW CREATE VIEW repeats it.
+    pub character_set_client: String,
+    /// Of the session that made it.
+    pub collation_connection: String,
+    /// When it was made, in microseconds since 1970 UTC.
+    pub created_micros: u64,
+}
+
+/// How a view is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ViewAlgorithm {
+    /// The server chooses.
+    Undefined,
+    /// Its query is joined into the one around it.
+    Merge,
+    /// Its rows are made first.
+    TempTable,
+}
+
+/// Whose privileges a view runs with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SqlSecurity {
+    /// Those of its definer.
+    Definer,
+    /// Those of who uses it.
+    Invoker,
+}
+
+/// Which conditions rows that are written through a view must satisfy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ViewCheck {
+    /// Its own, and those of views below it that ask for it.
+    Local,
+    /// Its own and those of all views below it.
+    Cascaded,
+}
+
 /// An account.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserDef {

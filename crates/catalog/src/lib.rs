@@ -35,13 +35,14 @@ mod load;
 mod rows;
 mod tables;
 mod users;
+mod views;
 
 pub use catalog::Catalog;
 pub use change::CatalogChange;
 pub use creation::{NewColumn, NewIndex, NewTable};
 pub use definitions::{
-    AuthPlugin, ColumnDef, ColumnDefault, DatabaseDef, IndexColumn, IndexDef, RowFormat, RowLayout, TableDef,
-    TableOptions, UserDef, Verifier,
+    AuthPlugin, ColumnDef, ColumnDefault, DatabaseDef, IndexColumn, IndexDef, RowFormat, RowLayout, SqlSecurity,
+    TableDef, TableOptions, UserDef, Verifier, ViewAlgorithm, ViewCheck, ViewDef,
 };
 pub use error::{Error, Result};
 pub use tables::{HIDDEN_PRIMARY, PRIMARY, Rename};

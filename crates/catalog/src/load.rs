@@ -112,6 +112,13 @@ fn understand(rows: Vec<Row>, tree: TreeId) -> Result<Contents> {
                 let def = codec::decode_table(database, &name, value).map_err(because)?;
                 contents.apply(&Edit::PutTable(Arc::new(def)));
             }
+            RowKey::View { database, name } => {
+                let database = database_names
+                    .get(&database)
+                    .ok_or_else(|| because(WireError::Damaged("a view of no database")))?;
+                let def = codec::view::decode_view(database, &name, value).map_err(because)?;
+                contents.apply(&Edit::PutView(Arc::new(def)));
+            }
             RowKey::User { name, host } => {
                 let def = codec::decode_user(&name, &host, value).map_err(because)?;
                 contents.apply(&Edit::PutUser(Arc::new(def)));
@@ -132,6 +139,7 @@ pub(crate) fn refuse(key: &[u8], error: WireError) -> Error {
         Ok(RowKey::Catalog) => "the catalog's own row".to_owned(),
         Ok(RowKey::Database { name }) => format!("database '{name}'"),
         Ok(RowKey::Table { database, name }) => format!("table '{name}' of database number {database}"),
+        Ok(RowKey::View { database, name }) => format!("view '{name}' of database number {database}"),
         Ok(RowKey::User { name, host }) => format!("user '{name}'@'{host}'"),
         Err(_) => format!("the row of key {key:02x?}"),
     };

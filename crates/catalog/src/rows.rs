@@ -6,6 +6,7 @@
 //! 01 database                   a database
 //! 02 database-id(8, BE) table   a table of that database
 //! 03 user 00 host               an account
+//! 04 database-id(8, BE) view    a view of that database
 //! ```
 //!
 //! Names are UTF-8 without NUL. A kind that is not known came with a later version.
@@ -19,6 +20,7 @@ pub(crate) enum RowKey {
     Database { name: String },
     Table { database: u64, name: String },
     User { name: String, host: String },
+    View { database: u64, name: String },
 }
 
 pub(crate) const CATALOG_KEY: &[u8] = &[0];
@@ -35,6 +37,17 @@ pub(crate) fn table_key(database: u64, name: &str) -> Vec<u8> {
 pub(crate) fn tables_prefix(database: u64) -> [u8; 9] {
     let mut prefix = [2; 9];
     prefix[1..].copy_from_slice(&database.to_be_bytes());
+    prefix
+}
+
+pub(crate) fn view_key(database: u64, name: &str) -> Vec<u8> {
+    [&views_prefix(database), name.as_bytes()].concat()
+}
+
+/// All views of a database have keys that begin so.
+pub(crate) fn views_prefix(database: u64) -> [u8; 9] {
+    let mut prefix = tables_prefix(database);
+    prefix[0] = 4;
     prefix
 }
 
@@ -64,6 +77,12 @@ pub(crate) fn parse_key(key: &[u8]) -> WireResult<RowKey> {
             }
             None => Err(WireError::Damaged("the key of an account")),
         },
+        Some((4, rest)) => match rest.split_first_chunk() {
+            Some((database, name)) => {
+                Ok(RowKey::View { database: u64::from_be_bytes(*database), name: text(name)? })
+            }
+            None => Err(WireError::Damaged("the key of a view")),
+        },
         Some(_) => Err(WireError::Newer),
         None => Err(WireError::Damaged("an empty key")),
     }
@@ -79,6 +98,7 @@ mod tests {
             (CATALOG_KEY.to_vec(), RowKey::Catalog),
             (database_key("a.b"), RowKey::Database { name: "a.b".into() }),
             (table_key(7, "ü"), RowKey::Table { database: 7, name: "ü".into() }),
+            (view_key(7, "v"), RowKey::View { database: 7, name: "v".into() }),
             (user_key("", "%"), RowKey::User { name: String::new(), host: "%".into() }),
             (user_key("root", "localhost"), RowKey::User { name: "root".into(), host: "localhost".into() }),
         ];
@@ -91,8 +111,8 @@ mod tests {
 
     #[test]
     fn other_keys_are_refused() {
-        assert_eq!(parse_key(&[4, 1]), Err(WireError::Newer));
-        for key in [&[][..], &[2, 0, 0], &[3, b'a'], &[1, 0xff], &[1, b'a', 0], &[3, b'a', 0, b'%', 0]] {
+        assert_eq!(parse_key(&[99, 1]), Err(WireError::Newer));
+        for key in [&[][..], &[2, 0, 0], &[4, 0], &[3, b'a'], &[1, 0xff], &[1, b'a', 0], &[3, b'a', 0, b'%', 0]] {
             assert!(matches!(parse_key(key), Err(WireError::Damaged(_))), "{key:?}");
         }
         assert_eq!(parse_key(&[0, 1]), Err(WireError::Newer));

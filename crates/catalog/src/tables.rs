@@ -20,7 +20,7 @@ use crate::creation::{NewColumn, NewIndex, NewTable};
 use crate::definitions::{ColumnDef, IndexColumn, IndexDef, MAX_INDEXES, RowLayout, TableDef, same_name};
 use crate::error::{Error, Result};
 use crate::names::check_name;
-use crate::rows::table_key;
+use crate::rows::{table_key, view_key};
 
 /// The name of a declared primary key.
 pub const PRIMARY: &str = "PRIMARY";
@@ -46,6 +46,12 @@ impl Catalog {
         check_new(&new)?;
         let database = self.own_database(transaction, &new.database, LockMode::Shared)?;
         let key = table_key(database.id, &new.name);
+        if transaction
+            .get_locked(&self.tree, &view_key(database.id, &new.name), LockMode::Exclusive)?
+            .is_some()
+        {
+            return Err(table_exists(&new.database, &new.name));
+        }
         // Here for most; the insert below decides.
         if transaction.get_locked(&self.tree, &key, LockMode::Exclusive)?.is_some() {
             return Err(table_exists(&new.database, &new.name));
@@ -156,7 +162,10 @@ impl Catalog {
             let (key, mut def) = self.own_table(transaction, step.from.0, step.from.1)?;
             let database = self.own_database(transaction, to_database, LockMode::Shared)?;
             let new_key = table_key(database.id, to_name);
-            if transaction.get_locked(&self.tree, &new_key, LockMode::Exclusive)?.is_some() {
+            let view = view_key(database.id, to_name);
+            if transaction.get_locked(&self.tree, &new_key, LockMode::Exclusive)?.is_some()
+                || transaction.get_locked(&self.tree, &view, LockMode::Exclusive)?.is_some()
+            {
                 return Err(Error::TableExists {
                     database: to_database.to_owned(),
                     name: to_name.to_owned(),

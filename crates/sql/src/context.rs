@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use rustydb_catalog::TableDef;
+use rustydb_catalog::{TableDef, ViewDef};
 use rustydb_transaction::{Cancel, Engine, Transaction};
 use rustydb_value::Value;
 
@@ -51,6 +51,12 @@ pub enum TableRows {
 pub trait TableLookup {
     /// The table, locked for `usage`; 1146 or 1049 when there is none, 1205 when the lock does not come.
     fn table(&mut self, database: &str, name: &str, usage: TableUse) -> Result<TableRef, SqlError>;
+
+    /// The view of this name, locked for reading, if the name is that of a view.
+    fn view(&mut self, database: &str, name: &str) -> Result<Option<Arc<ViewDef>>, SqlError> {
+        let _ = (database, name);
+        Ok(None)
+    }
 }
 
 /// What binding needs to know.

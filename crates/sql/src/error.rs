@@ -195,6 +195,27 @@ errors! {
     3554 b"HY000" system_table_access(kind, name) "Access to {kind} '{name}' is rejected.";
 }
 
+// Views.
+errors! {
+    1288 b"HY000" view_not_updatable(name, operation) "The target table {name} of the {operation} is not updatable";
+    1350 b"HY000" view_select_clause(clause) "View's SELECT contains a '{clause}' clause";
+    1351 b"HY000" view_variable() "View's SELECT contains a variable or parameter";
+    1352 b"HY000" view_temporary_table(name) "View's SELECT refers to a temporary table '{name}'";
+    1354 b"HY000" view_merge_impossible() "View merge algorithm can't be used here for now (assumed undefined algorithm)";
+    1356 b"HY000" view_invalid(database, name) "View '{database}.{name}' references invalid table(s) or column(s) or function(s) or definer/invoker of view lack rights to use them";
+    1368 b"HY000" view_check_not_updatable(database, name) "CHECK OPTION on non-updatable view '{database}.{name}'";
+    1369 b"HY000" view_check_failed(database, name) "CHECK OPTION failed '{database}.{name}'";
+    1393 b"HY000" view_several_tables(database, name) "Can not modify more than one base table through a join view '{database}.{name}'";
+    1394 b"HY000" view_no_fields(database, name) "Can not insert into join view '{database}.{name}' without fields list";
+    1395 b"HY000" view_delete_join(database, name) "Can not delete from join view '{database}.{name}'";
+    1423 b"HY000" view_no_default(database, name) "Field of view '{database}.{name}' underlying table doesn't have a default value";
+    1443 b"HY000" view_prevents_update(view, operation, table) "The definition of table '{view}' prevents operation {operation} on table '{table}'.";
+    1348 b"HY000" column_not_updatable(name) "Column '{name}' is not updatable";
+    1449 b"HY000" no_such_definer(user, host) "The user specified as a definer ('{user}'@'{host}') does not exist";
+    1462 b"HY000" view_recursion(database, name) "`{database}`.`{name}` contains view recursion";
+    1471 b"HY000" not_insertable(name, operation) "The target table {name} of the {operation} is not insertable-into";
+}
+
 // Definitions of tables.
 errors! {
     1031 b"HY000" no_such_option(table) "Table storage engine for '{table}' doesn't have this option";

@@ -28,6 +28,7 @@ pub mod session;
 mod show;
 pub mod stored;
 pub mod variables;
+pub(crate) mod view;
 
 pub use api::*;
 pub use database::{Database, OpenOptions};

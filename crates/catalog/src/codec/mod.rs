@@ -8,6 +8,7 @@
 //! the row's key ([`crate::rows`]) and not repeated.
 
 mod value;
+pub(crate) mod view;
 mod wire;
 
 use rustydb_storage::TreeId;

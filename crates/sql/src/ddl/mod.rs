@@ -10,11 +10,13 @@
 pub(crate) mod charset;
 mod column_type;
 mod databases;
+pub(crate) mod derived_column;
 mod index;
 pub(crate) mod names;
 mod options;
 pub(crate) mod table;
 mod tables;
+mod views;
 
 use std::sync::Arc;
 
@@ -42,7 +44,6 @@ pub(crate) struct Definition<'a> {
 impl Definition<'_> {
     /// Runs the statement; gives the number of affected rows that MySQL reports.
     pub(crate) fn run(&mut self, statement: &Statement, sql: &str) -> Result<u64, SqlError> {
-        let _ = sql;
         match statement {
             Statement::CreateDatabase(what) => self.create_database(what),
             Statement::AlterDatabase(what) => self.alter_database(what),
@@ -54,6 +55,8 @@ impl Definition<'_> {
             Statement::CreateIndex(what) => self.create_index(what),
             Statement::DropIndex(what) => self.drop_index(what),
             Statement::AlterTable(what) => self.alter_table(what),
+            Statement::CreateView(what) => self.create_view(what, sql),
+            Statement::DropView(what) => self.drop_view(what),
             _ => Err(SqlError::not_supported("this statement")),
         }
     }

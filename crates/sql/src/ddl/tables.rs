@@ -45,6 +45,9 @@ impl Definition<'_> {
         let catalog = self.database.catalog();
         match catalog.table(&database, &name) {
             Some(def) => Ok(def),
+            None if catalog.view(&database, &name).is_some() => {
+                Err(SqlError::wrong_object(database, name, "BASE TABLE"))
+            }
             None if catalog.database(&database).is_none() => Err(SqlError::unknown_database(database)),
             None => Err(SqlError::no_such_table(database, name)),
         }
@@ -87,11 +90,14 @@ impl Definition<'_> {
         }
         self.lock(locks)?;
         let home = catalog.database(&database).ok_or_else(|| SqlError::unknown_database(&database))?;
-        if catalog.table(&database, &name).is_some() {
+        if catalog.table(&database, &name).is_some() || catalog.view(&database, &name).is_some() {
             return self.table_exists(what, &name);
         }
         let new = match source {
             Some((from_database, from)) => {
+                if catalog.view(&from_database, &from).is_some() {
+                    return Err(SqlError::wrong_object(&from_database, &from, "BASE TABLE"));
+                }
                 let def = catalog.table(&from_database, &from);
                 let def = def.ok_or_else(|| SqlError::no_such_table(&from_database, &from))?;
                 names::check_table(&name)?;

@@ -47,6 +47,10 @@ pub struct Planning<'a, 'c> {
     pub row_keys: bool,
     /// The names of that FROM.
     pub row_key_scope: Option<Scope>,
+    /// The next query is not improved by the rules: the plan around it will be, with it inside.
+    pub unimproved: bool,
+    /// The views that are being planned, outermost first: database and name.
+    pub views: Vec<(String, String)>,
 }
 
 impl<'a, 'c> Planning<'a, 'c> {
@@ -67,6 +71,8 @@ impl<'a, 'c> Planning<'a, 'c> {
             uncacheable: false,
             row_keys: false,
             row_key_scope: None,
+            unimproved: false,
+            views: Vec::new(),
         }
     }
 

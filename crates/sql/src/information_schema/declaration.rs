@@ -266,11 +266,11 @@ pub(super) static TABLES: &[Declared] = &[
     ),
     declared(
         "VIEWS",
-        None,
-        None,
+        SCHEMA,
+        Some("TABLE_NAME"),
         "TABLE_CATALOG:b64 TABLE_SCHEMA:b64 TABLE_NAME:b64 VIEW_DEFINITION:longtext? CHECK_OPTION:b8? \
          IS_UPDATABLE:b3? DEFINER:b288? SECURITY_TYPE:b7? CHARACTER_SET_CLIENT:v64 COLLATION_CONNECTION:v64",
-        none,
+        objects::views,
     ),
 ];
 
@@ -296,10 +296,15 @@ pub(super) fn definition(name: &str, columns: &str) -> TableDef {
             absent: Value::Null,
         });
     }
+    shell(super::DATABASE, name, list)
+}
+
+/// A definition of columns without anything stored behind them.
+pub(crate) fn shell(database: &str, name: &str, list: Vec<ColumnDef>) -> TableDef {
     let layout = RowLayout { schema_version: 1, columns: list.iter().map(|c| c.id).collect() };
     TableDef {
         id: 0,
-        database: super::DATABASE.to_owned(),
+        database: database.to_owned(),
         name: name.to_owned(),
         schema_version: 1,
         version: 0,

@@ -10,7 +10,7 @@ mod server;
 
 use std::sync::{Arc, LazyLock};
 
-use rustydb_catalog::TableDef;
+use rustydb_catalog::{TableDef, ViewDef};
 use rustydb_value::Value;
 
 use crate::context::{VirtualFilter, VirtualTable};
@@ -18,6 +18,7 @@ use crate::database::Database;
 use crate::error::SqlError;
 use crate::session::SessionState;
 
+pub(crate) use declaration::shell;
 pub(crate) use objects::{column_default, column_extra, column_key, next_auto_increment};
 pub(crate) use server::{ROOT_PRIVILEGES, engines};
 
@@ -27,7 +28,7 @@ pub const DATABASE: &str = "information_schema";
 /// What the rows of a virtual table are made from.
 pub(crate) struct Source<'a> {
     pub(crate) database: &'a Arc<Database>,
-
+    pub(crate) session: &'a SessionState,
     pub(crate) filter: &'a VirtualFilter,
 }
 
@@ -51,10 +52,10 @@ impl VirtualTable for Listed {
     fn rows(
         &self,
         database: &Arc<Database>,
-        _: &SessionState,
+        session: &SessionState,
         filter: &VirtualFilter,
     ) -> Result<Rows, SqlError> {
-        (self.rows)(&Source { database, filter })
+        (self.rows)(&Source { database, session, filter })
     }
 }
 
@@ -110,6 +111,18 @@ pub(crate) fn stored_tables(source: &Source<'_>) -> Vec<Arc<TableDef>> {
         }
     }
     out
+}
+
+/// The views that a filter lets through, by database and name.
+pub(crate) fn stored_views(source: &Source<'_>) -> Vec<Arc<ViewDef>> {
+    let catalog = source.database.catalog();
+    let mut databases: Vec<String> = match &source.filter.schema {
+        Some(schema) => vec![schema.clone()],
+        None => catalog.databases().iter().map(|d| d.name.clone()).collect(),
+    };
+    databases.sort();
+    let wanted = |view: &Arc<ViewDef>| source.filter.table.as_ref().is_none_or(|t| *t == view.name);
+    databases.iter().flat_map(|database| catalog.views(database)).filter(wanted).collect()
 }
 
 /// Whether the filter lets `information_schema` itself through.

@@ -1,11 +1,12 @@
 //! SCHEMATA, TABLES, COLUMNS, PARTITIONS.
 
-use rustydb_catalog::{ColumnDef, ColumnDefault, RowFormat, TableDef};
+use rustydb_catalog::{ColumnDef, ColumnDefault, RowFormat, SqlSecurity, TableDef, ViewCheck};
 use rustydb_value::{Charset, Collation, DateTime, TypeKind, Value};
 
-use super::{DATABASE, Rows, Source, includes_self, maybe, stored_tables, text};
+use super::{DATABASE, Rows, Source, includes_self, maybe, stored_tables, stored_views, text};
 use crate::dml::auto_increment::counter_tree;
 use crate::error::SqlError;
+use crate::view::columns::{Unlocked, definition};
 use crate::show::create::{kept_options, plain_default};
 
 pub(super) fn schemata(source: &Source<'_>) -> Result<Rows, SqlError> {
@@ -74,6 +75,14 @@ pub(super) fn tables(source: &Source<'_>) -> Result<Rows, SqlError> {
             rows.push(row);
         }
     }
+    for view in stored_views(source) {
+        let mut row = vec![text("def"), text(view.database.as_str()), text(view.name.as_str()), text("VIEW")];
+        row.extend((0..10).map(|_| Value::Null));
+        row.extend([moment(view.created_micros), Value::Null, Value::Null, Value::Null, Value::Null]);
+        let valid = definition(&view, source.database, &mut Unlocked(source.database), source.session);
+        row.extend([Value::Null, text(valid.map_or_else(|invalid| invalid.message, |_| "VIEW".to_owned()))]);
+        rows.push(row);
+    }
     for table in stored_tables(source) {
         let next = next_auto_increment(source, &table)?;
         // Sizes and row counts are not kept yet: NULL says that they are not known.
@@ -127,6 +136,13 @@ pub(super) fn columns(source: &Source<'_>) -> Result<Rows, SqlError> {
     }
     for table in stored_tables(source) {
         push_columns(&table, "select,insert,update,references", &mut rows);
+    }
+    for view in stored_views(source) {
+        // One that means nothing any more has no columns.
+        let def = definition(&view, source.database, &mut Unlocked(source.database), source.session);
+        if let Ok(def) = def {
+            push_columns(&def, "select,insert,update,references", &mut rows);
+        }
     }
     Ok(rows)
 }
@@ -244,6 +260,29 @@ pub(crate) fn column_extra(column: &ColumnDef) -> String {
         parts.push("INVISIBLE".to_owned());
     }
     parts.join(" ")
+}
+
+/// One row per view.
+pub(super) fn views(source: &Source<'_>) -> Result<Rows, SqlError> {
+    let row = |view: std::sync::Arc<rustydb_catalog::ViewDef>| {
+        vec![
+            text("def"),
+            text(view.database.as_str()),
+            text(view.name.as_str()),
+            text(view.query.as_str()),
+            text(match view.check {
+                None => "NONE",
+                Some(ViewCheck::Local) => "LOCAL",
+                Some(ViewCheck::Cascaded) => "CASCADED",
+            }),
+            text(if view.updatable { "YES" } else { "NO" }),
+            text(format!("{}@{}", view.definer.0, view.definer.1)),
+            text(if view.security == SqlSecurity::Definer { "DEFINER" } else { "INVOKER" }),
+            text(view.character_set_client.as_str()),
+            text(view.collation_connection.as_str()),
+        ]
+    };
+    Ok(stored_views(source).into_iter().map(row).collect())
 }
 
 /// One row per table: none is partitioned.

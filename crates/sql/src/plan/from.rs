@@ -195,6 +195,16 @@ fn plan_table(
     };
     let alias = source.alias.as_ref().map(ast::Ident::as_str);
     let lock = lock_of(of.locking, alias.unwrap_or(source.name.name.as_str()));
+    if let Some(view) = planning.context.tables.view(&database, source.name.name.as_str())? {
+        let locking = lock.map(|lock| ast::Locking {
+            exclusive: lock.exclusive,
+            tables: Vec::new(),
+            wait: lock.wait,
+        });
+        let locking = locking.into_iter().collect();
+        let (plan, scope) = crate::view::expand::plan_view(&view, alias, locking, planning)?;
+        return Ok(Source { plan, scope });
+    }
     let usage = if lock.is_some_and(|l| l.exclusive) { TableUse::Write } else { TableUse::Read };
     let table = planning.context.tables.table(&database, source.name.name.as_str(), usage)?;
     let mut scope = Scope::empty();

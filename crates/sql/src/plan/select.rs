@@ -59,6 +59,7 @@ fn in_results(column: &mut ColumnMeta, charset: Charset) {
 
 /// Plans a query or subquery.
 pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
+    let improved = !std::mem::take(&mut planning.unimproved);
     let outside = planning.named.len();
     if let Some(with) = &query.with {
         for table in &with.tables {
@@ -76,12 +77,16 @@ pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result
             });
         }
     }
-    let plan = plan_named(query, planning);
+    let plan = plan_named(query, improved, planning);
     planning.named.truncate(outside);
     plan
 }
 
-fn plan_named(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
+fn plan_named(
+    query: &ast::Query,
+    improved: bool,
+    planning: &mut Planning<'_, '_>,
+) -> Result<SelectPlan, SqlError> {
     let mut plan = match &query.body {
         ast::QueryBody::Select(select) => plan_select(select, query, planning)?,
         body => {
@@ -94,7 +99,9 @@ fn plan_named(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result<Sel
     if matches!(query.into.as_deref(), Some(ast::IntoTarget::OutFile { .. } | ast::IntoTarget::DumpFile(_))) {
         return Err(SqlError::not_supported("INTO OUTFILE"));
     }
-    rules::improve(&mut plan);
+    if improved {
+        rules::improve(&mut plan);
+    }
     Ok(plan)
 }
 

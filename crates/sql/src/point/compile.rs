@@ -89,6 +89,9 @@ fn find_table(
     if names::is_system_database(database) {
         return Ok(None);
     }
+    if tables.database().catalog().view(database, name).is_some() {
+        return Ok(None);
+    }
     let found = tables.table(database, name, usage)?;
     Ok(matches!(found.rows, TableRows::Stored).then_some(found.def))
 }

@@ -40,7 +40,9 @@ impl Session {
             | S::RenameTable(_)
             | S::TruncateTable(_)
             | S::CreateIndex(_)
-            | S::DropIndex(_) => {
+            | S::DropIndex(_)
+            | S::CreateView(_)
+            | S::DropView(_) => {
                 let affected = self.run_definition(&statement.ast, &statement.sql)?;
                 self.state.row_count = i64::try_from(affected).unwrap_or(i64::MAX);
                 let mut completion = self.completion(running, affected, 0, String::new());
@@ -259,8 +261,6 @@ fn unsupported(statement: &Statement) -> &'static str {
         S::LoadData(_) => "LOAD DATA",
         S::Call(_) => "CALL",
         S::Handler(_) => "HANDLER",
-        S::CreateView(_) => "CREATE VIEW",
-        S::DropView(_) => "DROP VIEW",
         S::CreateRoutine(_) => "CREATE PROCEDURE",
         S::CreateLoadableFunction(_) => "CREATE FUNCTION ... SONAME",
         S::AlterRoutine(_) => "ALTER PROCEDURE",

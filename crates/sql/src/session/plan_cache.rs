@@ -71,8 +71,12 @@ impl CachedPlan {
             return Ok(true);
         }
         let same = self.tables.iter().all(|used| {
-            let now = database.catalog().table(&used.def.database, &used.def.name);
-            now.is_some_and(|def| def.version == used.def.version && def.id == used.def.id)
+            let catalog = database.catalog();
+            let table = catalog.table(&used.database, &used.name).map(|def| (def.id, def.version));
+            let now = table.or_else(|| {
+                catalog.view(&used.database, &used.name).map(|def| (def.id, def.version))
+            });
+            now == Some((used.id, used.version))
         });
         if same {
             self.epoch.store(epoch, Ordering::Release);

@@ -293,7 +293,9 @@ fn kind_of(statement: &Statement) -> StatementKind {
         | S::RenameTable(_)
         | S::TruncateTable(_)
         | S::CreateIndex(_)
-        | S::DropIndex(_) => StatementKind::Definition,
+        | S::DropIndex(_)
+        | S::CreateView(_)
+        | S::DropView(_) => StatementKind::Definition,
         _ => StatementKind::Other,
     }
 }

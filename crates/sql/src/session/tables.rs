@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rustydb_catalog::TableDef;
+use rustydb_catalog::ViewDef;
 use rustydb_transaction::locks::{LockError, MdlDuration, MdlKey, MdlMode, MetadataLockOwner, WaitOptions};
 
 use crate::context::{TableLookup, TableRef, TableRows, TableUse};
@@ -13,12 +13,17 @@ use crate::database::Database;
 use crate::error::SqlError;
 use crate::information_schema;
 
-/// A stored table that a statement uses.
+/// A stored table, or a view, that a statement uses.
 #[derive(Debug, Clone)]
 pub(crate) struct UsedTable {
     pub(crate) key: MdlKey,
     pub(crate) usage: TableUse,
-    pub(crate) def: Arc<TableDef>,
+    pub(crate) database: String,
+    pub(crate) name: String,
+    /// Of the table or view.
+    pub(crate) id: u64,
+    /// Its definition's.
+    pub(crate) version: u64,
 }
 
 /// A table that LOCK TABLES named.
@@ -40,6 +45,7 @@ pub(crate) struct Tables<'a> {
     pub(crate) used: Vec<UsedTable>,
     /// A virtual table was looked up: its rows depend on more than table versions.
     pub(crate) virtual_used: bool,
+    hidden: Option<(String, String)>,
 }
 
 impl<'a> Tables<'a> {
@@ -49,7 +55,7 @@ impl<'a> Tables<'a> {
         wait: WaitOptions,
         locked: Option<&'a [LockedTable]>,
     ) -> Tables<'a> {
-        Tables { database, owner, wait, locked, used: Vec::new(), virtual_used: false }
+        Tables { database, owner, wait, locked, used: Vec::new(), virtual_used: false, hidden: None }
     }
 
     /// The shared parts of the server.
@@ -59,7 +65,7 @@ impl<'a> Tables<'a> {
 
     /// Takes the lock of a table that a kept plan uses.
     pub(crate) fn relock(&mut self, table: &UsedTable) -> Result<(), SqlError> {
-        self.check_locked(&table.def.database, &table.def.name, table.usage)?;
+        self.check_locked(&table.database, &table.name, table.usage)?;
         self.acquire(&table.key, table.usage)
     }
 
@@ -70,6 +76,20 @@ impl<'a> Tables<'a> {
         };
         let locks = self.database.engine().metadata_locks();
         locks.acquire(self.owner, key, mode, MdlDuration::Transaction, &self.wait).map_err(|e| lock_error(&e))
+    }
+
+    /// Makes a name mean nothing: that of the view which is being made, so that it cannot be in its own query.
+    pub(crate) fn hide(&mut self, database: &str, name: &str) {
+        self.hidden = Some((database.to_owned(), name.to_owned()));
+    }
+
+    fn is_hidden(&self, database: &str, name: &str) -> bool {
+        self.hidden.as_ref().is_some_and(|(d, n)| d == database && n == name)
+    }
+
+    fn use_object(&mut self, key: MdlKey, usage: TableUse, path: (&str, &str), version: (u64, u64)) {
+        let (database, name) = (path.0.to_owned(), path.1.to_owned());
+        self.used.push(UsedTable { key, usage, database, name, id: version.0, version: version.1 });
     }
 
     fn check_locked(&self, database: &str, name: &str, usage: TableUse) -> Result<(), SqlError> {
@@ -103,6 +123,9 @@ impl TableLookup for Tables<'_> {
             self.virtual_used = true;
             return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
         }
+        if self.is_hidden(database, name) {
+            return Err(SqlError::no_such_table(database, name));
+        }
         self.check_locked(database, name, usage)?;
         let key = MdlKey::table(database, name);
         self.acquire(&key, usage)?;
@@ -112,7 +135,22 @@ impl TableLookup for Tables<'_> {
             }
             return Err(SqlError::no_such_table(database, name));
         };
-        self.used.push(UsedTable { key, usage, def: Arc::clone(&def) });
+        self.use_object(key, usage, (database, name), (def.id, def.version));
         Ok(TableRef { def, rows: TableRows::Stored })
+    }
+
+    fn view(&mut self, database: &str, name: &str) -> Result<Option<Arc<ViewDef>>, SqlError> {
+        if self.database.catalog().view(database, name).is_none() || self.is_hidden(database, name) {
+            return Ok(None);
+        }
+        self.check_locked(database, name, TableUse::Read)?;
+        let key = MdlKey::table(database, name);
+        self.acquire(&key, TableUse::Read)?;
+        // It may have gone while this waited; then the name is looked up as that of a table.
+        let found = self.database.catalog().view(database, name);
+        if let Some(def) = &found {
+            self.use_object(key, TableUse::Read, (database, name), (def.id, def.version));
+        }
+        Ok(found)
     }
 }

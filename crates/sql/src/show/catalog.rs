@@ -137,8 +137,13 @@ pub(super) fn tables(session: &Session, database: &str, full: bool, pattern: Opt
             push(&table.definition().name, "SYSTEM VIEW");
         }
     } else {
-        for table in session.database().catalog().tables(database) {
-            push(&table.name, "BASE TABLE");
+        let catalog = session.database().catalog();
+        let tables = catalog.tables(database).into_iter().map(|t| (t.name.clone(), "BASE TABLE"));
+        let views = catalog.views(database).into_iter().map(|v| (v.name.clone(), "VIEW"));
+        let mut both: Vec<(String, &str)> = tables.chain(views).collect();
+        both.sort();
+        for (name, kind) in both {
+            push(&name, kind);
         }
     }
     listing
@@ -169,9 +174,46 @@ fn definition(session: &mut Session, name: &ObjectName) -> Result<(Arc<TableDef>
         let (database, table) = names::resolve(name, session.state())?;
         (database.to_owned(), table.to_owned())
     };
-    session.with_tables(|tables, _, _| {
+    let server = Arc::clone(session.database());
+    session.with_tables(|tables, state, _| {
+        if let Some(view) = tables.view(&database, &table)? {
+            let def = crate::view::columns::definition(&view, &server, tables, state)?;
+            return Ok((Arc::new(def), false));
+        }
         let found = tables.table(&database, &table, TableUse::Read)?;
         Ok((found.def, matches!(found.rows, TableRows::Virtual(_))))
+    })
+}
+
+pub(super) const CREATE_VIEW: [(&str, Cell); 4] = [
+    ("View", Cell::Text(64)),
+    ("Create View", Cell::Text(1024)),
+    ("character_set_client", Cell::Text(32)),
+    ("collation_connection", Cell::Text(32)),
+];
+
+/// SHOW CREATE VIEW, and SHOW CREATE TABLE of a view; None if the name is not that of a view.
+pub(super) fn create_view(session: &mut Session, name: &ObjectName) -> Result<Option<Listing>, SqlError> {
+    let (database, view) = {
+        let (database, view) = names::resolve(name, session.state())?;
+        (database.to_owned(), view.to_owned())
+    };
+    let server = Arc::clone(session.database());
+    let default = session.current_database().map(str::to_owned);
+    session.with_tables(|tables, state, _| {
+        let Some(view) = tables.view(&database, &view)? else { return Ok(None) };
+        // One that means nothing any more is shown all the same, with a warning.
+        if let Err(invalid) = crate::view::columns::definition(&view, &server, tables, state) {
+            state.warn(&invalid);
+        }
+        let mut listing = Listing::new(&CREATE_VIEW);
+        listing.push(vec![
+            text(view.name.as_str()),
+            text(crate::view::create_statement(&view, default.as_deref())?),
+            text(view.character_set_client.as_str()),
+            text(view.collation_connection.as_str()),
+        ]);
+        Ok(Some(listing))
     })
 }
 
@@ -217,13 +259,16 @@ fn style(session: &Session) -> Style {
 }
 
 pub(super) fn create_table(session: &mut Session, name: &ObjectName) -> Result<Listing, SqlError> {
+    if let Some(listing) = create_view(session, name)? {
+        return Ok(listing);
+    }
     let (def, is_virtual) = definition(session, name)?;
     let filter = VirtualFilter::default();
     let next = if is_virtual {
         None
     } else {
         let database = session.database();
-        schema::next_auto_increment(&schema::Source { database, filter: &filter }, &def)?
+        schema::next_auto_increment(&schema::Source { database, session: session.state(), filter: &filter }, &def)?
     };
     let mut listing = Listing::new(&CREATE_TABLE);
     let statement = create::create_table(&def, next, style(session));
@@ -252,7 +297,8 @@ pub(super) fn no_such_object(kind: ShowCreateKind, name: &ObjectName, session: &
     };
     match kind {
         ShowCreateKind::Table | ShowCreateKind::View => {
-            if session.database().catalog().table(&database, &object).is_some() {
+            let virtual_table = database.eq_ignore_ascii_case(DATABASE) && schema::table(&object).is_some();
+            if virtual_table || session.database().catalog().table(&database, &object).is_some() {
                 SqlError::wrong_object(database, object, "VIEW")
             } else {
                 SqlError::no_such_table(database, object)

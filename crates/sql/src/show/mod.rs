@@ -196,6 +196,10 @@ pub(crate) fn show(what: &Show, session: &mut Session, sql: &str) -> Result<List
             catalog::create_database(session, name.as_str(), *if_not_exists)?
         }
         Show::Create { kind: ShowCreateKind::Table, name } => catalog::create_table(session, name)?,
+        Show::Create { kind: ShowCreateKind::View, name } => match catalog::create_view(session, name)? {
+            Some(listing) => listing,
+            None => return Err(catalog::no_such_object(ShowCreateKind::View, name, session)),
+        },
         Show::Create { kind, name } => return Err(catalog::no_such_object(*kind, name, session)),
         Show::Variables { scope, filter } => {
             server::variables(session, *scope).filtered(filter.as_ref(), session, sql)?
@@ -255,6 +259,7 @@ pub(crate) fn columns(what: &Show) -> Vec<ColumnMeta> {
         Show::Columns { .. } => Listing::new(&catalog::COLUMNS),
         Show::Index { .. } => Listing::new(&catalog::INDEXES),
         Show::Variables { .. } | Show::Status { .. } => Listing::new(&server::VARIABLES),
+        Show::Create { kind: ShowCreateKind::View, .. } => Listing::new(&catalog::CREATE_VIEW),
         Show::Create { .. } => Listing::new(&catalog::CREATE_TABLE),
         Show::CreateDatabase { .. } => Listing::new(&catalog::CREATE_DATABASE),
         Show::ProcessList { .. } => Listing::new(&server::PROCESS_LIST),

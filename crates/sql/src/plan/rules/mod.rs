@@ -1,5 +1,6 @@
 //! Rewrites of a plan that do not change what it means, in the order they are applied.
 //!
+//! 0. [`lift_projections`]: the projections of merged views move up, out of the way of what follows.
 //! 1. [`push_filters`]: conditions move down to the scans and joins that can decide them.
 //! 2. [`access_path`]: a scan whose conditions bound an index reads only that part of it.
 //! 3. [`join_keys`]: a join finds matches through an index or a hash table.
@@ -13,6 +14,7 @@
 pub mod access_path;
 pub mod index_order;
 pub mod join_keys;
+pub mod lift_projections;
 pub mod min_max;
 pub mod prune_columns;
 pub mod push_filters;
@@ -22,6 +24,8 @@ use super::{Plan, SelectPlan};
 /// Applies all rules. Subqueries and derived tables were improved when they were planned.
 pub fn improve(plan: &mut SelectPlan) {
     let root = std::mem::replace(&mut plan.root, Plan::Dual);
+    let mut root = root;
+    lift_projections::lift(&mut root);
     plan.root = push_filters::push_filters(root);
     join_keys::choose_join_keys(&mut plan.root);
     access_path::choose_access_paths(&mut plan.root);

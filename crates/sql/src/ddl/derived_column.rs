@@ -1,0 +1,145 @@
+//! The columns that a query's result would make: CREATE TABLE ... AS SELECT, and what DESCRIBE says of a view.
+//!
+//! A column that comes straight from a table keeps its type, default and comment (not its keys and AUTO_INCREMENT).
+//! Another gets the narrowest type that MySQL gives its expression, and, where it cannot be NULL, the zero of that
+//! type as its default.
+
+use rustydb_catalog::{Catalog, ColumnDef, ColumnDefault};
+use rustydb_value::{Collation, ColumnType, LobSize, TypeKind, Value};
+
+use super::table::implicit_default;
+use crate::api::ColumnMeta;
+use crate::expr::types::{ExprType, Kind, NOT_FIXED};
+use crate::plan::SelectPlan;
+
+/// The longest VARCHAR that an expression makes, in bytes; a longer one is a TEXT.
+const MAX_VARCHAR_BYTES: u32 = 65_535;
+
+/// One column for each of the plan's.
+pub(crate) fn derived_columns(plan: &SelectPlan, catalog: &Catalog) -> Vec<ColumnDef> {
+    let columns = plan.columns().iter().zip(plan.types());
+    (1u32..).zip(columns).map(|(id, (meta, ty))| derived_column(id, meta, ty, catalog)).collect()
+}
+
+fn derived_column(id: u32, meta: &ColumnMeta, ty: &ExprType, catalog: &Catalog) -> ColumnDef {
+    if let Some(source) = source_column(meta, catalog) {
+        // NULL may come in where an outer join found nothing.
+        let nullable = source.nullable || ty.nullable;
+        return ColumnDef {
+            id,
+            name: meta.name.clone(),
+            nullable,
+            auto_increment: false,
+            visible: true,
+            absent: Value::Null,
+            ..source
+        };
+    }
+    let column_type = column_type(ty);
+    let takes_default = !matches!(column_type.kind, TypeKind::Text { .. } | TypeKind::Blob { .. });
+    let default = (!ty.nullable && takes_default).then(|| ColumnDefault::Literal(implicit_default(&column_type)));
+    ColumnDef {
+        id,
+        name: meta.name.clone(),
+        ty: column_type,
+        nullable: ty.nullable,
+        default,
+        on_update_now: None,
+        auto_increment: false,
+        visible: true,
+        comment: String::new(),
+        absent: Value::Null,
+    }
+}
+
+/// The stored column that a result column shows unchanged.
+fn source_column(meta: &ColumnMeta, catalog: &Catalog) -> Option<ColumnDef> {
+    if meta.org_table.is_empty() || meta.org_name.is_empty() {
+        return None;
+    }
+    let table = catalog.table(&meta.schema, &meta.org_table)?;
+    table.column(&meta.org_name).cloned()
+}
+
+/// The type of a column that holds values of an expression.
+pub(crate) fn column_type(ty: &ExprType) -> ColumnType {
+    let unsigned = ty.unsigned;
+    let text = |kind| ColumnType::with_collation(kind, ty.collation);
+    match &ty.kind {
+        Kind::Null => ColumnType::new(TypeKind::Binary { len: 0 }),
+        // MySQL counts characters: ten and more may be past what an INT holds.
+        Kind::Tiny | Kind::Short | Kind::Int24 | Kind::Long | Kind::LongLong if ty.length >= 10 => {
+            match ty.kind {
+                Kind::Long => ColumnType::new(TypeKind::Int { unsigned }),
+                _ => ColumnType::new(TypeKind::BigInt { unsigned }),
+            }
+        }
+        Kind::Tiny | Kind::Short | Kind::Int24 | Kind::Long | Kind::LongLong => {
+            ColumnType::new(TypeKind::Int { unsigned })
+        }
+        Kind::Year => ColumnType::new(TypeKind::Year),
+        Kind::Bit => ColumnType::new(TypeKind::Bit { width: ty.length.clamp(1, 64) as u8 }),
+        Kind::Float => ColumnType::new(TypeKind::Float { unsigned, digits: None }),
+        Kind::Double => {
+            let digits = (ty.decimals != NOT_FIXED && ty.decimals > 0)
+                .then(|| (ty.length.min(255) as u8, ty.decimals));
+            ColumnType::new(TypeKind::Double { unsigned, digits })
+        }
+        Kind::Decimal => {
+            let (before, scale) = ty.digits();
+            let precision = (before + u32::from(scale)).clamp(1, 65) as u8;
+            ColumnType::new(TypeKind::Decimal { precision, scale, unsigned })
+        }
+        Kind::Date => ColumnType::new(TypeKind::Date),
+        Kind::Time => ColumnType::new(TypeKind::Time { fsp: ty.decimals.min(6) }),
+        Kind::DateTime => ColumnType::new(TypeKind::DateTime { fsp: ty.decimals.min(6) }),
+        Kind::Timestamp => ColumnType::new(TypeKind::Timestamp { fsp: ty.decimals.min(6) }),
+        Kind::Enum(members) => text(TypeKind::Enum { members: members.clone() }),
+        Kind::Set(members) => text(TypeKind::Set { members: members.clone() }),
+        Kind::VarString | Kind::String | Kind::Blob => string_type(ty),
+    }
+}
+
+fn string_type(ty: &ExprType) -> ColumnType {
+    let binary = ty.collation == Collation::BINARY;
+    let widest = if binary { 1 } else { ty.collation.charset().max_bytes_per_char() };
+    let text = |kind| ColumnType::with_collation(kind, ty.collation);
+    let bytes = ty.length.saturating_mul(if ty.kind == Kind::Blob { 1 } else { widest });
+    if ty.kind != Kind::Blob && bytes <= MAX_VARCHAR_BYTES {
+        let len = ty.length;
+        return match (&ty.kind, binary) {
+            (Kind::String, true) => ColumnType::new(TypeKind::Binary { len }),
+            (Kind::String, false) => text(TypeKind::Char { len }),
+            (_, true) => ColumnType::new(TypeKind::VarBinary { len }),
+            (_, false) => text(TypeKind::VarChar { len }),
+        };
+    }
+    let size = match bytes {
+        0..=255 => LobSize::Tiny,
+        256..=65_535 => LobSize::Regular,
+        65_536..=16_777_215 => LobSize::Medium,
+        _ => LobSize::Long,
+    };
+    if binary { ColumnType::new(TypeKind::Blob { size }) } else { text(TypeKind::Text { size }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::types::Coercibility;
+
+    #[test]
+    fn expressions_get_mysqls_column_types() {
+        let name = |ty: &ExprType| column_type(ty).full_name();
+        assert_eq!(name(&ExprType::int(1)), "int");
+        assert_eq!(name(&ExprType::int(12)), "bigint");
+        assert_eq!(name(&ExprType::decimal(14, 4, false)), "decimal(14,4)");
+        assert_eq!(name(&ExprType::double()), "double");
+        assert_eq!(name(&ExprType::null()), "binary(0)");
+        assert_eq!(name(&ExprType::datetime(3)), "datetime(3)");
+        let words = Collation::UTF8MB4_0900_AI_CI;
+        assert_eq!(name(&ExprType::text(11, words, Coercibility::Implicit)), "varchar(11)");
+        assert_eq!(name(&ExprType::text(20_000, words, Coercibility::Implicit)), "mediumtext");
+        assert_eq!(name(&ExprType::binary(3)), "varbinary(3)");
+    }
+}
