@@ -212,6 +212,7 @@ errors! {
     1443 b"HY000" view_prevents_update(view, operation, table) "The definition of table '{view}' prevents operation {operation} on table '{table}'.";
     1348 b"HY000" column_not_updatable(name) "Column '{name}' is not updatable";
     1449 b"HY000" no_such_definer(user, host) "The user specified as a definer ('{user}'@'{host}') does not exist";
+    1450 b"HY000" schema_change_forbidden(from, to) "Changing schema from '{from}' to '{to}' is not allowed.";
     1462 b"HY000" view_recursion(database, name) "`{database}`.`{name}` contains view recursion";
     1471 b"HY000" not_insertable(name, operation) "The target table {name} of the {operation} is not insertable-into";
 }

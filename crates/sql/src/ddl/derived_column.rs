@@ -37,7 +37,7 @@ fn derived_column(id: u32, meta: &ColumnMeta, ty: &ExprType, catalog: &Catalog) 
     }
     let column_type = column_type(ty);
     let takes_default = !matches!(column_type.kind, TypeKind::Text { .. } | TypeKind::Blob { .. });
-    let default = (!ty.nullable && takes_default).then(|| ColumnDefault::Literal(implicit_default(&column_type)));
+    let default = (!ty.nullable && takes_default).then(|| ColumnDefault::Literal(zero(&column_type)));
     ColumnDef {
         id,
         name: meta.name.clone(),
@@ -49,6 +49,16 @@ fn derived_column(id: u32, meta: &ColumnMeta, ty: &ExprType, catalog: &Catalog) 
         visible: true,
         comment: String::new(),
         absent: Value::Null,
+    }
+}
+
+/// The zero of a type, with all its digits.
+fn zero(ty: &ColumnType) -> Value {
+    match (&ty.kind, implicit_default(ty)) {
+        (TypeKind::Decimal { scale, .. }, Value::Decimal(zero)) => {
+            Value::Decimal(zero.round(*scale).unwrap_or(zero))
+        }
+        (_, value) => value,
     }
 }
 

@@ -171,17 +171,34 @@ impl Definition<'_> {
             locks.extend(table_locks(&to.0, &to.1));
         }
         self.lock(locks)?;
-        let list: Vec<Rename<'_>> =
-            steps.iter().map(|(from, to)| Rename { from: (&from.0, &from.1), to: (&to.0, &to.1) }).collect();
-        self.change(|this, txn, change| {
-            *change = this.database.catalog().rename_tables(txn, &list)?;
+        let catalog = Arc::clone(self.database.catalog());
+        let moved = steps.iter().find(|(from, to)| from.0 != to.0 && catalog.view(&from.0, &from.1).is_some());
+        if let Some((from, to)) = moved {
+            return Err(SqlError::schema_change_forbidden(&from.0, &to.0));
+        }
+        self.change(|_, txn, change| {
+            for (from, to) in steps {
+                change.join(if catalog.view(&from.0, &from.1).is_some() {
+                    catalog.rename_view(txn, &from.0, &from.1, &to.1)?
+                } else {
+                    let step = Rename { from: (&from.0, &from.1), to: (&to.0, &to.1) };
+                    catalog.rename_tables(txn, &[step])?
+                });
+            }
             Ok(())
         })?;
         Ok(0)
     }
 
     pub(super) fn truncate_table(&mut self, name: &ObjectName) -> Result<u64, SqlError> {
-        let def = self.locked_table(name)?;
+        let def = match self.locked_table(name) {
+            // To TRUNCATE a view is as good as none.
+            Err(view) if view.code == 1347 => {
+                let (database, name) = self.resolve(name)?;
+                return Err(SqlError::no_such_table(database, name));
+            }
+            found => found?,
+        };
         self.change(|this, txn, change| {
             *change = this.database.catalog().truncate_table(txn, &def.database, &def.name)?;
             Ok(())

@@ -116,6 +116,9 @@ pub(super) fn target_table(
             database,
         ));
     }
+    if tables.view(database, name)?.is_some() {
+        return Err(SqlError::not_supported("changes through this view"));
+    }
     Ok(tables.table(database, name, TableUse::Write)?.def)
 }
 

@@ -110,7 +110,17 @@ pub(super) fn tables(source: &Source<'_>) -> Result<Rows, SqlError> {
             text(table.comment.as_str()),
         ]);
     }
+    sort_objects(&mut rows);
     Ok(rows)
+}
+
+/// Tables and views together, by database and name; what belongs to one stays in its order.
+fn sort_objects(rows: &mut Rows) {
+    let path = |row: &Vec<Value>| match (row.get(1), row.get(2)) {
+        (Some(Value::Text(schema)), Some(Value::Text(name))) => (schema.clone(), name.clone()),
+        _ => (String::new(), String::new()),
+    };
+    rows.sort_by_cached_key(path);
 }
 
 /// The options of a table as `CREATE_OPTIONS` lists them.
@@ -144,6 +154,7 @@ pub(super) fn columns(source: &Source<'_>) -> Result<Rows, SqlError> {
             push_columns(&def, "select,insert,update,references", &mut rows);
         }
     }
+    sort_objects(&mut rows);
     Ok(rows)
 }
 

@@ -506,6 +506,13 @@ impl Block<'_> {
                     let shown = if alias.is_some() { name } else { heading(name) };
                     let meta = match &bound.node {
                         Node::Column(column) => match scope.column(column.index) {
+                            // The columns of information_schema are headed as it writes them.
+                            Some(source)
+                                if alias.is_none()
+                                    && source.meta.schema == crate::information_schema::DATABASE =>
+                            {
+                                source.meta.clone()
+                            }
                             Some(source) => ColumnMeta { name: shown.to_string(), ..source.meta.clone() },
                             None => bound.ty.meta(shown),
                         },

@@ -29,13 +29,11 @@ pub(crate) fn plan_view(
     let mut query = read(view)?;
     query.locking = locking;
     planning.views.push(path);
-    // A view sees nothing of the statement that uses it.
-    let outer = std::mem::take(&mut planning.outer);
+    // A view sees no query of WITH around it; all its names are qualified, so no column either.
     let named = std::mem::take(&mut planning.named);
     planning.unimproved = true;
     let planned = plan::plan_query(&query, planning);
     planning.unimproved = false;
-    planning.outer = outer;
     planning.named = named;
     planning.views.pop();
     let mut plan = planned.map_err(|error| invalid(view, error))?;

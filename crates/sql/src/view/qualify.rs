@@ -69,7 +69,9 @@ impl Qualifier<'_, '_, '_> {
             for table in &mut with.tables {
                 self.query(&mut table.query, Headings::Written)?;
                 let visible = self.planning.named.len();
-                self.planning.named.push(NamedQuery { table: table.clone(), visible });
+                let depth = self.planning.levels.len();
+                let table = table.clone();
+                self.planning.named.push(NamedQuery { table, visible, depth, planned: None });
             }
         }
         let done = match &mut query.body {

@@ -141,5 +141,5 @@ scripts! {
     show
     transactions
     user_locks
-    variables
+    variables views
 }
