@@ -41,8 +41,8 @@ pub use catalog::Catalog;
 pub use change::CatalogChange;
 pub use creation::{NewColumn, NewIndex, NewTable};
 pub use definitions::{
-    AuthPlugin, ColumnDef, ColumnDefault, DatabaseDef, IndexColumn, IndexDef, RowFormat, RowLayout, SqlSecurity,
-    TableDef, TableOptions, UserDef, Verifier, ViewAlgorithm, ViewCheck, ViewDef,
+    AuthPlugin, ColumnDef, ColumnDefault, DatabaseDef, IndexColumn, IndexDef, RowFormat, RowLayout,
+    SqlSecurity, TableDef, TableOptions, UserDef, Verifier, ViewAlgorithm, ViewCheck, ViewDef,
 };
 pub use error::{Error, Result};
 pub use tables::{HIDDEN_PRIMARY, PRIMARY, Rename};

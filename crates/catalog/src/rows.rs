@@ -112,7 +112,9 @@ mod tests {
     #[test]
     fn other_keys_are_refused() {
         assert_eq!(parse_key(&[99, 1]), Err(WireError::Newer));
-        for key in [&[][..], &[2, 0, 0], &[4, 0], &[3, b'a'], &[1, 0xff], &[1, b'a', 0], &[3, b'a', 0, b'%', 0]] {
+        for key in
+            [&[][..], &[2, 0, 0], &[4, 0], &[3, b'a'], &[1, 0xff], &[1, b'a', 0], &[3, b'a', 0, b'%', 0]]
+        {
             assert!(matches!(parse_key(key), Err(WireError::Damaged(_))), "{key:?}");
         }
         assert_eq!(parse_key(&[0, 1]), Err(WireError::Newer));

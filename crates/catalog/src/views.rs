@@ -28,7 +28,9 @@ impl Catalog {
     pub fn put_view(&self, transaction: &mut Transaction, new: ViewDef) -> Result<CatalogChange> {
         check_name(&new.name)?;
         let database = self.own_database(transaction, &new.database, LockMode::Shared)?;
-        if transaction.get_locked(&self.tree, &table_key(database.id, &new.name), LockMode::Exclusive)?.is_some()
+        if transaction
+            .get_locked(&self.tree, &table_key(database.id, &new.name), LockMode::Exclusive)?
+            .is_some()
         {
             return Err(Error::TableExists { database: new.database, name: new.name });
         }

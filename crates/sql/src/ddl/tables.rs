@@ -172,7 +172,8 @@ impl Definition<'_> {
         }
         self.lock(locks)?;
         let catalog = Arc::clone(self.database.catalog());
-        let moved = steps.iter().find(|(from, to)| from.0 != to.0 && catalog.view(&from.0, &from.1).is_some());
+        let moved =
+            steps.iter().find(|(from, to)| from.0 != to.0 && catalog.view(&from.0, &from.1).is_some());
         if let Some((from, to)) = moved {
             return Err(SqlError::schema_change_forbidden(&from.0, &to.0));
         }

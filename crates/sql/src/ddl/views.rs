@@ -94,12 +94,7 @@ impl Definition<'_> {
     }
 
     /// What the query means here and now: its canonical text, and the check that it can be planned.
-    fn meaning(
-        &mut self,
-        what: &CreateView,
-        own: (&str, &str),
-        sql: &str,
-    ) -> Result<Meaning, SqlError> {
+    fn meaning(&mut self, what: &CreateView, own: (&str, &str), sql: &str) -> Result<Meaning, SqlError> {
         let mut tables = Tables::new(self.database, self.owner, self.wait.clone(), None);
         tables.hide(own.0, own.1);
         let mut query = what.query.clone();
@@ -116,8 +111,7 @@ impl Definition<'_> {
         }
         for (at, column) in columns.iter().enumerate() {
             names::check_column(column)?;
-            let again =
-                columns.iter().take(at).any(|c| rustydb_catalog::definitions::same_name(c, column));
+            let again = columns.iter().take(at).any(|c| rustydb_catalog::definitions::same_name(c, column));
             if again {
                 return Err(SqlError::duplicate_column(column));
             }
@@ -203,7 +197,9 @@ impl Definition<'_> {
 
 /// What may not stand in a view at all: INTO (1350), variables and parameters (1351).
 fn check_query(query: &Query) -> Result<(), SqlError> {
-    if query.into.is_some() {
+    let mut into = query.into.is_some();
+    query.body.clone().each_select(&mut |select| into |= select.into.is_some());
+    if into {
         return Err(SqlError::view_select_clause("INTO"));
     }
     let mut found = false;

@@ -6,8 +6,8 @@ use rustydb_value::{Charset, Collation, DateTime, TypeKind, Value};
 use super::{DATABASE, Rows, Source, includes_self, maybe, stored_tables, stored_views, text};
 use crate::dml::auto_increment::counter_tree;
 use crate::error::SqlError;
-use crate::view::columns::{Unlocked, definition};
 use crate::show::create::{kept_options, plain_default};
+use crate::view::columns::{Unlocked, definition};
 
 pub(super) fn schemata(source: &Source<'_>) -> Result<Rows, SqlError> {
     let mut rows: Rows = Vec::new();

@@ -196,11 +196,8 @@ fn plan_table(
     let alias = source.alias.as_ref().map(ast::Ident::as_str);
     let lock = lock_of(of.locking, alias.unwrap_or(source.name.name.as_str()));
     if let Some(view) = planning.context.tables.view(&database, source.name.name.as_str())? {
-        let locking = lock.map(|lock| ast::Locking {
-            exclusive: lock.exclusive,
-            tables: Vec::new(),
-            wait: lock.wait,
-        });
+        let locking =
+            lock.map(|lock| ast::Locking { exclusive: lock.exclusive, tables: Vec::new(), wait: lock.wait });
         let locking = locking.into_iter().collect();
         let (plan, scope) = crate::view::expand::plan_view(&view, alias, locking, planning)?;
         return Ok(Source { plan, scope });

@@ -73,9 +73,8 @@ impl CachedPlan {
         let same = self.tables.iter().all(|used| {
             let catalog = database.catalog();
             let table = catalog.table(&used.database, &used.name).map(|def| (def.id, def.version));
-            let now = table.or_else(|| {
-                catalog.view(&used.database, &used.name).map(|def| (def.id, def.version))
-            });
+            let now =
+                table.or_else(|| catalog.view(&used.database, &used.name).map(|def| (def.id, def.version)));
             now == Some((used.id, used.version))
         });
         if same {

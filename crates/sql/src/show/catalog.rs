@@ -268,7 +268,10 @@ pub(super) fn create_table(session: &mut Session, name: &ObjectName) -> Result<L
         None
     } else {
         let database = session.database();
-        schema::next_auto_increment(&schema::Source { database, session: session.state(), filter: &filter }, &def)?
+        schema::next_auto_increment(
+            &schema::Source { database, session: session.state(), filter: &filter },
+            &def,
+        )?
     };
     let mut listing = Listing::new(&CREATE_TABLE);
     let statement = create::create_table(&def, next, style(session));

@@ -20,7 +20,9 @@ pub(crate) mod qualify;
 
 use rustydb_catalog::{Catalog, ViewDef};
 use rustydb_sql_parser::ParseOptions;
-use rustydb_sql_parser::ast::{ExprKind, Ident, Query, QueryBody, Select, SelectItem, Statement, TableReference};
+use rustydb_sql_parser::ast::{
+    ExprKind, Ident, Query, QueryBody, Select, SelectItem, Statement, TableReference,
+};
 
 use crate::error::SqlError;
 

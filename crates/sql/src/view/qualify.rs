@@ -40,19 +40,6 @@ pub(crate) fn qualify(query: &mut Query, planning: &mut Planning<'_, '_>) -> Res
     Qualifier { planning, blocks: Vec::new() }.query(query, Headings::Written)
 }
 
-/// Qualifies expressions over the names of a FROM that is planned already; `aliased` says which tables have an alias.
-pub(crate) fn qualify_over(
-    scope: &Scope,
-    aliased: Vec<bool>,
-    exprs: &mut [&mut Expr],
-    clause: &'static str,
-    planning: &mut Planning<'_, '_>,
-) -> Result<(), SqlError> {
-    let block = Block { scope: scope.clone(), aliased, aliases: Vec::new() };
-    let mut qualifier = Qualifier { planning, blocks: vec![block] };
-    exprs.iter_mut().try_for_each(|expr| qualifier.expr(expr, clause))
-}
-
 struct Qualifier<'p, 'a, 'c> {
     planning: &'p mut Planning<'a, 'c>,
     /// The innermost last.
@@ -368,8 +355,7 @@ impl Block {
 
     /// The column at a position, by the name that only it has.
     fn qualified(&self, at: usize) -> Option<ColumnName> {
-        let (number, table) =
-            self.scope.tables.iter().enumerate().rfind(|(_, table)| table.offset <= at)?;
+        let (number, table) = self.scope.tables.iter().enumerate().rfind(|(_, table)| table.offset <= at)?;
         let column = table.columns.get(at - table.offset)?;
         let aliased = self.aliased.get(number).copied().unwrap_or(true);
         let database = (!aliased && !table.database.is_empty()).then(|| Ident::new(&*table.database));
