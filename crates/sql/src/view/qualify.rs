@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use rustydb_sql_parser::ast::{
-    BinaryOp, ColumnName, Expr, ExprKind, Ident, JoinConstraint, JoinKind, Literal, ObjectName, OrderItem,
-    Part, Query, QueryBody, Select, SelectItem, Span, TableReference,
+    BinaryOp, ColumnName, CommonTable, Expr, ExprKind, Ident, JoinConstraint, JoinKind, Literal, ObjectName,
+    OrderItem, Part, Query, QueryBody, Select, SelectItem, Span, TableReference,
 };
 
 use crate::error::SqlError;
@@ -50,15 +50,17 @@ impl Qualifier<'_, '_, '_> {
     fn query(&mut self, query: &mut Query, headings: Headings) -> Result<(), SqlError> {
         let outside = self.planning.named.len();
         if let Some(with) = &mut query.with {
-            if with.recursive {
-                return Err(SqlError::not_supported("WITH RECURSIVE in this place"));
-            }
+            let recursive = with.recursive;
             for table in &mut with.tables {
-                self.query(&mut table.query, Headings::Written)?;
-                let visible = self.planning.named.len();
-                let depth = self.planning.levels.len();
-                let table = table.clone();
-                self.planning.named.push(NamedQuery { table, visible, depth, planned: None });
+                if recursive {
+                    // Its own name means something inside of it already.
+                    self.name(table, true);
+                    self.query(&mut table.query, Headings::Written)?;
+                    self.planning.named.pop();
+                } else {
+                    self.query(&mut table.query, Headings::Written)?;
+                }
+                self.name(table, recursive);
             }
         }
         let done = match &mut query.body {
@@ -68,6 +70,12 @@ impl Qualifier<'_, '_, '_> {
         self.planning.named.truncate(outside);
         query.locking.clear();
         done
+    }
+
+    fn name(&mut self, table: &CommonTable, recursive: bool) {
+        let (visible, depth) = (self.planning.named.len(), self.planning.levels.len());
+        let table = table.clone();
+        self.planning.named.push(NamedQuery { table, visible, depth, planned: None, recursive, work: None });
     }
 
     fn body(&mut self, body: &mut QueryBody, headings: Headings) -> Result<(), SqlError> {
