@@ -326,7 +326,7 @@ fn average(sum: i256, from: u8, count: u64, scale: u8) -> Option<i256> {
 }
 
 /// The value of a row as a builder of the same type takes it back: ENUM and SET by number.
-fn raw_value(vector: &Vector, row: usize, ty: &ExprType) -> Value {
+pub fn raw_value(vector: &Vector, row: usize, ty: &ExprType) -> Value {
     if ty.is_member() && !vector.is_null(row) {
         return Value::UInt(vector.as_uints().at(row));
     }

@@ -35,6 +35,8 @@ pub mod subquery;
 mod twins;
 pub mod values;
 pub mod virtual_scan;
+pub mod window;
+mod window_frame;
 
 pub use batch::Batch;
 pub use matching::{Matching, MatchingRows, matching_rows};

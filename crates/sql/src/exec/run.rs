@@ -6,7 +6,7 @@ use super::batch::Batch;
 use super::subquery::Surroundings;
 use super::{
     aggregate, distinct, filter, join, limit, recursive, scan, set_operation, shared, sort, values,
-    virtual_scan,
+    virtual_scan, window,
 };
 use crate::context::{EvalContext, ExecContext};
 use crate::error::SqlError;
@@ -88,6 +88,7 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
         Plan::Join(node) => join::open_join(node),
         Plan::Filter { input, predicates } => Box::new(filter::Filter::new(open(input), predicates)),
         Plan::Aggregate(node) => Box::new(aggregate::HashAggregate::new(open(&node.input), node)),
+        Plan::Windows(node) => Box::new(window::WindowRows::new(open(&node.input), node)),
         Plan::Project { input, exprs } => Box::new(filter::Project::new(open(input), exprs)),
         Plan::Distinct { input, types } => Box::new(distinct::Distinct::new(open(input), types)),
         Plan::Sort { input, keys, limit } => Box::new(sort::Sort::new(open(input), keys, limit.as_ref())),

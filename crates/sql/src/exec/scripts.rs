@@ -116,6 +116,11 @@ fn tables_that_mention_themselves() {
     run(include_str!("../../testscripts/select/recursive"));
 }
 
+#[test]
+fn window_functions() {
+    run(include_str!("../../testscripts/select/windows"));
+}
+
 /// Statements that take parameters run the same plan with other values and types.
 #[test]
 fn parameters_may_change_their_kind() {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rustydb_sql_parser::ast::{self, ExprKind as E};
 use rustydb_value::{Collation, Value};
 
+use super::bind_window::WindowUse;
 use super::coerce::{coerce, to_truth};
 use super::compare::unify;
 use super::outer::Level;
@@ -128,6 +129,12 @@ pub struct Binder<'p, 'a, 'c> {
     pub aliases: &'p [(std::sync::Arc<str>, BoundExpr)],
     /// Names of the select list that only subqueries may use: those before, in the select list itself.
     pub earlier: &'p [(std::sync::Arc<str>, BoundExpr)],
+    /// What to do about window functions.
+    pub window_use: WindowUse,
+    /// The window whose specification is being bound.
+    pub window_name: &'static str,
+    /// The windows of the query block by name.
+    pub windows: &'p [(String, ast::WindowSpec)],
     /// HAVING: outside of aggregates only these columns may be named.
     pub visible: Option<&'p [BoundExpr]>,
     /// Whether an alias is preferred to a column of the same name (ORDER BY), or the other way round.
@@ -178,6 +185,9 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             aggregates: AggregateUse::Refused,
             aliases: &[],
             earlier: &[],
+            window_use: WindowUse::Refused,
+            window_name: "",
+            windows: &[],
             visible: None,
             aliases_first: false,
         }
@@ -300,7 +310,7 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             E::Default(_) => Err(SqlError::not_supported("DEFAULT in an expression")),
             E::InsertValue(_) => Err(SqlError::not_supported("VALUES() outside of ON DUPLICATE KEY UPDATE")),
             E::Aggregate(call) => self.aggregate(call),
-            E::Window(_) => Err(SqlError::not_supported("window functions")),
+            E::Window(call) => self.window_function(call),
             E::Function(call) => self.function(call),
             E::Special(call) => self.special(call),
             E::OdbcEscape { expr, .. } => self.bind(expr),
@@ -356,6 +366,9 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             Ok(index) => self.scope.expression(index).ok_or_else(|| SqlError::unknown("scope")),
             Err(error) => {
                 if let Some(found) = alias() {
+                    if found.has_window() && self.clause != "order clause" {
+                        return Err(SqlError::window_alias_here(name.name.as_str()));
+                    }
                     return Ok(found);
                 }
                 if error.code == 1054
@@ -523,16 +536,18 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
     }
 
     fn aggregate(&mut self, call: &ast::AggregateCall) -> Result<BoundExpr, SqlError> {
-        if call.over.is_some() {
-            return Err(SqlError::not_supported("window functions"));
+        if let Some(over) = &call.over {
+            return self.window_aggregate(call, over);
         }
         if self.aggregates == AggregateUse::Refused && self.planning.levels.is_empty() {
             return Err(SqlError::invalid_group_function());
         }
         let mark = self.planning.mark_captures();
         let before = std::mem::replace(&mut self.aggregates, AggregateUse::Refused);
+        let windows = std::mem::replace(&mut self.window_use, WindowUse::Refused);
         let bound = aggregate::bind_aggregate(self, call);
         self.aggregates = before;
+        self.window_use = windows;
         let bound = bound?;
         match self.planning.outer_aggregate(&bound, &mark) {
             Some(carried) => Ok(carried),

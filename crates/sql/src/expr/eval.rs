@@ -126,6 +126,7 @@ pub fn evaluate(
             super::subquery::evaluate_subquery(*index, captures, form, frame, context)
         }
         Node::Aggregate(_) => Err(SqlError::invalid_group_function()),
+        Node::Window(call) => Err(SqlError::window_function_here(call.name())),
     }
 }
 

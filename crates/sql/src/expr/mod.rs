@@ -19,6 +19,7 @@
 
 pub mod bind;
 mod bind_subquery;
+pub mod bind_window;
 pub mod cast;
 pub mod coerce;
 pub mod compare;
@@ -131,6 +132,8 @@ pub enum Node {
     },
     /// An aggregate, before grouping turns it into a column of the groups.
     Aggregate(Box<crate::plan::aggregate::AggregateCall>),
+    /// A window function, before it becomes a column.
+    Window(Box<crate::plan::window::WindowCall>),
 }
 
 /// What an expression asks of a subquery.
@@ -325,6 +328,7 @@ impl BoundExpr {
             Node::Call { args, .. } => args.iter().for_each(f),
             Node::Subquery { captures, form, .. } => captures.iter().chain(form.needles()).for_each(f),
             Node::Aggregate(call) => call.args.iter().for_each(f),
+            Node::Window(call) => call.exprs().into_iter().for_each(f),
         }
     }
 
@@ -354,6 +358,7 @@ impl BoundExpr {
                 captures.iter_mut().chain(form.needles_mut()).for_each(f);
             }
             Node::Aggregate(call) => call.args.iter_mut().for_each(f),
+            Node::Window(call) => call.exprs_mut().into_iter().for_each(f),
         }
     }
 
@@ -389,7 +394,7 @@ impl BoundExpr {
     /// Whether it has the same value for every row of one execution.
     pub fn is_row_free(&self) -> bool {
         !self.any(&mut |e| match &e.node {
-            Node::Column(_) | Node::Aggregate(_) | Node::Assign { .. } => true,
+            Node::Column(_) | Node::Aggregate(_) | Node::Window(_) | Node::Assign { .. } => true,
             Node::Call { function, .. } => function.volatile,
             _ => false,
         })
@@ -402,6 +407,7 @@ impl BoundExpr {
             | Node::Outer(_)
             | Node::Parameter(_)
             | Node::Aggregate(_)
+            | Node::Window(_)
             | Node::Assign { .. }
             | Node::Subquery { .. } => true,
             Node::Call { function, .. } => function.volatile || function.session,
@@ -422,6 +428,11 @@ impl BoundExpr {
     /// Whether it reads a row of a query block around this one.
     pub fn has_outer(&self) -> bool {
         self.any(&mut |e| matches!(e.node, Node::Outer(_)))
+    }
+
+    /// Whether it holds a window function.
+    pub fn has_window(&self) -> bool {
+        self.any(&mut |e| matches!(e.node, Node::Window(_)))
     }
 
     /// Whether it holds an aggregate.
@@ -459,6 +470,7 @@ impl BoundExpr {
                 std::ptr::eq(*a, *b) && !a.volatile && self.ty.decimals == other.ty.decimals
             }
             (Node::Aggregate(a), Node::Aggregate(b)) => a.same_operation(b),
+            (Node::Window(a), Node::Window(b)) => a.same_operation(b),
             _ => false,
         };
         if !operation {

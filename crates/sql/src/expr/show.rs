@@ -85,6 +85,7 @@ impl Display for BoundExpr {
                 }
             },
             Node::Aggregate(call) => call.fmt(f),
+            Node::Window(call) => call.fmt(f),
         }
     }
 }

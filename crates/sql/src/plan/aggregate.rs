@@ -32,7 +32,8 @@ pub enum Operation {
 }
 
 impl Operation {
-    fn name(self) -> &'static str {
+    /// As messages have it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Count => "count",
             Self::Sum => "sum",
@@ -162,6 +163,17 @@ pub fn bind_aggregate(
     }
     let ty = bound.ty.clone();
     Ok(BoundExpr { node: Node::Aggregate(Box::new(bound)), ty })
+}
+
+/// Binds a call over a window: aggregates of the groups may stand in its arguments.
+pub fn bind_over(
+    binder: &mut Binder<'_, '_, '_>,
+    call: &ast::AggregateCall,
+) -> Result<AggregateCall, SqlError> {
+    match bind_aggregate(binder, call)?.node {
+        Node::Aggregate(bound) => Ok(*bound),
+        _ => Err(SqlError::invalid_group_function()),
+    }
 }
 
 fn bind_group_concat(

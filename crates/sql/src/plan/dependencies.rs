@@ -61,6 +61,7 @@ pub fn dependencies(plan: &Plan) -> Vec<Dependency> {
             }
             out
         }
+        Plan::Windows(windows) => dependencies(&windows.input),
         Plan::Distinct { input, .. } | Plan::Sort { input, .. } | Plan::Limit { input, .. } => {
             dependencies(input)
         }

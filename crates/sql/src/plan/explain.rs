@@ -72,6 +72,7 @@ impl Plan {
             Plan::Aggregate(node) => {
                 writeln!(f, "aggregate by ({}) of ({})", list(&node.keys), list(&node.calls))?;
             }
+            Plan::Windows(windows) => writeln!(f, "window {}", list(&windows.calls))?,
             Plan::Project { exprs, .. } => writeln!(f, "project {}", list(exprs))?,
             Plan::Distinct { .. } => writeln!(f, "distinct")?,
             Plan::Sort { keys, limit, .. } => {

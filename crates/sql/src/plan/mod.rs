@@ -11,7 +11,7 @@
 //! A finished [`SelectPlan`] is immutable and can be run any number of times, by several sessions, with
 //! other parameter values; everything that depends on a value (key ranges, LIMIT) is evaluated when it runs.
 //!
-//! Limits: window functions are refused (1235).
+//! Limits: joins stay in the order in which they are written; filters do not move into derived tables.
 
 pub mod aggregate;
 pub mod dependencies;
@@ -24,6 +24,7 @@ pub mod rules;
 mod scripts;
 pub mod select;
 pub mod set_operation;
+pub mod window;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -235,6 +236,8 @@ pub enum Plan {
     },
     /// One row per group: the keys, then the aggregates.
     Aggregate(Box<Aggregate>),
+    /// Window functions: a column for each behind those of the input.
+    Windows(Box<window::Windows>),
     /// One column per expression.
     Project {
         /// Where the rows come from.
@@ -569,6 +572,7 @@ impl Plan {
             | Plan::Sort { input, .. }
             | Plan::Limit { input, .. } => input.width(),
             Plan::Aggregate(aggregate) => aggregate.width(),
+            Plan::Windows(windows) => windows.input.width() + windows.calls.len(),
             Plan::Project { exprs, .. } => exprs.len(),
             Plan::Narrow { width, .. } => *width,
             Plan::SetOperation(operation) => operation.types.len(),
@@ -621,6 +625,7 @@ impl Plan {
             | Plan::Limit { input, .. }
             | Plan::Narrow { input, .. } => f(input),
             Plan::Aggregate(aggregate) => f(&aggregate.input),
+            Plan::Windows(windows) => f(&windows.input),
             Plan::SetOperation(operation) => operation.inputs.iter().for_each(|i| f(&i.plan)),
         }
     }
@@ -645,6 +650,7 @@ impl Plan {
             | Plan::Limit { input, .. }
             | Plan::Narrow { input, .. } => f(input),
             Plan::Aggregate(aggregate) => f(&mut aggregate.input),
+            Plan::Windows(windows) => f(&mut windows.input),
             Plan::SetOperation(operation) => operation.inputs.iter_mut().for_each(|i| f(&mut i.plan)),
         }
     }
@@ -693,6 +699,9 @@ impl Plan {
                 for call in &aggregate.calls {
                     call.args.iter().for_each(&mut *f);
                 }
+            }
+            Plan::Windows(windows) => {
+                windows.calls.iter().flat_map(window::WindowCall::exprs).for_each(&mut *f);
             }
             Plan::Dual
             | Plan::Work { .. }

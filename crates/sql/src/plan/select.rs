@@ -8,11 +8,13 @@ use rustydb_value::{Charset, Collation, Value};
 use super::dependencies::dependencies;
 use super::from::{Source, plan_from};
 use super::grouping::Grouping;
+use super::window::{Windows, take_calls};
 use super::{Aggregate, Plan, RowCount, RowLimit, SelectPlan, SortKey, rules, set_operation};
 use crate::api::ColumnMeta;
 use crate::context::BindContext;
 use crate::error::SqlError;
 use crate::expr::bind::{AggregateUse, Binder, NamedQuery, Planning};
+use crate::expr::bind_window::{WindowUse, resolve_windows};
 use crate::expr::scope::{Scope, derived_table};
 use crate::expr::types::ExprType;
 use crate::expr::{BoundExpr, Node};
@@ -258,6 +260,7 @@ struct Item {
 struct Block<'q> {
     select: &'q ast::Select,
     items: Vec<Item>,
+    windows: &'q [(String, ast::WindowSpec)],
 }
 
 fn plan_select(
@@ -265,12 +268,10 @@ fn plan_select(
     query: &ast::Query,
     planning: &mut Planning<'_, '_>,
 ) -> Result<SelectPlan, SqlError> {
-    if !select.windows.is_empty() {
-        return Err(SqlError::not_supported("window functions"));
-    }
+    let windows = resolve_windows(&select.windows)?;
     let around = std::mem::take(&mut planning.subplans);
     let Source { plan: source, scope } = plan_from(&select.from, &query.locking, planning)?;
-    let mut block = Block { select, items: Vec::new() };
+    let mut block = Block { select, items: Vec::new(), windows: &windows };
     let conditions = match &select.filter {
         Some(filter) => block.bind(planning, &scope, "where clause", AggregateUse::Refused, &[], |b| {
             b.bind_condition(filter)
@@ -334,6 +335,14 @@ fn plan_select(
     }
     if !having.is_empty() {
         plan = Plan::Filter { input: Box::new(plan), predicates: having };
+    }
+    let mut calls = Vec::new();
+    let width = plan.width();
+    for expr in exprs.iter_mut().chain(order.iter_mut().map(|key| &mut key.expr)) {
+        take_calls(expr, width, &mut calls);
+    }
+    if !calls.is_empty() {
+        plan = Plan::Windows(Box::new(Windows { input: plan, calls }));
     }
     let limit = row_limit(query.limit.as_ref())?;
     let types: Vec<ExprType> = exprs.iter().map(|e| super::result_type(&e.ty)).collect();
@@ -476,6 +485,10 @@ impl Block<'_> {
         binder.aggregates = aggregates;
         binder.aliases = aliases;
         binder.aliases_first = clause == "order clause";
+        if clause == "order clause" {
+            binder.window_use = WindowUse::Allowed;
+            binder.windows = self.windows;
+        }
         f(&mut binder)
     }
 
@@ -501,6 +514,8 @@ impl Block<'_> {
                     let mut binder = Binder::new(planning, scope, "field list");
                     binder.aggregates = AggregateUse::Allowed;
                     binder.earlier = &earlier;
+                    binder.window_use = WindowUse::Allowed;
+                    binder.windows = self.windows;
                     let bound = binder.bind_typed(expr)?;
                     let name = item.heading(sql).unwrap_or("");
                     let shown = if alias.is_some() { name } else { heading(name) };

@@ -54,6 +54,21 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             exprs.iter_mut().for_each(|e| moved.apply(e));
             Moved::identity(exprs.len())
         }
+        Plan::Windows(windows) => {
+            let width = windows.input.width();
+            let mut wanted: Vec<usize> = needed.iter().copied().filter(|c| *c < width).collect();
+            for call in &windows.calls {
+                call.exprs().into_iter().for_each(|e| e.columns(&mut wanted));
+            }
+            let mut moved = narrow(&mut windows.input, &wanted);
+            for call in &mut windows.calls {
+                call.exprs_mut().into_iter().for_each(|e| moved.apply(e));
+            }
+            let narrower = windows.input.width();
+            moved.0.resize(width, None);
+            moved.0.extend((0..windows.calls.len()).map(|at| Some(narrower + at)));
+            moved
+        }
         Plan::Aggregate(aggregate) => {
             let mut wanted = Vec::new();
             add(&aggregate.keys, &mut wanted);
