@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
 
+mod clients;
 mod crash;
 mod hotrow;
 mod idle;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let command = words.next();
     let options = Options::new(words);
     let outcome = match command.as_deref() {
+        Some("clients") => clients::run(options),
         Some("crash") => crash::run(options),
         Some("sysbench") => sysbench::run(options),
         Some("hotrow") => hotrow::run(options),
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
         Some("startup") => startup::run(options),
         Some("scripts") => scripts::run(options),
         other => Err(Error::Usage(format!(
-            "crash, sakila, sysbench, hotrow, idle, startup or scripts, not {other:?}"
+            "clients, crash, sakila, sysbench, hotrow, idle, startup or scripts, not {other:?}"
         ))),
     };
     match outcome {

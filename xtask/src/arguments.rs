@@ -10,7 +10,6 @@ impl Arguments {
         Arguments(std::env::args().skip(1).collect())
     }
 
-    #[cfg(test)]
     pub(crate) fn of(words: &[&str]) -> Arguments {
         Arguments(words.iter().map(|word| (*word).to_owned()).collect())
     }

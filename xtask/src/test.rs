@@ -1,12 +1,12 @@
 //! `cargo xtask test`: what has to hold before a change lands.
 //!
-//! Cheap checks come first, so that a slip is told in seconds: format, tidy, lints, tests, doc tests. With
+//! Cheap checks come first, so that a slip is told in seconds: format, tidy, lints, tests, doc tests, real clients. With
 //! cargo-nextest on the path the tests run by it, else by cargo's own runner. The last line counts tests
 //! only when every runner named its count, and is printed only when all of them passed.
 
 use crate::arguments::Arguments;
 use crate::process::{Result, cargo, on_path, run, run_watched};
-use crate::{packages, tidy};
+use crate::{packages, testkit, tidy};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 fn run_all(install: bool) -> Result<()> {
@@ -34,6 +34,7 @@ fn run_all(install: bool) -> Result<()> {
     }
     run_watched(&mut tests, count)?;
     run_watched(cargo().args(["test", "--workspace", "--doc", "--quiet"]), count)?;
+    testkit::quick_clients()?;
     println!("\n{} passed, 0 failed", passed.into_inner());
     Ok(())
 }

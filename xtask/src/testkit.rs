@@ -1,4 +1,4 @@
-//! `crash`, `sakila`, `bench` and `scripts`: builds the testkit, and the server where it is needed, then hands over.
+//! `crash`, `clients`, `sakila`, `bench` and `scripts`: builds the testkit, and the server where it is needed, then hands over.
 //!
 //! The server is built with the profile that was asked for: `release` is what a user runs, `dist` what is
 //! packaged and measured, `dev` is what the tests have built already.
@@ -18,6 +18,12 @@ pub(crate) fn crash(mut arguments: Arguments) -> Result<()> {
     }
     let profile = profile(&mut arguments, "release")?;
     hand_over("crash", profile, arguments)
+}
+
+/// `cargo xtask clients`
+pub(crate) fn clients(mut arguments: Arguments) -> Result<()> {
+    let profile = profile(&mut arguments, "dev")?;
+    hand_over("clients", profile, arguments)
 }
 
 /// `cargo xtask sakila`
@@ -56,6 +62,11 @@ fn profile(arguments: &mut Arguments, default: &'static str) -> Result<&'static 
         [one] => Ok(&one[2..]),
         _ => Err(Failure::new("give one of --release, --dist and --dev")),
     }
+}
+
+/// The share of the real clients that a test run does: quick ones that are installed.
+pub(crate) fn quick_clients() -> Result<()> {
+    hand_over("clients", "dev", Arguments::of(&["--quick", "--present"]))
 }
 
 fn hand_over(command: &str, profile: &str, arguments: Arguments) -> Result<()> {

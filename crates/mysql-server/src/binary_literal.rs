@@ -1,23 +1,25 @@
 //! Rewrites binary string literals in hexadecimal, so that a statement with raw bytes becomes text.
 //!
-//! Drivers send `_binary'...'` with any bytes between the quotes. Where a whole statement is no UTF-8, this
-//! walks over it just far enough to tell literals, quoted names and comments apart, and writes `_binary X'...'`
-//! for each such literal that is no UTF-8. It runs only for such statements.
+//! Drivers write binary values between quotes, some behind `_binary`, some plainly. Where a whole statement is no
+//! UTF-8, this walks over it just far enough to tell literals, quoted names and comments apart, and writes
+//! `_binary X'...'` for each literal that is no UTF-8. It runs only for such statements. MySQL takes such a literal
+//! too: a binary column stores its bytes, a text column refuses them (1366).
 //!
-//! Limits: a literal without the introducer stays as it is (unless every literal is binary, under
-//! `SET NAMES binary`), and adjacent literals, which SQL joins, are seen one by one.
+//! Limits: MySQL's warning (1300) about a plain literal is not given; a literal behind another introducer stays as
+//! it is and the statement is refused; adjacent literals, which SQL joins, are seen one by one.
 
 /// The rewritten statement; none when bytes outside such literals are no UTF-8 either.
-pub(crate) fn rewrite(sql: &[u8], no_backslash_escapes: bool, every_literal: bool) -> Option<String> {
+pub(crate) fn rewrite(sql: &[u8], no_backslash_escapes: bool) -> Option<String> {
     let mut out = Vec::with_capacity(sql.len() * 2);
     let mut rest = sql;
     while let Some(&byte) = rest.first() {
         let length = match byte {
             b'\'' | b'"' => {
                 let body = literal(rest, byte, no_backslash_escapes)?;
-                let binary = every_literal || ends_with_introducer(&out);
+                let introducer = introducer(&out);
+                let binary = introducer.is_none_or(|word| word.eq_ignore_ascii_case(b"_binary"));
                 if binary && std::str::from_utf8(&rest[..body.length]).is_err() {
-                    if !ends_with_introducer(&out) {
+                    if introducer.is_none() {
                         out.extend_from_slice(b"_binary");
                     }
                     out.extend_from_slice(b" X'");
@@ -82,14 +84,12 @@ fn literal(text: &[u8], quote: u8, no_backslash_escapes: bool) -> Option<Literal
     }
 }
 
-/// Whether what was written so far ends with `_binary`, as a word of its own, and spaces.
-fn ends_with_introducer(out: &[u8]) -> bool {
-    const INTRODUCER: &[u8] = b"_binary";
+/// The word with which what was written so far ends, if it begins like an introducer (`_utf8mb4`).
+fn introducer(out: &[u8]) -> Option<&[u8]> {
     let text = out.trim_ascii_end();
-    let Some(start) = text.len().checked_sub(INTRODUCER.len()) else { return false };
-    let before = start.checked_sub(1).and_then(|index| text.get(index));
-    let word = before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80);
-    !word && text[start..].eq_ignore_ascii_case(INTRODUCER)
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+    let start = text.iter().rposition(|byte| !part(byte)).map_or(0, |at| at + 1);
+    text.get(start..).filter(|word| word.first() == Some(&b'_'))
 }
 
 fn line(text: &[u8]) -> usize {
@@ -110,18 +110,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn rewritten(sql: &[u8]) -> Option<String> {
-        rewrite(sql, false, false)
+        rewrite(sql, false)
     }
 
     #[test]
-    fn only_introduced_literals_with_raw_bytes_change() {
+    fn literals_with_raw_bytes_change_and_nothing_else() {
         assert_eq!(
             rewritten(b"VALUES ('\xc3\xa9', _binary'\xff', _BINARY \"\xfe''\", _binary'ok')").unwrap(),
             "VALUES ('é', _binary X'FF', _BINARY  X'FE2727', _binary'ok')"
         );
-        assert_eq!(rewritten(b"SELECT '\xff'"), None);
-        assert_eq!(rewritten(b"SELECT a_binary'\xff'"), None);
-        assert_eq!(rewrite(b"SELECT '\xff'", false, true).unwrap(), "SELECT _binary X'FF'");
+        assert_eq!(rewritten(b"SELECT '\xff', \"\xfe\"").unwrap(), "SELECT _binary X'FF', _binary X'FE'");
+        assert_eq!(rewritten(b"SELECT a_binary'\xff'").unwrap(), "SELECT a_binary_binary X'FF'");
+        assert_eq!(rewritten(b"SELECT _utf8mb4 '\xff'"), None);
+        assert_eq!(rewritten(b"SELECT \xff"), None);
     }
 
     #[test]
@@ -130,7 +131,7 @@ mod tests {
             rewritten(b"_binary'\xff\\'\\0\\n\\\\\\Z\\%''x'").unwrap(),
             "_binary X'FF27000A5C1A5C252778'"
         );
-        assert_eq!(rewrite(b"_binary'\xff\\' 'b'", true, false).unwrap(), "_binary X'FF5C' 'b'");
+        assert_eq!(rewrite(b"_binary'\xff\\' 'b'", true).unwrap(), "_binary X'FF5C' 'b'");
     }
 
     #[test]
@@ -151,8 +152,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_end_in_text_or_nothing(sql in proptest::collection::vec(any::<u8>(), 0..200), flag: bool, every: bool) {
-            let _ = rewrite(&sql, flag, every);
+        fn any_bytes_end_in_text_or_nothing(sql in proptest::collection::vec(any::<u8>(), 0..200), flag: bool) {
+            let _ = rewrite(&sql, flag);
         }
 
         #[test]

@@ -5,7 +5,7 @@
 //! the client's set lacks becomes `?`, as in MySQL.
 //!
 //! MySQL takes a statement as bytes, and drivers use that: they write binary values into the text behind the
-//! introducer `_binary`. Our SQL takes text only, so a statement that is no UTF-8 has those literals rewritten
+//! introducer `_binary` or plainly. Our SQL takes text only, so a statement that is no UTF-8 has those literals rewritten
 //! in hexadecimal ([`crate::binary_literal`]); one that is no UTF-8 elsewhere is refused with 1300.
 
 use crate::binary_literal;
@@ -43,10 +43,7 @@ pub(crate) fn decode_statement(
 ) -> Result<Cow<'_, str>, SqlError> {
     match decode_text(bytes, charset) {
         Ok(text) => Ok(text),
-        Err(error) => {
-            let every_literal = charset == Charset::Binary;
-            binary_literal::rewrite(bytes, no_backslash_escapes, every_literal).map(Cow::Owned).ok_or(error)
-        }
+        Err(error) => binary_literal::rewrite(bytes, no_backslash_escapes).map(Cow::Owned).ok_or(error),
     }
 }
 
