@@ -333,6 +333,9 @@ errors! {
     3594 b"HY000" window_alias_here(name) "You cannot use the alias '{name}' of an expression containing a window function in this context.'";
     3595 b"HY000" window_nested(name) "You cannot nest a window function in the specification of window '{name}'.";
     3596 b"HY000" frame_interval(name) "Window '{name}': INTERVAL can only be used with RANGE frames.";
+    3028 b"HY000" aggregate_order_of_set(position) "Expression #{position} of ORDER BY contains aggregate function and applies to a UNION, EXCEPT or INTERSECT";
+    1250 b"42000" table_in_global_order(table) "Table '{table}' from one of the SELECTs cannot be used in global ORDER clause";
+    3943 b"HY000" default_in_values() "A VALUES clause cannot use DEFAULT values, unless used as a source in an INSERT statement.";
     3602 b"HY000" grouping_argument(number) "Argument #{number} of GROUPING function is not in GROUP BY";
     1111 b"HY000" invalid_group_function() "Invalid use of group function";
     1140 b"42000" mixed_grouping(position, clause, name) "In aggregated query without GROUP BY, expression #{position} of {clause} contains nonaggregated column '{name}'; this is incompatible with sql_mode=only_full_group_by";

@@ -121,6 +121,11 @@ fn window_functions() {
     run(include_str!("../../testscripts/select/windows"));
 }
 
+#[test]
+fn set_operations_and_joins() {
+    run(include_str!("../../testscripts/select/sets"));
+}
+
 /// Statements that take parameters run the same plan with other values and types.
 #[test]
 fn parameters_may_change_their_kind() {

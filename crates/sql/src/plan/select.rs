@@ -160,6 +160,9 @@ fn plan_values(rows: &[Vec<ast::Expr>], planning: &mut Planning<'_, '_>) -> Resu
         let mut binder = Binder::new(planning, &scope, "field list");
         let mut cells = Vec::with_capacity(width);
         for expr in row {
+            if matches!(expr.kind, ast::ExprKind::Default(None)) {
+                return Err(SqlError::default_in_values());
+            }
             cells.push(binder.bind_typed(expr)?);
         }
         bound.push(cells);
@@ -192,36 +195,76 @@ fn order_result(
     planning: &mut Planning<'_, '_>,
 ) -> Result<(), SqlError> {
     if !query.order_by.is_empty() {
-        let mut scope = Scope::empty();
-        scope.add(derived_table("", &plan.columns, &plan.types, &[]));
-        let mut keys = Vec::new();
-        for item in &query.order_by {
-            let column = match positional(&item.expr, plan.types.len())? {
-                Some(at) => at,
-                None => {
-                    let mut binder = Binder::new(planning, &scope, "order clause");
-                    match binder.bind(&item.expr)?.node {
-                        Node::Column(column) => column.index,
-                        _ => {
-                            return Err(SqlError::not_supported(
-                                "expressions in ORDER BY of a set operation",
-                            ));
-                        }
-                    }
-                }
-            };
-            if let Some(ty) = plan.types.get(column) {
-                keys.push(SortKey { column, ty: ty.clone(), descending: item.descending });
-            }
-        }
-        let input = Box::new(std::mem::replace(&mut plan.root, Plan::Dual));
-        plan.root = Plan::Sort { input, keys, limit: None };
+        sort_result(plan, &query.order_by, planning)?;
     }
     if let Some(limit) = row_limit(query.limit.as_ref())? {
         let input = Box::new(std::mem::replace(&mut plan.root, Plan::Dual));
         plan.root = Plan::Limit { input, limit, counts: false };
     }
     Ok(())
+}
+
+/// Sorts a result by its columns or by expressions over them.
+fn sort_result(
+    plan: &mut SelectPlan,
+    items: &[ast::OrderItem],
+    planning: &mut Planning<'_, '_>,
+) -> Result<(), SqlError> {
+    let mut scope = Scope::empty();
+    scope.add(derived_table("", &plan.columns, &plan.types, &[]));
+    let width = plan.types.len();
+    let mut keys = Vec::with_capacity(items.len());
+    // Its columns, and behind them what only the order needs.
+    let mut exprs: Vec<BoundExpr> =
+        plan.types.iter().enumerate().map(|(at, ty)| BoundExpr::column(at, "", ty.clone())).collect();
+    let around = std::mem::replace(&mut planning.subplans, std::mem::take(&mut plan.subplans));
+    for (number, item) in items.iter().enumerate() {
+        if let Some(column) = positional(&item.expr, width)? {
+            let ty = plan.types.get(column).cloned().unwrap_or_else(ExprType::null);
+            keys.push(SortKey { column, ty, descending: item.descending });
+            continue;
+        }
+        if let Some(table) = qualifier(&item.expr) {
+            return Err(SqlError::table_in_global_order(table));
+        }
+        let mut binder = Binder::new(planning, &scope, "order clause");
+        binder.aggregates = AggregateUse::Allowed;
+        let expr = binder.bind_typed(&item.expr)?;
+        if expr.has_aggregate() {
+            return Err(SqlError::aggregate_order_of_set(number + 1));
+        }
+        let column = match &expr.node {
+            Node::Column(column) => column.index,
+            _ => {
+                exprs.push(expr.clone());
+                exprs.len() - 1
+            }
+        };
+        keys.push(SortKey { column, ty: expr.ty.clone(), descending: item.descending });
+    }
+    plan.subplans = std::mem::replace(&mut planning.subplans, around);
+    let extended = exprs.len() > width;
+    let mut root = std::mem::replace(&mut plan.root, Plan::Dual);
+    if extended {
+        root = Plan::Project { input: Box::new(root), exprs };
+    }
+    root = Plan::Sort { input: Box::new(root), keys, limit: None };
+    plan.root = if extended { Plan::Narrow { input: Box::new(root), width } } else { root };
+    Ok(())
+}
+
+/// The table that a column is named with, if an expression holds such a column.
+fn qualifier(expr: &ast::Expr) -> Option<String> {
+    let mut found = None;
+    expr.any(&mut |e| {
+        if let ast::ExprKind::Column(name) = &e.kind
+            && let Some(table) = name.table_name()
+        {
+            found = Some(table.to_owned());
+        }
+        found.is_some()
+    });
+    found
 }
 
 /// The column of the select list that a bare number in ORDER BY or GROUP BY means.
