@@ -34,6 +34,9 @@ pub enum Error {
     /// The key holds only a sort key of the value, from which the value cannot be had back.
     #[error("a key of {0} cannot be decoded: it holds a sort key, not the value")]
     KeyNotDecodable(&'static str),
+    /// The stored form cannot hold that much.
+    #[error("{0} is too large to be stored")]
+    TooLarge(&'static str),
     /// A number does not fit the asked type, or a decimal result needs more than 65 digits.
     #[error("numeric value is out of range")]
     Overflow,

@@ -9,6 +9,7 @@
 //! - [`collation`]: character sets, collations, sort keys.
 //! - [`row`]: the stored form of a row, from which one column is read without decoding the others.
 //! - [`key`]: the stored form of a key, whose byte order is the order of the values.
+//! - [`json`]: JSON documents, their stored form and the paths into them.
 //! - [`convert`]: what MySQL does when a value is stored into a column of another type, and how
 //!   text is read as a number.
 //!
@@ -22,6 +23,7 @@ pub mod convert;
 pub mod decimal;
 mod error;
 mod float_text;
+pub mod json;
 pub mod key;
 pub mod protocol;
 pub mod row;
@@ -33,6 +35,7 @@ pub use collation::{Charset, Collation, PadAttribute};
 pub use convert::{StoreIssue, StoreMode, Stored, convert_for_store};
 pub use decimal::Decimal;
 pub use error::{Error, Result};
+pub use json::Json;
 pub use key::{KeyBuilder, decode_key_part, encode_key_part, prefix_successor, skip_key_part};
 pub use protocol::{ProtocolType, column_flags};
 pub use row::{RowBuilder, RowRef, decode_column, encode_column};
