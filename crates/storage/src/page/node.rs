@@ -34,6 +34,8 @@ const SLOT: usize = 6;
 const LEAF_CELL: usize = 7;
 const INNER_CELL: usize = 11;
 const KEY_POINTER: usize = 12;
+/// Bytes of a pointer to a value that lies elsewhere: its first page and its length.
+pub const VALUE_POINTER: usize = 16;
 
 /// Bytes of a long key that stay in the page.
 #[must_use]
@@ -486,7 +488,7 @@ pub fn verify(page: &[u8]) -> Result<()> {
         let key_len = get_u16(page, offset + 1) as usize;
         let value_len = if leaf { get_u32(page, offset + 3) as usize } else { 0 };
         let cut_fits = page[offset] & KEY_OVERFLOW == 0 || key_len >= KEY_POINTER;
-        let pointer_fits = !leaf || page[offset] & VALUE_OVERFLOW == 0 || value_len == 16;
+        let pointer_fits = !leaf || page[offset] & VALUE_OVERFLOW == 0 || value_len == VALUE_POINTER;
         cut_fits && pointer_fits && offset + head + key_len + value_len <= page.len()
     };
     let mut heap = garbage(page);

@@ -437,11 +437,14 @@ impl<'a> Operation<'a> {
                 fits
             }
             Operation::LeafInsert { index, flags, key, value } => {
-                entry(bytes, &[Kind::Leaf], index, 1)
+                are_of_value(flags, value)
+                    && entry(bytes, &[Kind::Leaf], index, 1)
                     && node::leaf_insert(bytes, index.into(), flags, key, value)
             }
             Operation::LeafReplace { index, flags, value } => {
-                entry(bytes, &[Kind::Leaf], index, 0) && node::leaf_replace(bytes, index.into(), flags, value)
+                are_of_value(flags, value)
+                    && entry(bytes, &[Kind::Leaf], index, 0)
+                    && node::leaf_replace(bytes, index.into(), flags, value)
             }
             Operation::Remove { index } => {
                 let fits = entry(bytes, &[Kind::Leaf, Kind::Inner], index, 0);
@@ -468,6 +471,12 @@ impl<'a> Operation<'a> {
             Err(Error::corrupt(number, format!("a change does not fit: {self:.100?}")))
         }
     }
+}
+
+/// Whether flags say nothing but what a value can be: dead, or a pointer to where it is.
+fn are_of_value(flags: u8, value: &[u8]) -> bool {
+    flags & !(node::TOMBSTONE | node::VALUE_OVERFLOW) == 0
+        && (flags & node::VALUE_OVERFLOW == 0 || value.len() == node::VALUE_POINTER)
 }
 
 fn set_bits(bytes: &mut [u8], first: u32, count: u32, set: bool) -> bool {

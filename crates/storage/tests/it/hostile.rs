@@ -186,3 +186,24 @@ proptest! {
         }
     }
 }
+
+/// A record with flags that no value has would make a key's bytes count as a pointer.
+#[test]
+fn flags_of_an_operation_are_checked() {
+    for flags in 0..=u8::MAX {
+        for value in [&[][..], &[7; 16], &[7; 17]] {
+            let mut bytes = sound(4096, true, &[b"k".to_vec()], false);
+            let key = StoredKey { suffix: b"", chain: None };
+            for operation in [
+                Operation::LeafInsert { index: 0, flags, key, value },
+                Operation::LeafReplace { index: 0, flags, value },
+            ] {
+                let applied = operation.apply(NUMBER, &mut bytes);
+                let is_known = flags & !(node::TOMBSTONE | node::VALUE_OVERFLOW) == 0;
+                let is_pointer = flags & node::VALUE_OVERFLOW != 0;
+                assert_eq!(applied.is_ok(), is_known && (!is_pointer || value.len() == 16), "{operation:?}");
+                node::verify(&bytes).unwrap();
+            }
+        }
+    }
+}
