@@ -13,6 +13,7 @@ use std::cmp::Ordering;
 use crate::collation::Collation;
 use crate::decimal::Decimal;
 use crate::float_text;
+use crate::json::Json;
 use crate::temporal::{Date, DateTime, Time};
 
 /// A bit string of up to 64 bits, as a `BIT(n)` column holds it.
@@ -69,6 +70,8 @@ pub enum Value {
     Year(u16),
     /// A bit string.
     Bit(Bit),
+    /// A JSON document in its stored form ([`crate::json`]).
+    Json(Vec<u8>),
 }
 
 /// A borrowed SQL value.
@@ -101,6 +104,8 @@ pub enum ValueRef<'a> {
     Year(u16),
     /// A bit string.
     Bit(Bit),
+    /// A JSON document in its stored form ([`crate::json`]).
+    Json(&'a [u8]),
 }
 
 impl Value {
@@ -121,6 +126,7 @@ impl Value {
             Self::DateTime(v) => ValueRef::DateTime(*v),
             Self::Year(v) => ValueRef::Year(*v),
             Self::Bit(v) => ValueRef::Bit(*v),
+            Self::Json(v) => ValueRef::Json(v),
         }
     }
 
@@ -149,6 +155,7 @@ impl<'a> ValueRef<'a> {
             Self::DateTime(v) => Value::DateTime(v),
             Self::Year(v) => Value::Year(v),
             Self::Bit(v) => Value::Bit(v),
+            Self::Json(v) => Value::Json(v.to_vec()),
         }
     }
 
@@ -174,6 +181,7 @@ impl<'a> ValueRef<'a> {
             Self::DateTime(_) => "DATETIME",
             Self::Year(_) => "YEAR",
             Self::Bit(_) => "BIT",
+            Self::Json(_) => "JSON",
         }
     }
 
@@ -195,6 +203,11 @@ impl<'a> ValueRef<'a> {
             Self::DateTime(v) => v.write_text(out),
             Self::Year(v) => write_padded(u64::from(v), 4, out),
             Self::Bit(v) => v.write_bytes(out),
+            // Damaged bytes show as what they are: nothing that could be read as a document.
+            Self::Json(v) => match Json::decode(v) {
+                Ok(document) => out.extend_from_slice(document.to_text().as_bytes()),
+                Err(_) => out.extend_from_slice(v),
+            },
         }
     }
 
@@ -220,6 +233,7 @@ impl<'a> ValueRef<'a> {
             (V::UInt(a), V::UInt(b)) => a.cmp(&b),
             (V::Text(a), V::Text(b)) => collation.compare(a, b),
             (V::Bytes(a), V::Bytes(b)) => a.cmp(b),
+            (V::Json(a), V::Json(b)) => Json::decode(a).ok()?.compare(&Json::decode(b).ok()?),
             (V::Date(a), V::Date(b)) => a.cmp(&b),
             (V::Time(a), V::Time(b)) => a.cmp(&b),
             (V::DateTime(a), V::DateTime(b)) => a.cmp(&b),

@@ -208,6 +208,7 @@ pub(super) fn encode_value(value: &Value) -> Vec<u8> {
             put(&mut out, 12, &[v.width]);
             out.extend_from_slice(&v.value.to_le_bytes());
         }
+        Value::Json(v) => put(&mut out, 13, v),
     }
     out
 }
@@ -249,6 +250,10 @@ pub(super) fn decode_value(bytes: &[u8]) -> WireResult<Value> {
                 return Err(damaged());
             }
             Value::Bit(Bit { value: u64::from_le_bytes(exact(data)?), width })
+        }
+        13 => {
+            rustydb_value::Json::decode(data).map_err(|_| damaged())?;
+            Value::Json(data.to_vec())
         }
         _ => return Err(WireError::Newer),
     })

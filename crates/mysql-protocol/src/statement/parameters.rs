@@ -32,7 +32,7 @@ impl ParameterType {
             ValueRef::Double(_) => (T::Double, false),
             ValueRef::Decimal(_) => (T::NewDecimal, false),
             ValueRef::Bytes(_) => (T::Blob, false),
-            ValueRef::Text(_) => (T::VarString, false),
+            ValueRef::Text(_) | ValueRef::Json(_) => (T::VarString, false),
             ValueRef::Date(_) => (T::Date, false),
             ValueRef::Time(_) => (T::Time, false),
             ValueRef::DateTime(_) => (T::DateTime, false),

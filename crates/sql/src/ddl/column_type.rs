@@ -133,7 +133,7 @@ pub(crate) fn column_type(
             }
             Ok(ColumnType::with_collation(TypeKind::Set { members }, collation))
         }
-        DataType::Json => Err(SqlError::not_supported("the JSON type")),
+        DataType::Json => Ok(ColumnType::with_collation(TypeKind::Json, Collation::BINARY)),
         DataType::Geometry(_) => Err(SqlError::not_supported("spatial types")),
         DataType::Vector { .. } => Err(SqlError::not_supported("the VECTOR type")),
     }

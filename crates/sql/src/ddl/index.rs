@@ -75,6 +75,7 @@ fn checked_prefix(name: &str, prefix: Option<u64>, ty: &ColumnType) -> Result<Op
         | TypeKind::Binary { len }
         | TypeKind::VarBinary { len } => (Some(u64::from(*len)), false),
         TypeKind::Text { .. } | TypeKind::Blob { .. } => (None, true),
+        TypeKind::Json => return Err(SqlError::json_key(name)),
         _ if prefix == Some(0) => return Err(SqlError::key_part_zero(name)),
         _ if prefix.is_some() => return Err(SqlError::wrong_sub_key()),
         _ => return Ok(None),

@@ -2,10 +2,10 @@
 //!
 //! Every value is a marker (0 for NULL, 1 for a value) and a form of its class: integers big-endian with the
 //! sign turned, doubles likewise, decimals of one scale as 256-bit integers, text as its collation's sort
-//! key. Strings are escaped and ended, so that keys of several columns can stand one after the other. For a
+//! key, documents as theirs. Strings are escaped and ended, so that keys of several columns can stand one after the other. For a
 //! descending column all its bytes are turned over.
 
-use rustydb_value::Collation;
+use rustydb_value::{Collation, Json};
 
 use crate::expr::types::{Class, ExprType};
 use crate::expr::vector::Vector;
@@ -44,6 +44,11 @@ pub fn append_value(out: &mut Vec<u8>, vector: &Vector, row: usize, class: Class
         Class::Binary => {
             let start = out.len();
             out.extend_from_slice(vector.bytes(row));
+            escape_from(out, start);
+        }
+        Class::Json => {
+            let start = out.len();
+            Json::decode(vector.bytes(row)).unwrap_or(Json::Null).sort_key(out);
             escape_from(out, start);
         }
     }

@@ -255,7 +255,17 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                 let bound = self.call("regexp_like", args)?;
                 if *negated { self.call("not", vec![bound]) } else { Ok(bound) }
             }
-            E::MemberOf { .. } | E::JsonPath(_) => Err(SqlError::not_supported("JSON")),
+            E::MemberOf { value, array } => {
+                let args = vec![self.bind(value)?, self.bind(array)?];
+                self.call("member of", args)
+            }
+            E::JsonPath(path) => {
+                let column = self.column(&path.column)?;
+                let literal =
+                    super::literal::bind_literal(&ast::Literal::String(path.path.clone()), self.session())?;
+                let found = self.call("json_extract", vec![column, literal])?;
+                if path.unquote { self.call("json_unquote", vec![found]) } else { Ok(found) }
+            }
             E::IsNull { expr, negated } => {
                 let arg = self.bind(expr)?;
                 self.call(if *negated { "is not null" } else { "isnull" }, vec![arg])
@@ -702,7 +712,12 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                 self.call("weight_string", args)
             }
             S::Match { .. } => Err(SqlError::not_supported("full-text search")),
-            S::JsonValue { .. } => Err(SqlError::not_supported("JSON")),
+            S::JsonValue { document, path, returning: None, on_empty: None, on_error: None } => {
+                let path = super::literal::bind_literal(&ast::Literal::String(path.clone()), self.session())?;
+                let args = vec![self.bind(document)?, path];
+                self.call("json_value", args)
+            }
+            S::JsonValue { .. } => Err(SqlError::not_supported("the clauses of JSON_VALUE")),
         }
     }
 }

@@ -96,6 +96,7 @@ pub fn bind_cast(arg: BoundExpr, target: &CastTarget, session: &SessionState) ->
                 None => Ok(converted),
             }
         }
+        DataType::Json => bind_call(entry("cast as json")?, vec![arg], session),
         _ => Err(SqlError::not_supported("CAST to this type")),
     }
 }

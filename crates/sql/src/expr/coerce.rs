@@ -6,7 +6,7 @@
 
 use arrow_buffer::i256;
 use rustydb_value::temporal::{datetime_from_number, parse_datetime, parse_time, time_from_number};
-use rustydb_value::{Collation, Date, DateMode, DateTime, Decimal, Time, ValueRef};
+use rustydb_value::{Collation, Date, DateMode, DateTime, Decimal, Json, Time, ValueRef};
 
 use super::number::{
     decimal_from_i256, double_to_i64, double_to_u64, parse_decimal, parse_double, parse_integer,
@@ -43,6 +43,7 @@ pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
         return BoundExpr { node: Node::Literal(Vector::null(1)), ty: ty.with_nullable(true) };
     }
     if !ty.class().is_string()
+        && ty.class() != Class::Json
         && let Some(number) = super::literal::number_of_bits(&expr)
     {
         return coerce(number, ty);
@@ -124,8 +125,12 @@ pub fn convert(
     if matches!(input.data(), Data::Null) {
         return Ok(Vector::null(rows));
     }
+    if from.class() == Class::Json && !to.class().is_string() && to.class() != Class::Json {
+        return from_json(input, to, rows, context);
+    }
     match to.class() {
         Class::Null => Ok(Vector::null(rows)),
+        Class::Json => Ok(to_json(input, from, rows)),
         Class::Int => Ok(to_int(input, from, rows, context)),
         Class::UInt => Ok(to_uint(input, from, rows, context)),
         Class::Double => Ok(to_double(input, from, to, rows, context)),
@@ -133,6 +138,65 @@ pub fn convert(
         Class::Text | Class::Binary => Ok(to_string(input, from, to, rows, context)),
         Class::Date | Class::DateTime | Class::Time => Ok(to_temporal(input, from, to, rows, context)),
     }
+}
+
+/// SQL values as JSON scalars: a text is a JSON string, and not read as a document.
+fn to_json(input: &Vector, from: &ExprType, rows: usize) -> Vector {
+    let mut out = Builder::new(Class::Json, 0, rows);
+    let mut stored = Vec::new();
+    for row in 0..rows {
+        let cell = input.cell(row, from);
+        if cell.is_null() {
+            out.push_null();
+            continue;
+        }
+        let scalar = match cell {
+            ValueRef::UInt(set) if matches!(from.kind, Kind::Set(_)) => Json::String(member_text(from, set)),
+            ValueRef::Bytes(bytes) => Json::Opaque(opaque_type(&from.kind), bytes.to_vec()),
+            cell => Json::from_value(cell),
+        };
+        stored.clear();
+        match scalar.encode(&mut stored) {
+            Ok(()) => out.push_bytes(&stored),
+            Err(_) => out.push_null(),
+        }
+    }
+    out.finish()
+}
+
+/// The protocol's number of a binary string's type, which JSON keeps with its bytes.
+fn opaque_type(kind: &Kind) -> u8 {
+    match kind {
+        Kind::String => 254,
+        Kind::Blob => 252,
+        _ => 15,
+    }
+}
+
+/// What JSON scalars are, as values of another class.
+fn from_json(
+    input: &Vector,
+    to: &ExprType,
+    rows: usize,
+    context: &mut EvalContext<'_>,
+) -> Result<Vector, SqlError> {
+    let mut out = Builder::of(to, rows);
+    for row in 0..rows {
+        if input.is_null(row) {
+            out.push_null();
+            continue;
+        }
+        let value = Json::decode(input.bytes(row)).unwrap_or(Json::Null).to_value();
+        let ty = super::eval::value_type(&value);
+        let one = Vector::constant(value.as_ref(), &ty, 1);
+        let one = if ty.class() == to.class() && ty.decimals == to.decimals {
+            one
+        } else {
+            convert(&one, &ty, to, 1, context)?
+        };
+        out.push(one.cell(0, to));
+    }
+    Ok(out.finish())
 }
 
 fn truncated(kind: &str, text: &[u8], context: &mut EvalContext<'_>) {
@@ -199,7 +263,7 @@ fn to_int(input: &Vector, from: &ExprType, rows: usize, context: &mut EvalContex
                     let up = i64::from(micros >= 500_000);
                     number + if negative { -up } else { up }
                 }
-                Class::Null => 0,
+                Class::Null | Class::Json => 0,
             }
         })
         .collect();
@@ -253,7 +317,7 @@ fn to_uint(input: &Vector, from: &ExprType, rows: usize, context: &mut EvalConte
                     let up = i64::from(micros >= 500_000);
                     (number + if negative { -up } else { up }) as u64
                 }
-                Class::Null => 0,
+                Class::Null | Class::Json => 0,
             }
         })
         .collect();
@@ -293,7 +357,7 @@ fn to_double(
                     let (number, micros, negative) = temporal_parts(class, input.as_ints().at(row));
                     temporal_double(number, micros, negative)
                 }
-                Class::Null => 0.0,
+                Class::Null | Class::Json => 0.0,
             };
             if single { f64::from(value as f32) } else { value }
         })
@@ -346,7 +410,7 @@ fn to_decimal(
                 let (number, micros, negative) = temporal_parts(class, input.as_ints().at(row));
                 rescale(i256::from_i128(temporal_scaled(number, micros, negative)), 6, scale)
             }
-            Class::Null => None,
+            Class::Null | Class::Json => None,
         };
         match scaled.filter(|v| v.wrapping_abs() < limit) {
             Some(v) if to.unsigned && v.is_negative() => {

@@ -9,7 +9,7 @@
 
 use std::cmp::Ordering;
 
-use rustydb_value::{Collation, DateTime, Value};
+use rustydb_value::{Collation, DateTime, Json, Value};
 
 use super::coerce::{coerce, text_type};
 use super::number::{parse_decimal, parse_integer};
@@ -26,6 +26,7 @@ pub fn comparison_class(a: &ExprType, b: &ExprType) -> Class {
     match (x, y) {
         (Class::Null, other) | (other, Class::Null) => other,
         (p, q) if p == q => p,
+        (Class::Json, _) | (_, Class::Json) => Class::Json,
         (p, q) if p.is_integer() && q.is_integer() => Class::Int,
         (p, q) if p.is_temporal() && q.is_temporal() => Class::DateTime,
         // A TIME with a number is compared as the number; a date with anything as a date.
@@ -177,6 +178,12 @@ pub fn unify(
             }
             Ok(Collation::BINARY)
         }
+        Class::Json => {
+            for operand in operands.iter_mut() {
+                take(operand, |o| coerce(o, ExprType::json()));
+            }
+            Ok(Collation::BINARY)
+        }
         Class::Date | Class::Time | Class::DateTime => {
             let all_dates = operands.iter().all(|o| matches!(o.ty.class(), Class::Date | Class::Null));
             let ty = match class {
@@ -250,6 +257,7 @@ fn with_class(ty: &ExprType, class: Class) -> ExprType {
         Class::Date => ExprType::date(),
         Class::Time => ExprType::time(6),
         Class::DateTime => ExprType::datetime(6),
+        Class::Json => ExprType::json(),
     }
 }
 
@@ -367,8 +375,15 @@ pub fn order_at(
         (Class::Decimal, _) => a.as_decimals().at(ra).cmp(&b.as_decimals().at(rb)),
         (Class::Text, _) => collation.compare(a.text(ra), b.text(rb)),
         (Class::Binary, _) => a.bytes(ra).cmp(b.bytes(rb)),
+        (Class::Json, _) => json_order(a.bytes(ra), b.bytes(rb)),
         _ => a.as_ints().at(ra).cmp(&b.as_ints().at(rb)),
     }
+}
+
+/// The order of two stored documents.
+fn json_order(a: &[u8], b: &[u8]) -> Ordering {
+    let document = |bytes| Json::decode(bytes).unwrap_or(Json::Null);
+    if a == b { Ordering::Equal } else { document(a).compare(&document(b)) }
 }
 
 /// Compares two vectors row by row.
@@ -408,7 +423,7 @@ pub fn compare_vectors(
                 x.at(row).partial_cmp(&y.at(row)).is_some_and(|order| op.accepts(order))
             })
         }
-        _ if class.is_string() => {
+        _ if class.is_string() || class == Class::Json => {
             let valid = nulls.clone();
             Vector::booleans(rows, nulls, |row| {
                 valid.as_ref().is_none_or(|n| n.is_valid(row))

@@ -236,6 +236,7 @@ pub fn value_type(value: &Value) -> ExprType {
         Value::Date(_) => ExprType::date(),
         Value::Time(t) => ExprType::time(t.fsp()),
         Value::DateTime(d) => ExprType::datetime(d.fsp()),
+        Value::Json(_) => ExprType::json(),
     };
     ty.not_null()
 }

@@ -85,6 +85,7 @@ pub enum Kind {
     Blob,
     Enum(Arc<[String]>),
     Set(Arc<[String]>),
+    Json,
 }
 
 /// Which array holds the values.
@@ -110,6 +111,8 @@ pub enum Class {
     Time,
     /// Packed date and time.
     DateTime,
+    /// JSON documents in their stored form.
+    Json,
 }
 
 impl Class {
@@ -215,6 +218,18 @@ impl ExprType {
     pub fn datetime(fsp: u8) -> ExprType {
         ExprType::number(Kind::DateTime, 19 + fraction_length(fsp), fsp, false)
     }
+    /// A JSON document.
+    pub fn json() -> ExprType {
+        ExprType {
+            kind: Kind::Json,
+            length: u32::MAX / 4,
+            decimals: NOT_FIXED,
+            unsigned: false,
+            nullable: true,
+            collation: Collation::UTF8MB4_BIN,
+            coercibility: Coercibility::Implicit,
+        }
+    }
     /// The same type without NULL.
     #[must_use]
     pub fn not_null(mut self) -> ExprType {
@@ -272,7 +287,8 @@ impl ExprType {
                 let all: usize = members.iter().map(|m| m.chars().count() + 1).sum();
                 text(Kind::Set(members.clone()), u32::try_from(all.saturating_sub(1)).unwrap_or(u32::MAX))
             }
-            // Neither can be created yet; if one is met, it is bytes.
+            TypeKind::Json => ExprType { decimals: 0, length: u32::MAX, ..ExprType::json() },
+            // Cannot be created yet; if one is met, it is bytes.
             _ => text(Kind::Blob, u32::MAX),
         };
         out.nullable = nullable;
@@ -296,6 +312,7 @@ impl ExprType {
             Kind::Date => Class::Date,
             Kind::Time => Class::Time,
             Kind::DateTime | Kind::Timestamp => Class::DateTime,
+            Kind::Json => Class::Json,
             Kind::VarString | Kind::String | Kind::Blob => {
                 if self.collation == Collation::BINARY {
                     Class::Binary
@@ -395,6 +412,9 @@ impl ExprType {
             Kind::Blob => (FieldType::Blob, column_flags::BLOB),
             Kind::Enum(_) => (FieldType::String, column_flags::ENUM),
             Kind::Set(_) => (FieldType::String, column_flags::SET),
+            // A stored column counts as bytes, a computed document as text.
+            Kind::Json if self.decimals == 0 => (FieldType::Json, column_flags::BLOB),
+            Kind::Json => (FieldType::Json, 0),
         };
         if !self.nullable {
             flags |= column_flags::NOT_NULL;
@@ -406,10 +426,14 @@ impl ExprType {
         if is_binary_order(self.collation) && self.kind != Kind::Bit {
             flags |= column_flags::BINARY;
         }
+        let collation = match self.kind {
+            Kind::Json if self.decimals == 0 => Collation::BINARY,
+            _ => self.collation,
+        };
         ColumnMeta {
             decimals: self.decimals,
             flags,
-            ..ColumnMeta::expression(name, ty, self.collation.id(), self.length.saturating_mul(widest))
+            ..ColumnMeta::expression(name, ty, collation.id(), self.length.saturating_mul(widest))
         }
     }
 }

@@ -279,6 +279,7 @@ impl Vector {
             },
             Data::Decimal(a) => ValueRef::Decimal(decimal_from_i256(a.value(at), ty.decimals)),
             Data::Text(a) => ValueRef::Text(a.value(at)),
+            Data::Binary(a) if ty.kind == Kind::Json => ValueRef::Json(a.value(at)),
             Data::Binary(a) => ValueRef::Bytes(a.value(at)),
         }
     }
@@ -489,7 +490,7 @@ impl Builder {
             Class::Double => Building::Double(Vec::with_capacity(rows), Vec::with_capacity(rows)),
             Class::Decimal => Building::Decimal(Vec::with_capacity(rows), Vec::with_capacity(rows)),
             Class::Text => Building::Text(StringBuilder::with_capacity(rows, rows * 32)),
-            Class::Binary => Building::Binary(BinaryBuilder::with_capacity(rows, rows * 32)),
+            Class::Binary | Class::Json => Building::Binary(BinaryBuilder::with_capacity(rows, rows * 32)),
         };
         Builder { kind, scale }
     }
@@ -579,7 +580,7 @@ impl Builder {
                 m.push(true);
             }
             (Building::Text(b), ValueRef::Text(x)) => b.append_value(x),
-            (Building::Binary(b), ValueRef::Bytes(x)) => b.append_value(x),
+            (Building::Binary(b), ValueRef::Bytes(x) | ValueRef::Json(x)) => b.append_value(x),
             (Building::Binary(b), ValueRef::Text(x)) => b.append_value(x.as_bytes()),
             (Building::Text(b), ValueRef::Bytes(x)) => match std::str::from_utf8(x) {
                 Ok(text) => b.append_value(text),

@@ -21,6 +21,7 @@ pub mod date_format;
 pub mod digest;
 pub mod information;
 pub mod interval;
+pub mod json;
 pub mod logic;
 pub mod math;
 pub mod number_format;
@@ -157,6 +158,10 @@ static FAMILIES: &[&[Function]] = &[
     user_lock::FUNCTIONS,
     uuid::FUNCTIONS,
     weight_string::FUNCTIONS,
+    json::FAMILIES[0],
+    json::FAMILIES[1],
+    json::FAMILIES[2],
+    json::FAMILIES[3],
 ];
 
 /// The entry of a name, in any letter case.

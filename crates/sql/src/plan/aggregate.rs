@@ -231,7 +231,7 @@ fn result_type(call: &mut AggregateCall) -> ExprType {
             let Some(arg) = call.args.pop() else { return ExprType::double() };
             let class = match arg.ty.class() {
                 _ if arg.ty.is_member() => Class::Double,
-                Class::Text | Class::Binary | Class::Double => Class::Double,
+                Class::Text | Class::Binary | Class::Double | Class::Json => Class::Double,
                 Class::Int | Class::UInt => arg.ty.class(),
                 Class::Decimal => Class::Decimal,
                 Class::Time | Class::DateTime if arg.ty.decimals > 0 => Class::Decimal,

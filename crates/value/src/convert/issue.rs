@@ -45,6 +45,20 @@ pub enum StoreIssue {
     /// Rounding fractional seconds left year 9999 (1441).
     #[error("Datetime function: datetime field overflow")]
     DatetimeOverflow,
+    /// A text that is no JSON document (3140).
+    #[error("Invalid JSON text: \"{reason}\" at position {position} in value")]
+    InvalidJson {
+        /// What is wrong with it.
+        reason: &'static str,
+        /// The byte where it was seen.
+        position: usize,
+    },
+    /// A JSON document of too many levels (3157).
+    #[error("The JSON document exceeds the maximum depth.")]
+    JsonTooDeep,
+    /// Bytes for a JSON column (3144).
+    #[error("Cannot create a JSON value from a string with CHARACTER SET 'binary'.")]
+    JsonFromBytes,
     /// This version does not store the type.
     #[error("{0} columns are not supported by this version")]
     Unsupported(&'static str),
@@ -60,6 +74,9 @@ impl StoreIssue {
             Self::Incorrect { .. } => 1366,
             Self::IncorrectTemporal { .. } | Self::TemporalNote { .. } => 1292,
             Self::DatetimeOverflow => 1441,
+            Self::InvalidJson { .. } => 3140,
+            Self::JsonTooDeep => 3157,
+            Self::JsonFromBytes => 3144,
             Self::Unsupported(_) => 1235,
         }
     }
@@ -73,6 +90,9 @@ impl StoreIssue {
             Self::Incorrect { .. } => "HY000",
             Self::IncorrectTemporal { .. } | Self::TemporalNote { .. } => "22007",
             Self::DatetimeOverflow => "22008",
+            Self::InvalidJson { .. } => "22032",
+            Self::JsonTooDeep => "22032",
+            Self::JsonFromBytes => "22032",
             Self::Unsupported(_) => "42000",
         }
     }
@@ -85,7 +105,10 @@ impl StoreIssue {
     /// MySQL's message for a column and the number of a row in its statement, counted from 1.
     pub fn message(&self, column: &str, row: u64) -> String {
         match self {
-            Self::Unsupported(_) | Self::DatetimeOverflow => self.to_string(),
+            Self::Unsupported(_) | Self::DatetimeOverflow | Self::JsonTooDeep | Self::JsonFromBytes => {
+                self.to_string()
+            }
+            Self::InvalidJson { .. } => format!("{self} for column '{column}'."),
             _ => format!("{self} for column '{column}' at row {row}"),
         }
     }

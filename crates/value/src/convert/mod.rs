@@ -11,6 +11,7 @@
 //! converted from the session's time zone to UTC here, and back by whoever reads it.
 
 mod issue;
+mod json;
 pub mod number;
 mod numeric;
 mod strings;
@@ -57,6 +58,8 @@ pub struct Stored {
     pub issue: Option<StoreIssue>,
 }
 
+pub(crate) use json::scalar_of as json_scalar;
+
 /// What a conversion gives before the mode decides whether the issue is an error.
 type Converted = (Value, Option<StoreIssue>);
 
@@ -72,6 +75,15 @@ pub fn convert_for_store(
     if fits_as_it_is(&value, ty) {
         return Ok(Stored { value: value.to_owned(), issue: None });
     }
+    // Into a column of text goes the document's text; into others, what a scalar is.
+    let scalar;
+    let value = match value {
+        ValueRef::Json(stored) if !ty.kind.is_text() && ty.kind != TypeKind::Json => {
+            scalar = json::scalar_from(stored);
+            scalar.as_ref()
+        }
+        other => other,
+    };
     let (stored, issue) = match &ty.kind {
         TypeKind::Decimal { .. } => numeric::to_decimal(value, ty, mode.strict),
         TypeKind::Float { .. } | TypeKind::Double { .. } => numeric::to_float(value, ty, mode.strict),
@@ -83,7 +95,8 @@ pub fn convert_for_store(
         TypeKind::Date => temporal::to_date(value, mode),
         TypeKind::DateTime { .. } | TypeKind::Timestamp { .. } => temporal::to_datetime(value, ty, mode),
         TypeKind::Time { fsp } => temporal::to_time(value, *fsp, mode),
-        TypeKind::Json | TypeKind::Geometry => return Err(StoreIssue::Unsupported(ty.kind.name())),
+        TypeKind::Json => (json::to_json(value)?, None),
+        TypeKind::Geometry => return Err(StoreIssue::Unsupported(ty.kind.name())),
         _ => strings::to_string(value, ty),
     };
     match issue.map(|issue| worded(issue, &value, ty, mode.strict)) {
@@ -139,6 +152,7 @@ pub fn fits_as_it_is(value: &ValueRef<'_>, ty: &ColumnType) -> bool {
         }
         (TypeKind::VarBinary { len }, ValueRef::Bytes(v)) => v.len() <= *len as usize,
         (TypeKind::Blob { size }, ValueRef::Bytes(v)) => v.len() as u64 <= u64::from(size.max_bytes()),
+        (TypeKind::Json, ValueRef::Json(_)) => true,
         (TypeKind::Double { unsigned: false, digits: None }, ValueRef::Double(v)) => v.is_finite(),
         _ => false,
     }

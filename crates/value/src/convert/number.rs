@@ -140,6 +140,7 @@ pub fn to_f64(value: &ValueRef<'_>) -> Option<ParsedNumber<f64>> {
         ValueRef::Time(_) | ValueRef::DateTime(_) => plain(to_decimal(value)?.value.to_f64()),
         ValueRef::Year(v) => plain(f64::from(v)),
         ValueRef::Bit(Bit { value, .. }) => plain(value as f64),
+        ValueRef::Json(v) => to_f64(&super::json::scalar_from(v).as_ref()),
     }
 }
 
@@ -175,6 +176,7 @@ pub fn to_decimal(value: &ValueRef<'_>) -> Option<ParsedNumber<Decimal>> {
         }
         ValueRef::Year(v) => plain(Decimal::from(u64::from(v))),
         ValueRef::Bit(Bit { value, .. }) => plain(Decimal::from(value)),
+        ValueRef::Json(v) => to_decimal(&super::json::scalar_from(v).as_ref()),
     }
 }
 

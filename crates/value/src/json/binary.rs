@@ -240,7 +240,8 @@ impl<'a> Document<'a> {
             return Err(DAMAGED);
         }
         let (&tag, payload) = self.0.split_first().ok_or(DAMAGED)?;
-        let split = |payload: &'a [u8]| payload.split_first().map(|(first, rest)| (*first, rest)).ok_or(DAMAGED);
+        let split =
+            |payload: &'a [u8]| payload.split_first().map(|(first, rest)| (*first, rest)).ok_or(DAMAGED);
         Ok(match tag {
             NULL if payload.is_empty() => Json::Null,
             FALSE if payload.is_empty() => Json::Bool(false),

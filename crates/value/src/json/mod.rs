@@ -25,7 +25,7 @@ use crate::{Date, DateTime, Decimal, Time};
 
 pub use binary::{Document, Shape};
 pub use parse::ParseError;
-pub use path::{Leg, Path, PathError};
+pub use path::{Leg, Path, PathError, Position};
 pub use text::{quote, write_pretty};
 
 /// Most arrays and objects around a value, the value's own level included.
@@ -163,6 +163,32 @@ impl Json {
         parse::parse(text)
     }
 
+    /// The document of a SQL value: text becomes a string, everything else a scalar of its kind.
+    #[must_use]
+    pub fn from_value(value: crate::ValueRef<'_>) -> Json {
+        crate::convert::json_scalar(value)
+    }
+
+    /// The SQL value that a scalar is; of an array or object its text.
+    #[must_use]
+    pub fn to_value(&self) -> crate::Value {
+        use crate::Value;
+        match self {
+            Json::Null => Value::Text("null".to_owned()),
+            Json::Bool(v) => Value::Int(i64::from(*v)),
+            Json::Int(v) => Value::Int(*v),
+            Json::UInt(v) => Value::UInt(*v),
+            Json::Double(v) => Value::Double(*v),
+            Json::Decimal(v) => Value::Decimal(*v),
+            Json::String(v) => Value::Text(v.clone()),
+            Json::Date(v) => Value::Date(*v),
+            Json::Time(v) => Value::Time(*v),
+            Json::DateTime(v) => Value::DateTime(*v),
+            Json::Opaque(_, v) => Value::Bytes(v.clone()),
+            Json::Array(_) | Json::Object(_) => Value::Text(self.to_text()),
+        }
+    }
+
     /// What JSON_TYPE calls it.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
@@ -259,6 +285,16 @@ mod tests {
                 prop_assert_eq!(Json::parse(&document.to_text()).unwrap(), document);
             }
             let _ = Json::decode(&bytes);
+        }
+
+        #[test]
+        fn sort_keys_have_the_order(a in documents(), b in documents()) {
+            let key = |document: &Json| {
+                let mut out = Vec::new();
+                document.sort_key(&mut out);
+                out
+            };
+            prop_assert_eq!(key(&a).cmp(&key(&b)), a.compare(&b));
         }
 
         #[test]

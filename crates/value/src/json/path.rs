@@ -271,7 +271,9 @@ impl Parser<'_> {
     }
 
     fn error(&self) -> PathError {
-        PathError(self.text.get(..self.at).map_or(0, |before| before.chars().count()) + 1)
+        let before = self.text.get(..self.at).map_or(0, |before| before.chars().count());
+        // At the end it is the last character that is wrong.
+        PathError(if self.peek().is_none() { before.max(1) } else { before + 1 })
     }
 
     fn member(&mut self) -> Result<Leg, PathError> {
@@ -408,7 +410,21 @@ mod tests {
 
     #[test]
     fn what_is_no_path() {
-        for text in ["", "a", "$.", "$.1", "$[", "$[a]", "$[1", "$**", "$***.a", "$.a.", "$[2 to 1]", "$x", "$[last-]"] {
+        for text in [
+            "",
+            "a",
+            "$.",
+            "$.1",
+            "$[",
+            "$[a]",
+            "$[1",
+            "$**",
+            "$***.a",
+            "$.a.",
+            "$[2 to 1]",
+            "$x",
+            "$[last-]",
+        ] {
             assert!(Path::parse(text).is_err(), "{text}");
         }
     }
