@@ -136,6 +136,7 @@ scripts! {
     interleavings_snapshot
     interleavings_writers
     joined_changes
+    json
     locks
     prepared
     show

@@ -9,13 +9,13 @@ use super::{document_argument, path_argument, value_argument, value_at};
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("json_set", (3, MANY), "Sets values, there or not", bind_change, |r, a, n| {
-        change(r, a, n, |d, p, v| Ok(set(d, p, v, true, true)))
+        change(r, a, n, |d, p, v| set(d, p, v, true, true))
     }),
     Function::new("json_insert", (3, MANY), "Sets values that are not there", bind_change, |r, a, n| {
-        change(r, a, n, |d, p, v| Ok(set(d, p, v, true, false)))
+        change(r, a, n, |d, p, v| set(d, p, v, true, false))
     }),
     Function::new("json_replace", (3, MANY), "Sets values that are there", bind_change, |r, a, n| {
-        change(r, a, n, |d, p, v| Ok(set(d, p, v, false, true)))
+        change(r, a, n, |d, p, v| set(d, p, v, false, true))
     }),
     Function::new("json_array_append", (3, MANY), "Adds values to ends of arrays", bind_change, |r, a, n| {
         change(r, a, n, append)
@@ -27,7 +27,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
 ];
 
 fn bind_change(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    if call.count() % 2 == 0 {
+    if call.count().is_multiple_of(2) {
         return Err(SqlError::wrong_parameter_count(call.function.name));
     }
     document_argument(call, 0)?;
@@ -71,18 +71,18 @@ fn add(place: &mut Json, value: Json, first: bool) {
     *place = Json::Array(elements);
 }
 
-fn set(document: &mut Json, path: &Path, value: Json, adds: bool, replaces: bool) {
+fn set(document: &mut Json, path: &Path, value: Json, adds: bool, replaces: bool) -> Result<(), SqlError> {
     if let Some(place) = path.find_mut(document) {
         if replaces {
             *place = value;
         }
-        return;
+        return Ok(());
     }
     if !adds {
-        return;
+        return Ok(());
     }
     // The last step may be to a member or behind the end of an array; what is before it has to be there.
-    let Some((parent, last)) = path.split_last() else { return };
+    let Some((parent, last)) = path.split_last() else { return Ok(()) };
     match (parent.find_mut(document), last) {
         (Some(Json::Object(members)), Leg::Member(name)) => {
             members.insert(name.clone(), value);
@@ -93,6 +93,7 @@ fn set(document: &mut Json, path: &Path, value: Json, adds: bool, replaces: bool
         }
         _ => {}
     }
+    Ok(())
 }
 
 fn append(document: &mut Json, path: &Path, value: Json) -> Result<(), SqlError> {
