@@ -3,7 +3,7 @@
 //! A conversion never loses anything: a number that does not fit, a text that is no UTF-8 or a NULL where no
 //! Option was asked for is an error, never a rounded or empty value. Text becomes a number only by SQL's CAST.
 
-use rustydb_value::{Date, DateTime, Decimal, Time, Value};
+use rustydb_value::{Date, DateTime, Decimal, Json, Time, Value};
 
 /// A type that SQL values can be read as.
 pub trait FromValue: Sized {
@@ -81,6 +81,10 @@ impl FromValue for String {
         match value {
             Value::Text(text) => Ok(text),
             Value::Bytes(bytes) => String::from_utf8(bytes).map_err(|error| Value::Bytes(error.into_bytes())),
+            Value::Json(stored) => match Json::decode(&stored) {
+                Ok(document) => Ok(document.to_text()),
+                Err(_) => Err(Value::Json(stored)),
+            },
             other => Err(other),
         }
     }

@@ -456,12 +456,9 @@ impl Engine {
         Ok(self.store.checkpoint(|| self.horizon())?)
     }
 
-    /// Ends the threads, takes a last checkpoint, and marks the store as closed in order. What is
-    /// unfinished stays so, and is taken back by the next opening.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn close(&self) -> Result<()> {
+    /// Ends the threads and waits for them, so that dropping the last handle frees the directory at once. The
+    /// store can be used on, but neither purge nor checkpoints happen by themselves.
+    pub fn stop_threads(&self) {
         *self.shutdown.requested.lock() = true;
         self.shutdown.changed.notify_all();
         for thread in std::mem::take(&mut *self.threads.lock()) {
@@ -469,6 +466,15 @@ impl Engine {
                 let _ = thread.join();
             }
         }
+    }
+
+    /// Ends the threads, takes a last checkpoint, and marks the store as closed in order. What is
+    /// unfinished stays so, and is taken back by the next opening.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn close(&self) -> Result<()> {
+        self.stop_threads();
         match self.purge() {
             // The log is kept from the oldest list on, so the next opening finds what was left.
             Ok(_) | Err(Error::DiskFull) => {}

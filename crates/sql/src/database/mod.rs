@@ -269,3 +269,10 @@ impl Database {
         Ok(self.engine.close()?)
     }
 }
+
+impl Drop for Database {
+    /// Whoever drops the last handle may open the directory again at once.
+    fn drop(&mut self) {
+        self.engine.stop_threads();
+    }
+}

@@ -302,7 +302,7 @@ impl Accumulator {
 fn zero_of(ty: &ExprType) -> Vector {
     let mut zero = Builder::of(ty, 1);
     match ty.class() {
-        Class::Null => zero.push_null(),
+        Class::Null | Class::Json => zero.push_null(),
         Class::Int | Class::UInt | Class::Date | Class::Time | Class::DateTime => zero.push(ValueRef::Int(0)),
         Class::Double => zero.push(ValueRef::Double(0.0)),
         Class::Decimal => zero.push_scaled(i256::ZERO),

@@ -336,7 +336,6 @@ fn what_is_not_built_is_refused_by_name() {
     let database = database();
     let mut session = sample(&database, 1);
     for sql in [
-        "CREATE TABLE j (a JSON)",
         "CREATE TABLE g (a POINT)",
         "CREATE TABLE f (a INT, FOREIGN KEY (a) REFERENCES t (id))",
         "CREATE TABLE c (a INT CHECK (a > 0))",
