@@ -106,6 +106,7 @@ pub(crate) fn column_type(ty: &ExprType) -> ColumnType {
         Kind::Timestamp => ColumnType::new(TypeKind::Timestamp { fsp: ty.decimals.min(6) }),
         Kind::Enum(members) => text(TypeKind::Enum { members: members.clone() }),
         Kind::Set(members) => text(TypeKind::Set { members: members.clone() }),
+        Kind::Json => ColumnType::with_collation(TypeKind::Json, Collation::BINARY),
         Kind::VarString | Kind::String | Kind::Blob => string_type(ty),
     }
 }
