@@ -4,7 +4,8 @@
 //! the bytes of the best sort key beside the value, so text is compared by its collation.
 
 use arrow_buffer::i256;
-use rustydb_value::{Decimal, Value, ValueRef};
+use rustydb_value::json::Object;
+use rustydb_value::{Decimal, Json, Value, ValueRef};
 
 use super::sort_key::append_value;
 use crate::error::SqlError;
@@ -31,6 +32,8 @@ pub enum Accumulator {
     Best(Vec<Option<(Vec<u8>, Value)>>),
     /// GROUP_CONCAT: sort key and text of each row
     Texts(Vec<Vec<(Vec<u8>, Vec<u8>)>>),
+    /// JSON_ARRAYAGG, JSON_OBJECTAGG: name and stored value of each row
+    Documents(Vec<Vec<(String, Vec<u8>)>>),
 }
 
 impl Accumulator {
@@ -48,6 +51,7 @@ impl Accumulator {
             O::BitAnd | O::BitOr | O::BitXor => Accumulator::Bits(Vec::new()),
             O::Min | O::Max | O::First => Accumulator::Best(Vec::new()),
             O::GroupConcat => Accumulator::Texts(Vec::new()),
+            O::JsonArray | O::JsonObject => Accumulator::Documents(Vec::new()),
         }
     }
 
@@ -64,6 +68,7 @@ impl Accumulator {
             }
             Accumulator::Best(s) => s.resize(groups, None),
             Accumulator::Texts(s) => s.resize(groups, Vec::new()),
+            Accumulator::Documents(s) => s.resize(groups, Vec::new()),
         }
     }
 
@@ -102,6 +107,21 @@ impl Accumulator {
                     {
                         *state += 1;
                     }
+                }
+                Accumulator::Documents(states) => {
+                    let (Some(state), Some(value)) = (states.get_mut(group), args.last()) else { continue };
+                    let name = match call.operation {
+                        Operation::JsonObject if first.is_null(row) => return Err(SqlError::json_null_name()),
+                        Operation::JsonObject => String::from_utf8_lossy(first.bytes(row)).into_owned(),
+                        _ => String::new(),
+                    };
+                    let mut stored = Vec::new();
+                    match value.is_null(row) {
+                        true => Json::Null.encode(&mut stored).map_err(|_| SqlError::json_too_large())?,
+                        false => stored.extend_from_slice(value.bytes(row)),
+                    }
+                    held += name.len() + stored.len() + 64;
+                    state.push((name, stored));
                 }
                 _ if first.is_null(row)
                     && call.operation != Operation::First
@@ -264,6 +284,27 @@ impl Accumulator {
                         Some((_, value)) => out.push(value.as_ref()),
                         None => out.push_null(),
                     }
+                }
+            }
+            Accumulator::Documents(states) => {
+                for members in states {
+                    if members.is_empty() {
+                        out.push_null();
+                        continue;
+                    }
+                    let mut values = Vec::with_capacity(members.len());
+                    for (name, stored) in members {
+                        let value = Json::decode(&stored)
+                            .map_err(|error| SqlError::unknown(format_args!("a JSON value: {error}")))?;
+                        values.push((name, value));
+                    }
+                    let document = match call.operation {
+                        Operation::JsonObject => Json::Object(Object::from_members(values)),
+                        _ => Json::Array(values.into_iter().map(|(_, value)| value).collect()),
+                    };
+                    let mut stored = Vec::new();
+                    document.encode(&mut stored).map_err(|_| SqlError::json_too_large())?;
+                    out.push(ValueRef::Json(&stored));
                 }
             }
             Accumulator::Texts(states) => {

@@ -185,7 +185,7 @@ impl Aggregated<'_> {
             O::StddevPop | O::StddevSamp | O::VarPop | O::VarSamp => State::Spread(0, 0.0, 0.0),
             O::BitAnd => State::Bits(u64::MAX),
             O::BitOr | O::BitXor => State::Bits(0),
-            O::Min | O::Max | O::First | O::GroupConcat => State::Best(None),
+            O::Min | O::Max | O::First | O::GroupConcat | O::JsonArray | O::JsonObject => State::Best(None),
         }
     }
 

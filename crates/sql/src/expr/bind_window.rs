@@ -176,8 +176,10 @@ impl Binder<'_, '_, '_> {
         if call.distinct {
             return Err(SqlError::not_supported("<window function>(DISTINCT ..)"));
         }
-        if bound.operation == crate::plan::aggregate::Operation::GroupConcat {
-            return Err(SqlError::not_supported("group_concat as window function"));
+        use crate::plan::aggregate::Operation as Aggregate;
+        if matches!(bound.operation, Aggregate::GroupConcat | Aggregate::JsonArray | Aggregate::JsonObject) {
+            let name = bound.operation.name();
+            return Err(SqlError::not_supported(&format!("{name} as window function")));
         }
         let (args, ty) = (bound.args.clone(), bound.ty.clone());
         self.over(Operation::Aggregate(Box::new(bound)), args, over, ty)

@@ -7,7 +7,7 @@ use rustydb_sql_parser::ast::{self, AggregateFunction as F};
 use crate::error::SqlError;
 use crate::expr::bind::Binder;
 use crate::expr::coerce::coerce;
-use crate::expr::types::{Class, Coercibility, DIVISION_SCALE, ExprType, Kind, NOT_FIXED};
+use crate::expr::types::{Class, Coercibility, DIVISION_SCALE, ExprType, Kind, MAX_TEXT, NOT_FIXED};
 use crate::expr::{BoundExpr, Node};
 
 /// What is calculated over the rows of a group.
@@ -27,6 +27,8 @@ pub enum Operation {
     VarPop,
     VarSamp,
     GroupConcat,
+    JsonArray,
+    JsonObject,
     /// The value of the first row: for columns that depend on the group's keys.
     First,
 }
@@ -48,6 +50,8 @@ impl Operation {
             Self::VarPop => "variance",
             Self::VarSamp => "var_samp",
             Self::GroupConcat => "group_concat",
+            Self::JsonArray => "json_arrayagg",
+            Self::JsonObject => "json_objectagg",
             Self::First => "any_value",
         }
     }
@@ -144,9 +148,9 @@ pub fn bind_aggregate(
         F::VarPop => Operation::VarPop,
         F::VarSamp => Operation::VarSamp,
         F::GroupConcat => Operation::GroupConcat,
-        F::JsonArrayAgg | F::JsonObjectAgg | F::StCollect => {
-            return Err(SqlError::not_supported("JSON and spatial aggregates"));
-        }
+        F::JsonArrayAgg => Operation::JsonArray,
+        F::JsonObjectAgg => Operation::JsonObject,
+        F::StCollect => return Err(SqlError::not_supported("spatial aggregates")),
     };
     let mut args = Vec::with_capacity(call.args.len());
     for arg in &call.args {
@@ -283,6 +287,14 @@ fn result_type(call: &mut AggregateCall) -> ExprType {
             call.args =
                 std::mem::take(&mut call.args).into_iter().map(|a| coerce(a, ExprType::double())).collect();
             ExprType::double()
+        }
+        O::JsonArray | O::JsonObject => {
+            let text = ExprType::text(MAX_TEXT, rustydb_value::Collation::default(), Coercibility::Coercible);
+            let value = call.args.pop().map(|value| coerce(value, ExprType::json()));
+            // Before the value stands the name of an object's member.
+            let name = call.args.pop().map(|name| coerce(name, text));
+            call.args.extend(name.into_iter().chain(value));
+            ExprType::json()
         }
         O::GroupConcat => ExprType::text(1024, rustydb_value::Collation::default(), Coercibility::Coercible),
     }
