@@ -23,8 +23,12 @@ pub(super) struct Client {
     /// The command line. A word that begins with `@` is a file of the `clients` folder; of Rust's programs,
     /// node's and python's, the first word is what was installed.
     pub(super) words: &'static [&'static str],
-    /// Steps that make no sense for it.
+    /// Steps of its own, in place of the usual ones.
+    pub(super) own: &'static [&'static str],
+    /// Usual steps that make no sense for it.
     pub(super) skips: &'static [&'static str],
+    /// It compares with a MariaDB (`DB_PEER_PORT`, `DB_PEER_PASSWORD`).
+    pub(super) peer: bool,
     /// Quick and without anything to install where Debian's packages are there.
     pub(super) quick: bool,
 }
@@ -53,13 +57,15 @@ const CLASS_PATH: &str =
     "/usr/share/java/mariadb-java-client.jar:/usr/share/java/jna.jar:/usr/share/java/jna-platform.jar";
 
 /// The clients, quick ones first.
-pub(super) const CLIENTS: [Client; 14] = [
+pub(super) const CLIENTS: [Client; 16] = [
     Client {
         name: "mariadb",
         debian: &[("/usr/bin/mariadb", "mariadb-client-core")],
         source: Source::Debian,
         words: &["bash", "@mariadb/steps.sh"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: true,
     },
     Client {
@@ -67,7 +73,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         debian: &[("/usr/bin/sysbench", "sysbench")],
         source: Source::Debian,
         words: &["bash", "@sysbench/steps.sh"],
+        own: &[],
         skips: &["password", "types", "multi", "big", "errors", "user", "pool"],
+        peer: false,
         quick: true,
     },
     Client {
@@ -75,7 +83,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         debian: &[("/usr/bin/php", "php-cli"), ("/usr/share/php8.2-mysql", "php-mysql")],
         source: Source::Debian,
         words: &["php", "@php/steps.php"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: true,
     },
     Client {
@@ -83,7 +93,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         debian: &[("/usr/bin/ruby", "ruby"), ("/usr/share/doc/ruby-mysql2", "ruby-mysql2")],
         source: Source::Debian,
         words: &["/usr/bin/ruby", "@ruby/steps.rb"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: true,
     },
     Client {
@@ -94,7 +106,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         ],
         source: Source::Debian,
         words: &["/usr/bin/go", "run", "@go/main.go"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: true,
     },
     Client {
@@ -106,7 +120,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         ],
         source: Source::Debian,
         words: &["java", "-cp", CLASS_PATH, "@java/Steps.java"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: true,
     },
     Client {
@@ -114,7 +130,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         debian: PYTHON,
         source: Source::Python(&["PyMySQL", "cryptography"]),
         words: &["python", "@python/steps.py", "pymysql"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: false,
     },
     Client {
@@ -122,7 +140,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         debian: PYTHON,
         source: Source::Python(CONNECTOR),
         words: &["python", "@python/steps.py", "connector-pure"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: false,
     },
     Client {
@@ -130,7 +150,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         debian: PYTHON,
         source: Source::Python(CONNECTOR),
         words: &["python", "@python/steps.py", "connector-c"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: false,
     },
     Client {
@@ -138,7 +160,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         debian: C_LIBRARY,
         source: Source::Python(&["mysqlclient"]),
         words: &["python", "@python/steps.py", "mysqlclient"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: false,
     },
     Client {
@@ -146,7 +170,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         debian: &[("/usr/bin/node", "nodejs"), ("/usr/bin/npm", "npm")],
         source: Source::Node(&["mysql2"]),
         words: &["node", "@node/steps.js"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: false,
     },
     Client {
@@ -154,7 +180,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         debian: &[],
         source: Source::Rust("sqlx"),
         words: &["sqlx"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: false,
     },
     Client {
@@ -162,7 +190,9 @@ pub(super) const CLIENTS: [Client; 14] = [
         debian: &[],
         source: Source::Rust("mysql_async"),
         words: &["mysql_async"],
+        own: &[],
         skips: &[],
+        peer: false,
         quick: false,
     },
     Client {
@@ -170,7 +200,33 @@ pub(super) const CLIENTS: [Client; 14] = [
         debian: &[("/usr/bin/mariadb_config", "libmariadb-dev"), ("/usr/bin/pkg-config", "pkg-config")],
         source: Source::Rust("diesel"),
         words: &["diesel"],
+        own: &[],
         skips: &[],
+        peer: false,
+        quick: false,
+    },
+    Client {
+        name: "sqlalchemy",
+        debian: PYTHON,
+        source: Source::Python(&["SQLAlchemy", "PyMySQL", "cryptography"]),
+        words: &["python", "@sqlalchemy/steps.py"],
+        own: &["create", "reflect", "use", "drop"],
+        skips: &[],
+        peer: false,
+        quick: false,
+    },
+    Client {
+        name: "dump",
+        debian: &[
+            ("/usr/bin/mariadb", "mariadb-client-core"),
+            ("/usr/bin/mariadb-dump", "mariadb-client"),
+            ("/usr/sbin/mariadbd", "mariadb-server-core"),
+        ],
+        source: Source::Debian,
+        words: &["bash", "@dump/steps.sh"],
+        own: &["dump", "reload", "peer"],
+        skips: &[],
+        peer: true,
         quick: false,
     },
 ];

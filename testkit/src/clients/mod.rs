@@ -13,7 +13,7 @@ use catalogue::{CLIENTS, Client};
 use install::Place;
 use mysql::prelude::Queryable;
 use rustydb_testkit::rustydb::{Home, PASSWORD};
-use rustydb_testkit::{Error, Result, RustyDb, free_port};
+use rustydb_testkit::{Error, MariaDb, Result, RustyDb, free_port, mariadb};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -36,6 +36,16 @@ const STEPS: [&str; 14] = [
     "pool",
     "compression",
 ];
+
+impl Client {
+    /// The steps that it has to tell of.
+    fn steps(&self) -> Vec<&'static str> {
+        match self.own {
+            [] => STEPS.into_iter().filter(|step| !self.skips.contains(step)).collect(),
+            own => own.to_vec(),
+        }
+    }
+}
 
 /// The most that one program may take.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -68,15 +78,26 @@ pub(crate) fn run(mut options: Options) -> Result<()> {
     let socket = std::env::temp_dir().join(format!("rustydb-clients-{}.sock", free_port()?));
     let home = Home::new(&server, near, &["--socket", &socket.to_string_lossy()])?;
     let ours = RustyDb::start(&home)?;
+    let peer = match wanted.iter().any(|client| client.peer) {
+        true => Some(MariaDb::start(near, &mariadb::Options::default())?),
+        false => None,
+    };
 
     let mut table = Vec::new();
     for client in wanted {
         // What cannot be installed is told as such and is a failure too.
         let verdicts = match install::ensure(client, &place) {
-            Ok(command) => steps(client, command, &place, &ours, &home, &socket)?,
+            Ok(mut command) => {
+                if let Some(peer) = &peer {
+                    command.env("DB_PEER_PORT", peer.address().port.to_string());
+                    command.env("DB_PEER_PASSWORD", &peer.address().password);
+                }
+                steps(client, command, &place, &ours, &home, &socket)?
+            }
             Err(error) => {
                 eprintln!("{}: {error}", client.name);
-                STEPS.map(|step| (step.to_owned(), Verdict::Failed("not installed".into()))).into()
+                let failed = |step: &&str| ((*step).to_owned(), Verdict::Failed("not installed".into()));
+                client.steps().iter().map(failed).collect()
             }
         };
         for (step, verdict) in &verdicts {
@@ -146,8 +167,10 @@ fn steps(
         std::thread::sleep(Duration::from_millis(20));
     }
     let text = reader.join().unwrap_or_default();
-    let mut verdicts: BTreeMap<String, Verdict> = text.lines().filter_map(verdict).collect();
-    for step in STEPS.iter().filter(|step| !client.skips.contains(step)) {
+    let wanted = client.steps();
+    let mut verdicts: BTreeMap<String, Verdict> =
+        text.lines().filter_map(|line| verdict(line, &wanted)).collect();
+    for step in &wanted {
         let why = if late { "not done in time" } else { "the program said nothing of it" };
         verdicts.entry((*step).to_owned()).or_insert_with(|| Verdict::Failed(why.into()));
     }
@@ -156,7 +179,7 @@ fn steps(
 }
 
 /// `STEP ok`, `STEP failed WHY`, `STEP none WHY`
-fn verdict(line: &str) -> Option<(String, Verdict)> {
+fn verdict(line: &str, steps: &[&str]) -> Option<(String, Verdict)> {
     let (step, rest) = line.split_once(' ')?;
     let (word, why) = rest.split_once(' ').unwrap_or((rest, ""));
     let verdict = match word {
@@ -165,7 +188,7 @@ fn verdict(line: &str) -> Option<(String, Verdict)> {
         "none" => Verdict::Absent,
         _ => return None,
     };
-    STEPS.contains(&step).then(|| (step.to_owned(), verdict))
+    steps.contains(&step).then(|| (step.to_owned(), verdict))
 }
 
 fn failures(steps: &BTreeMap<String, Verdict>) -> usize {
@@ -177,14 +200,17 @@ fn shown(table: &[(&str, BTreeMap<String, Verdict>)]) -> String {
     STEPS.iter().for_each(|step| text.push_str(&format!(" {step}")));
     for (name, steps) in table {
         text.push_str(&format!("\n{name:<16}"));
-        for step in STEPS {
-            let mark = match steps.get(step) {
-                Some(Verdict::Done) => "ok",
-                Some(Verdict::Failed(_)) => "FAIL",
-                Some(Verdict::Absent) | None => "-",
-            };
-            text.push_str(&format!(" {mark:^width$}", width = step.len()));
+        let mark = |step: &str| match steps.get(step) {
+            Some(Verdict::Done) => "ok",
+            Some(Verdict::Failed(_)) => "FAIL",
+            Some(Verdict::Absent) | None => "-",
+        };
+        if steps.keys().any(|step| !STEPS.contains(&step.as_str())) {
+            // Steps of its own have no columns.
+            steps.keys().for_each(|step| text.push_str(&format!(" {step} {}", mark(step))));
+            continue;
         }
+        STEPS.iter().for_each(|step| text.push_str(&format!(" {:^width$}", mark(step), width = step.len())));
     }
     text
 }
@@ -196,7 +222,7 @@ mod tests {
     #[test]
     fn lines_of_a_program_become_verdicts_and_a_table() {
         let lines = ["tcp ok", "tls failed no such file", "user none not here", "noise ok", "warning: x"];
-        let verdicts: BTreeMap<_, _> = lines.iter().filter_map(|line| verdict(line)).collect();
+        let verdicts: BTreeMap<_, _> = lines.iter().filter_map(|line| verdict(line, &STEPS)).collect();
         assert_eq!(verdicts.len(), 3);
         assert_eq!(verdicts["tls"], Verdict::Failed("no such file".into()));
         assert_eq!(failures(&verdicts), 1);
