@@ -34,6 +34,7 @@ mod hosts;
 mod load;
 mod rows;
 mod tables;
+mod temporary;
 mod users;
 mod views;
 

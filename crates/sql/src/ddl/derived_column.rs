@@ -25,7 +25,13 @@ fn derived_column(id: u32, meta: &ColumnMeta, ty: &ExprType, catalog: &Catalog) 
     if let Some(source) = source_column(meta, catalog) {
         // NULL may come in where an outer join found nothing.
         let nullable = source.nullable || ty.nullable;
+        let default = if source.auto_increment {
+            Some(ColumnDefault::Literal(implicit_default(&source.ty)))
+        } else {
+            source.default.clone()
+        };
         return ColumnDef {
+            default,
             id,
             name: meta.name.clone(),
             nullable,
@@ -76,7 +82,7 @@ pub(crate) fn column_type(ty: &ExprType) -> ColumnType {
     let unsigned = ty.unsigned;
     let text = |kind| ColumnType::with_collation(kind, ty.collation);
     match &ty.kind {
-        Kind::Null => ColumnType::new(TypeKind::Binary { len: 0 }),
+        Kind::Null => ColumnType::new(TypeKind::VarBinary { len: 0 }),
         // MySQL counts characters: ten and more may be past what an INT holds.
         Kind::Tiny | Kind::Short | Kind::Int24 | Kind::Long | Kind::LongLong if ty.length >= 10 => {
             match ty.kind {
@@ -146,7 +152,7 @@ mod tests {
         assert_eq!(name(&ExprType::int(12)), "bigint");
         assert_eq!(name(&ExprType::decimal(14, 4, false)), "decimal(14,4)");
         assert_eq!(name(&ExprType::double()), "double");
-        assert_eq!(name(&ExprType::null()), "binary(0)");
+        assert_eq!(name(&ExprType::null()), "varbinary(0)");
         assert_eq!(name(&ExprType::datetime(3)), "datetime(3)");
         let words = Collation::UTF8MB4_0900_AI_CI;
         assert_eq!(name(&ExprType::text(11, words, Coercibility::Implicit)), "varchar(11)");

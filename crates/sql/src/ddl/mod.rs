@@ -9,6 +9,7 @@
 
 pub(crate) mod charset;
 mod column_type;
+pub(crate) mod create_select;
 mod databases;
 pub(crate) mod derived_column;
 mod index;
@@ -25,9 +26,13 @@ use rustydb_sql_parser::ast::Statement;
 use rustydb_transaction::locks::{MdlDuration, MdlKey, MdlMode, MetadataLockOwner, WaitOptions};
 use rustydb_transaction::{Cancel, Isolation, Transaction};
 
+use rustydb_value::Value;
+
 use crate::database::Database;
 use crate::error::SqlError;
+use crate::dml::Changes;
 use crate::session::SessionState;
+use crate::session::temporary::TemporaryTables;
 use crate::session::tables::lock_error;
 
 /// A definition statement at work.
@@ -37,6 +42,11 @@ pub(crate) struct Definition<'a> {
     pub(crate) owner: &'a mut MetadataLockOwner,
     pub(crate) cancel: &'a Cancel,
     pub(crate) wait: WaitOptions,
+    pub(crate) temporary: &'a mut TemporaryTables,
+    /// Values of the statement's parameter markers.
+    pub(crate) params: &'a [Value],
+    /// Rows that CREATE TABLE ... SELECT wrote.
+    pub(crate) filled: Option<Changes>,
     /// The session's default database was dropped.
     pub(crate) dropped_default: bool,
 }
@@ -48,7 +58,7 @@ impl Definition<'_> {
             Statement::CreateDatabase(what) => self.create_database(what),
             Statement::AlterDatabase(what) => self.alter_database(what),
             Statement::DropDatabase(what) => self.drop_database(what),
-            Statement::CreateTable(what) => self.create_table(what),
+            Statement::CreateTable(what) => self.create_table(what, sql),
             Statement::DropTable(what) => self.drop_table(what),
             Statement::RenameTable(what) => self.rename_table(what),
             Statement::TruncateTable(name) => self.truncate_table(name),

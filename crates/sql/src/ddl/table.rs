@@ -30,6 +30,7 @@ pub(crate) fn new_table(
     statement: &CreateTable,
     database: &str,
     default: Collation,
+    selected: Vec<NewColumn>,
     session: &mut SessionState,
 ) -> Result<NewTable, SqlError> {
     let name = statement.name.name.as_str();
@@ -61,6 +62,19 @@ pub(crate) fn new_table(
             TableElement::ForeignKey(_) => return Err(SqlError::not_supported("FOREIGN KEY")),
             TableElement::Check(_) => return Err(SqlError::not_supported("CHECK constraints")),
         }
+    }
+    // What a query gives comes last, as it was declared where its name was.
+    for column in selected {
+        let declared = columns.iter().position(|c| same_name(&c.name, &column.name));
+        let column = declared.map_or(column, |at| {
+            let null = declared_null.remove(at);
+            declared_null.push(null);
+            columns.remove(at)
+        });
+        if declared.is_none() {
+            declared_null.push(false);
+        }
+        columns.push(column);
     }
     if columns.is_empty() {
         return Err(SqlError::no_columns());

@@ -12,10 +12,12 @@ use rustydb_transaction::locks::{MdlKey, MdlMode};
 use rustydb_transaction::{Direction, Error as TransactionError, KeyRange, Transaction};
 
 use super::index::{self, KeyColumn};
-use super::{Definition, names, table};
+use super::{Definition, create_select, names, table};
+use crate::context::{EvalContext, ExecContext};
 use crate::dml::auto_increment::counter_tree;
 use crate::dml::writer::{duplicate_row, encode_entry};
 use crate::error::SqlError;
+use crate::session::tables::Tables;
 use crate::stored::RowReader;
 
 /// A database's and a table's name.
@@ -40,6 +42,9 @@ impl Definition<'_> {
     /// The table, locked exclusively; 1049 or 1146 when there is none.
     fn locked_table(&mut self, name: &ObjectName) -> Result<Arc<TableDef>, SqlError> {
         let (database, name) = self.resolve(name)?;
+        if self.temporary.find(&database, &name).is_some() {
+            return Err(SqlError::not_supported("ALTER TABLE of a temporary table"));
+        }
         self.check_changeable(&database)?;
         self.lock(table_locks(&database, &name))?;
         let catalog = self.database.catalog();
@@ -62,12 +67,9 @@ impl Definition<'_> {
         Ok(0)
     }
 
-    pub(super) fn create_table(&mut self, what: &CreateTable) -> Result<u64, SqlError> {
+    pub(super) fn create_table(&mut self, what: &CreateTable, sql: &str) -> Result<u64, SqlError> {
         if what.temporary {
-            return Err(SqlError::not_supported("temporary tables"));
-        }
-        if what.query.is_some() {
-            return Err(SqlError::not_supported("CREATE TABLE ... SELECT"));
+            return self.create_temporary(what);
         }
         let (database, name) = self.resolve(&what.name)?;
         self.check_changeable(&database)?;
@@ -93,7 +95,14 @@ impl Definition<'_> {
         if catalog.table(&database, &name).is_some() || catalog.view(&database, &name).is_some() {
             return self.table_exists(what, &name);
         }
+        let mut selected = None;
         let new = match source {
+            Some((from_database, from)) if self.temporary.find(&from_database, &from).is_some() => {
+                let def = self.temporary.find(&from_database, &from).cloned();
+                let def = def.ok_or_else(|| SqlError::no_such_table(&from_database, &from))?;
+                names::check_table(&name)?;
+                table::like(&def, &database, &name)
+            }
             Some((from_database, from)) => {
                 if catalog.view(&from_database, &from).is_some() {
                     return Err(SqlError::wrong_object(&from_database, &from, "BASE TABLE"));
@@ -103,30 +112,110 @@ impl Definition<'_> {
                 names::check_table(&name)?;
                 table::like(&def, &database, &name)
             }
-            None => table::new_table(what, &database, home.collation, self.state)?,
+            None => {
+                let mut tables =
+                    Tables::new(self.database, self.owner, self.wait.clone(), None, self.temporary);
+                let params = self.params;
+                selected = create_select::plan_source(what, sql, params, &mut tables, self.state, &catalog)?;
+                let given = selected.as_ref().map(|s| s.columns.clone()).unwrap_or_default();
+                table::new_table(what, &database, home.collation, given, self.state)?
+            }
         };
         let first = new.first_auto_increment;
         self.change(|this, txn, change| {
             *change = catalog.create_table(txn, new)?;
+            if let (Some(selected), Some(def)) = (&selected, change.tables().next()) {
+                let mut context = ExecContext {
+                    database: this.database,
+                    txn,
+                    eval: EvalContext {
+                        params: this.params,
+                        session: &mut *this.state,
+                        cancel: this.cancel,
+                        row: 0,
+                        store: None,
+                    },
+                    memory_limit: this.database.statement_memory(),
+                };
+                this.filled = Some(create_select::fill(selected, def, &mut context)?);
+            }
             if let (Some(first), Some(def)) = (first, change.tables().next()) {
                 this.database.engine().counter_raise(counter_tree(def), first)?;
             }
             Ok(())
         })?;
+        Ok(self.filled.as_ref().map_or(0, |changes| changes.affected))
+    }
+
+    /// CREATE TEMPORARY TABLE; with a query it is the session's (`session::temporary_select`).
+    fn create_temporary(&mut self, what: &CreateTable) -> Result<u64, SqlError> {
+        let (database, name) = self.resolve(&what.name)?;
+        self.check_changeable(&database)?;
+        let catalog = Arc::clone(self.database.catalog());
+        if self.temporary.find(&database, &name).is_some() {
+            return self.table_exists(what, &name);
+        }
+        let home = catalog.database(&database).ok_or_else(|| SqlError::unknown_database(&database))?;
+        let new = match &what.like {
+            Some(like) => {
+                let (from_database, from) = self.resolve(like)?;
+                let temporary = self.temporary.find(&from_database, &from).cloned();
+                let def = temporary.or_else(|| catalog.table(&from_database, &from));
+                let def = def.ok_or_else(|| SqlError::no_such_table(&from_database, &from))?;
+                names::check_table(&name)?;
+                table::like(&def, &database, &name)
+            }
+            None => table::new_table(what, &database, home.collation, Vec::new(), self.state)?,
+        };
+        let first = new.first_auto_increment;
+        let def = catalog.create_temporary(new)?;
+        if let Some(first) = first {
+            self.database.engine().counter_raise(counter_tree(&def), first)?;
+        }
+        self.temporary.put(def);
+        Ok(0)
+    }
+
+    /// DROP TEMPORARY TABLE looks at nothing else.
+    fn drop_temporary(&mut self, what: &DropTable) -> Result<u64, SqlError> {
+        let mut found = Vec::new();
+        let mut missing: Vec<String> = Vec::new();
+        for name in &what.tables {
+            let (database, name) = self.resolve(name)?;
+            match self.temporary.find(&database, &name) {
+                Some(_) => found.push((database, name)),
+                None => missing.push(format!("{database}.{name}")),
+            }
+        }
+        if !missing.is_empty() && !what.if_exists {
+            return Err(SqlError::unknown_tables(missing.join(",")));
+        }
+        for name in missing {
+            self.state.note(&SqlError::unknown_tables(name));
+        }
+        for (database, name) in found {
+            self.temporary.remove(&database, &name);
+        }
         Ok(0)
     }
 
     pub(super) fn drop_table(&mut self, what: &DropTable) -> Result<u64, SqlError> {
         if what.temporary {
-            return Err(SqlError::not_supported("temporary tables"));
+            return self.drop_temporary(what);
         }
         let mut wanted: Vec<(String, String)> = Vec::with_capacity(what.tables.len());
+        // A temporary table goes before the one that it hides.
+        let mut hiding: Vec<(String, String)> = Vec::new();
         let mut locks = Vec::new();
         for name in &what.tables {
             let (database, name) = self.resolve(name)?;
             self.check_changeable(&database)?;
             if wanted.contains(&(database.clone(), name.clone())) {
                 return Err(SqlError::table_not_unique(name));
+            }
+            if self.temporary.find(&database, &name).is_some() {
+                hiding.push((database, name));
+                continue;
             }
             locks.extend(table_locks(&database, &name));
             wanted.push((database, name));
@@ -141,6 +230,9 @@ impl Definition<'_> {
         }
         for (database, name) in missing {
             self.state.note(&SqlError::unknown_tables(format_args!("{database}.{name}")));
+        }
+        for (database, name) in hiding {
+            self.temporary.remove(&database, &name);
         }
         if found.is_empty() {
             return Ok(0);
@@ -192,6 +284,12 @@ impl Definition<'_> {
     }
 
     pub(super) fn truncate_table(&mut self, name: &ObjectName) -> Result<u64, SqlError> {
+        let path = self.resolve(name)?;
+        if let Some(old) = self.temporary.find(&path.0, &path.1).cloned() {
+            let new = table::like(&old, &path.0, &path.1);
+            self.temporary.put(self.database.catalog().create_temporary(new)?);
+            return Ok(0);
+        }
         let def = match self.locked_table(name) {
             // To TRUNCATE a view is as good as none.
             Err(view) if view.code == 1347 => {

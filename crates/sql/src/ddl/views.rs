@@ -95,13 +95,17 @@ impl Definition<'_> {
 
     /// What the query means here and now: its canonical text, and the check that it can be planned.
     fn meaning(&mut self, what: &CreateView, own: (&str, &str), sql: &str) -> Result<Meaning, SqlError> {
-        let mut tables = Tables::new(self.database, self.owner, self.wait.clone(), None);
+        let mut tables = Tables::new(self.database, self.owner, self.wait.clone(), None, self.temporary);
         tables.hide(own.0, own.1);
         let mut query = what.query.clone();
         let mut bind = BindContext { tables: &mut tables, session: self.state };
         let mut planning = Planning::new(&mut bind, sql, Some(&[]));
         qualify::qualify(&mut query, &mut planning)?;
         let plan = plan::plan_query(&query, &mut planning)?;
+        if tables.temporary_used {
+            let name = self.temporary_in(&mut query);
+            return Err(SqlError::view_temporary_table(name));
+        }
         let mut columns: Vec<String> = plan.columns().iter().map(|c| c.name.clone()).collect();
         if !what.columns.is_empty() {
             if what.columns.len() != columns.len() {
@@ -118,6 +122,18 @@ impl Definition<'_> {
         }
         let text = print::query_text(&query, None)?;
         Ok(Meaning { query, text })
+    }
+
+    /// The first temporary table that a query names.
+    fn temporary_in(&self, query: &mut Query) -> String {
+        let mut found = String::new();
+        print::each_table(query, &mut |name| {
+            let database = name.database.as_ref().map_or("", |d| d.as_str());
+            if found.is_empty() && self.temporary.find(database, name.name.as_str()).is_some() {
+                found = name.name.as_str().to_owned();
+            }
+        });
+        found
     }
 
     fn definer(&mut self, what: &CreateView, old: Option<&ViewDef>) -> Result<(String, String), SqlError> {

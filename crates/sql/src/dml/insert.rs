@@ -102,6 +102,38 @@ pub(crate) fn insert(
     Ok(insertion.finish(statement))
 }
 
+/// Inserts rows into a table that is being made: CREATE TABLE ... SELECT.
+pub(crate) fn insert_rows(
+    table: &Arc<TableDef>,
+    rows: &[Vec<Value>],
+    targets: &[usize],
+    ignore: bool,
+    replace: bool,
+    context: &mut ExecContext<'_>,
+) -> Result<Changes, SqlError> {
+    let mut insertion = Insertion {
+        writer: TableWriter::open(context.engine(), table)?,
+        automatic: AutoIncrement::of(table),
+        on_duplicate: match (replace, ignore) {
+            (true, _) => OnDuplicate::Replace,
+            (false, true) => OnDuplicate::Ignore,
+            (false, false) => OnDuplicate::Fail,
+        },
+        ignore,
+        single: false,
+        row_ids: (0, 0),
+        changes: Changes::default(),
+        records: 0,
+        duplicates: 0,
+        sql: String::new(),
+        further: Vec::new(),
+        mode: store_mode(&context.eval.session.settings, ignore),
+        table: Arc::clone(table),
+    };
+    insertion.rows(rows, targets, context)?;
+    Ok(insertion.counted(true))
+}
+
 /// The table to be changed, or MySQL's error for one that cannot be.
 pub(super) fn target_table(
     name: &ObjectName,
@@ -261,9 +293,19 @@ impl Insertion {
             rows.push(cells.iter().map(|c| c.to_owned()).collect());
             Ok(())
         })?;
+        self.rows(&rows, targets, context)
+    }
+
+    /// Writes rows of values for the columns `targets`; what a row has behind those is for ON DUPLICATE KEY.
+    fn rows(
+        &mut self,
+        rows: &[Vec<Value>],
+        targets: &[usize],
+        context: &mut ExecContext<'_>,
+    ) -> Result<(), SqlError> {
         let table = Arc::clone(&self.table);
         let total = rows.len() as u64;
-        for (number, row) in (1u64..).zip(&rows) {
+        for (number, row) in (1u64..).zip(rows) {
             context.eval.row = number;
             let mut values = blank_row(&table, targets, self.mode.strict, context.eval.session)?;
             for (value, at) in row.iter().zip(targets) {
@@ -460,15 +502,19 @@ impl Insertion {
         Ok(())
     }
 
-    fn finish(mut self, statement: &Insert) -> Changes {
-        if let Some(automatic) = &self.automatic {
-            self.changes.generated = automatic.first;
-            self.changes.insert_id = automatic.first.unwrap_or(automatic.last);
-        }
+    fn finish(self, statement: &Insert) -> Changes {
         let several = match &statement.source {
             InsertSource::Values(rows) => rows.len() > 1,
             InsertSource::Query(_) => true,
         };
+        self.counted(several)
+    }
+
+    fn counted(mut self, several: bool) -> Changes {
+        if let Some(automatic) = &self.automatic {
+            self.changes.generated = automatic.first;
+            self.changes.insert_id = automatic.first.unwrap_or(automatic.last);
+        }
         if several {
             self.changes.summary = Summary::Records { records: self.records, duplicates: self.duplicates };
         }

@@ -18,7 +18,7 @@ mod update;
 pub(crate) mod writer;
 
 pub(crate) use delete::delete;
-pub(crate) use insert::insert;
+pub(crate) use insert::{insert, insert_rows};
 pub(crate) use update::update;
 
 /// What a statement did.

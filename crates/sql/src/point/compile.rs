@@ -89,7 +89,7 @@ fn find_table(
     if names::is_system_database(database) {
         return Ok(None);
     }
-    if tables.database().catalog().view(database, name).is_some() {
+    if tables.is_temporary(database, name) || tables.database().catalog().view(database, name).is_some() {
         return Ok(None);
     }
     let found = tables.table(database, name, usage)?;

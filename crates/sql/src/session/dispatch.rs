@@ -5,14 +5,18 @@
 //! nothing to do (FLUSH PRIVILEGES: accounts are always in force).
 
 use rustydb_sql_parser::ast::{
-    CompletionOptions, Flush, FlushTarget, Kill, StartTransaction, Statement, TableChange,
+    CompletionOptions, CreateTable, Flush, FlushTarget, Kill, StartTransaction, Statement, TableChange,
 };
 use rustydb_value::Value;
 
+use std::sync::Arc;
+
 use super::Session;
+use super::query::Left;
 use super::run::Running;
 use crate::api::ResultSink;
-use crate::ddl;
+use crate::ddl::{self, create_select};
+use crate::dml::Changes;
 use crate::error::SqlError;
 use crate::show;
 
@@ -43,9 +47,17 @@ impl Session {
             | S::DropIndex(_)
             | S::CreateView(_)
             | S::DropView(_) => {
-                let affected = self.run_definition(&statement.ast, &statement.sql)?;
+                let (affected, filled) =
+                    self.run_definition(&statement.ast, &statement.sql, running.params)?;
                 self.state.row_count = i64::try_from(affected).unwrap_or(i64::MAX);
                 let mut completion = self.completion(running, affected, 0, String::new());
+                if let Some(filled) = filled {
+                    if let Some(generated) = filled.generated {
+                        self.state.last_insert_id = generated;
+                    }
+                    completion.last_insert_id = filled.insert_id;
+                    completion.info = filled.summary.text(self.state.warnings.total());
+                }
                 if changes_table(&statement.ast) {
                     completion.info = format!("Records: 0  Duplicates: 0  Warnings: {}", completion.warnings);
                 }
@@ -169,17 +181,33 @@ impl Session {
     }
 
     /// DDL: the open transaction is committed first, and a definition statement commits itself.
-    fn run_definition(&mut self, statement: &Statement, sql: &str) -> Result<u64, SqlError> {
-        if self.open.as_ref().is_some_and(|open| open.read_only && open.explicit) {
+    fn run_definition(
+        &mut self,
+        statement: &Statement,
+        sql: &str,
+        params: &[Value],
+    ) -> Result<(u64, Option<Changes>), SqlError> {
+        // Temporary tables are nobody else's business: nothing is committed for them.
+        let temporary = match statement {
+            Statement::CreateTable(what) if what.temporary && what.query.is_some() => {
+                return self.create_temporary_from(what, sql, params);
+            }
+            Statement::CreateTable(what) => what.temporary,
+            Statement::DropTable(what) => what.temporary,
+            _ => false,
+        };
+        if !temporary && self.open.as_ref().is_some_and(|open| open.read_only && open.explicit) {
             return Err(SqlError::read_only_transaction());
         }
-        if self.database.is_read_only() {
+        if !temporary && self.database.is_read_only() {
             return Err(SqlError::option_prevents("--super-read-only"));
         }
-        if self.locked.is_some() && !matches!(statement, Statement::AlterTable(_)) {
+        if self.locked.is_some() && !temporary && !matches!(statement, Statement::AlterTable(_)) {
             return Err(SqlError::not_supported("definition statements under LOCK TABLES"));
         }
-        self.commit_open()?;
+        if !temporary {
+            self.commit_open()?;
+        }
         let wait = self.metadata_wait();
         let mut definition = ddl::Definition {
             database: &self.database,
@@ -187,15 +215,61 @@ impl Session {
             owner: &mut self.owner,
             cancel: &self.cancel,
             wait,
+            temporary: &mut self.temporary,
+            params,
+            filled: None,
             dropped_default: false,
         };
         let done = definition.run(statement, sql);
         let dropped = definition.dropped_default;
-        self.database.engine().metadata_locks().release_transaction(&mut self.owner);
+        let filled = definition.filled.take();
+        if self.open.is_none() {
+            self.database.engine().metadata_locks().release_transaction(&mut self.owner);
+            self.temporary.sweep(self.database.catalog());
+        }
         if dropped {
             self.forget_database();
         }
-        done
+        Ok((done?, filled))
+    }
+
+    /// CREATE TEMPORARY TABLE ... SELECT: its rows are written in the session's own transaction, where the rest of it
+    /// can see them.
+    fn create_temporary_from(
+        &mut self,
+        what: &CreateTable,
+        sql: &str,
+        params: &[Value],
+    ) -> Result<(u64, Option<Changes>), SqlError> {
+        let (database, name) = {
+            let (database, name) = ddl::names::resolve(&what.name, &self.state)?;
+            (database.to_owned(), name.to_owned())
+        };
+        if self.temporary.find(&database, &name).is_some() {
+            let exists = SqlError::table_exists(&name);
+            if !what.if_not_exists {
+                return Err(exists);
+            }
+            self.state.note(&exists);
+            return Ok((0, None));
+        }
+        let (def, filled) = self.within(|scope| {
+            let catalog = Arc::clone(scope.database.catalog());
+            let home = catalog.database(&database).ok_or_else(|| SqlError::unknown_database(&database))?;
+            let source =
+                create_select::plan_source(what, sql, params, &mut scope.tables, scope.state, &catalog)?;
+            let Some(source) = source else { return Err(SqlError::no_columns()) };
+            let columns = source.columns.clone();
+            let new = ddl::table::new_table(what, &database, home.collation, columns, scope.state)?;
+            let def = catalog.create_temporary(new)?;
+            let (mut context, _) = scope.exec(params);
+            match create_select::fill(&source, &def, &mut context) {
+                Ok(filled) => Ok(Left::Used((def, filled))),
+                Err(error) => Err(error),
+            }
+        })?;
+        self.temporary.put(def);
+        Ok((filled.affected, Some(filled)))
     }
 
     fn run_show(

@@ -23,6 +23,7 @@ pub(crate) mod query;
 mod run;
 mod set;
 mod state;
+pub(crate) mod temporary;
 pub(crate) mod tables;
 pub(crate) mod transaction;
 
@@ -48,6 +49,7 @@ pub use prepared::Prepared;
 pub use state::{SessionState, UserVariable};
 
 use tables::LockedTable;
+use temporary::TemporaryTables;
 use transaction::{NextTransaction, OpenTransaction};
 
 /// One client's session.
@@ -64,6 +66,7 @@ pub struct Session {
     surroundings: Surroundings,
     prepared: HashMap<String, Prepared>,
     locked: Option<Vec<LockedTable>>,
+    temporary: TemporaryTables,
     no_index_used: bool,
 }
 
@@ -101,6 +104,7 @@ impl Session {
             interactive: options.interactive,
             prepared: HashMap::new(),
             locked: None,
+            temporary: TemporaryTables::default(),
             no_index_used: false,
         };
         if let Some(name) = &options.database {
@@ -119,6 +123,11 @@ impl Session {
     /// What the session remembers.
     pub fn state(&self) -> &SessionState {
         &self.state
+    }
+
+    /// Whether a definition is that of one of this session's temporary tables.
+    pub(crate) fn is_temporary(&self, def: &rustydb_catalog::TableDef) -> bool {
+        self.temporary.find(&def.database, &def.name).is_some_and(|own| own.id == def.id)
     }
 
     /// Number of the connection.
@@ -299,6 +308,7 @@ impl Session {
         self.database.engine().metadata_locks().release_all(&mut self.owner);
         self.next = NextTransaction::default();
         self.prepared.clear();
+        self.temporary.clear(self.database.catalog());
         rolled_back
     }
 

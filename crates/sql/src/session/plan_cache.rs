@@ -26,6 +26,8 @@ pub(crate) enum PlanBody {
 pub(crate) struct CachedPlan {
     pub(crate) body: PlanBody,
     pub(crate) tables: Vec<UsedTable>,
+    /// It used a temporary table, which may be another the next time.
+    pub(crate) once: bool,
     epoch: AtomicU64,
     /// The kinds of the parameters that it was planned for.
     parameters: Vec<Discriminant<Value>>,
@@ -35,7 +37,7 @@ impl CachedPlan {
     /// A plan made from these tables, whose locks are held.
     pub(crate) fn new(body: PlanBody, tables: Vec<UsedTable>, epoch: u64, params: &[Value]) -> CachedPlan {
         let parameters = params.iter().map(discriminant).collect();
-        CachedPlan { body, tables, epoch: AtomicU64::new(epoch), parameters }
+        CachedPlan { body, tables, once: false, epoch: AtomicU64::new(epoch), parameters }
     }
 
     /// Whether it can run with these parameters: a point plan with those that it
@@ -62,6 +64,9 @@ impl CachedPlan {
         database: &Database,
         tables: &mut Tables<'_>,
     ) -> Result<bool, SqlError> {
+        if self.once || tables.shadows(&self.tables) {
+            return Ok(false);
+        }
         for table in &self.tables {
             tables.relock(table)?;
         }

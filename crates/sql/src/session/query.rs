@@ -71,7 +71,7 @@ impl Session {
             database: &self.database,
             state: &mut self.state,
             cancel: &self.cancel,
-            tables: Tables::new(&self.database, &mut self.owner, wait, self.locked.as_deref()),
+            tables: Tables::new(&self.database, &mut self.owner, wait, self.locked.as_deref(), &self.temporary),
             txn: &mut open.txn,
         };
         let result = work(&mut scope);
@@ -117,7 +117,7 @@ impl Session {
         work: impl FnOnce(&mut Tables<'_>, &mut SessionState, &Cancel) -> Result<R, SqlError>,
     ) -> Result<R, SqlError> {
         let wait = self.metadata_wait();
-        let mut tables = Tables::new(&self.database, &mut self.owner, wait, self.locked.as_deref());
+        let mut tables = Tables::new(&self.database, &mut self.owner, wait, self.locked.as_deref(), &self.temporary);
         let result = work(&mut tables, &mut self.state, &self.cancel);
         if self.open.is_none() {
             self.database.engine().metadata_locks().release_transaction(&mut self.owner);
@@ -135,18 +135,22 @@ impl Session {
 
     /// Ends the open transaction, if there is one, for good.
     pub(super) fn commit_open(&mut self) -> Result<(), SqlError> {
-        match self.open.take() {
+        let done = match self.open.take() {
             Some(open) => open.commit(&self.database, &mut self.owner),
             None => Ok(()),
-        }
+        };
+        self.temporary.sweep(self.database.catalog());
+        done
     }
 
     /// Undoes the open transaction, if there is one.
     pub(super) fn rollback_open(&mut self) -> Result<(), SqlError> {
-        match self.open.take() {
+        let done = match self.open.take() {
             Some(open) => open.rollback(&self.database, &mut self.owner),
             None => Ok(()),
-        }
+        };
+        self.temporary.sweep(self.database.catalog());
+        done
     }
 
     /// Runs a query and sends its rows.
@@ -190,7 +194,7 @@ impl Session {
             if rows == 0 {
                 sink.columns(plan.columns())?;
             }
-            let untouched = plan.tables.is_empty();
+            let untouched = plan.tables.is_empty() && !plan.once;
             Ok(if untouched { Left::Untouched(plan) } else { Left::Used(plan) })
         })?;
         if let PlanBody::Select(select) = &plan.body {
@@ -224,7 +228,7 @@ impl Session {
             if select.columns().len() != targets.len() {
                 return Err(SqlError::different_column_counts());
             }
-            let untouched = scope.tables.used.is_empty();
+            let untouched = scope.tables.used.is_empty() && !scope.tables.temporary_used;
             let mut row: Option<Vec<Value>> = None;
             let (mut context, _) = scope.exec(params);
             exec::run(&select, &mut context, &mut |cells: &[ValueRef<'_>]| {
@@ -295,6 +299,7 @@ fn plan_for(
     let epoch = scope.database.catalog().epoch();
     scope.tables.used.clear();
     scope.tables.virtual_used = false;
+    scope.tables.temporary_used = false;
     let point = point::compile_query(query, &mut scope.tables, scope.state)?;
     // A point plan is kept even if these parameters are not for it: the next ones may be.
     let has_point = point.is_some();
@@ -308,8 +313,10 @@ fn plan_for(
         }
     };
     let tables = std::mem::take(&mut scope.tables.used);
-    let plan = Arc::new(CachedPlan::new(body, tables, epoch, params));
-    if cacheable {
+    let mut plan = CachedPlan::new(body, tables, epoch, params);
+    plan.once = scope.tables.temporary_used;
+    let plan = Arc::new(plan);
+    if cacheable && !plan.once {
         statement.keep(Arc::clone(&plan));
     }
     Ok(plan)

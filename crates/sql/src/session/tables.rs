@@ -12,6 +12,7 @@ use crate::context::{TableLookup, TableRef, TableRows, TableUse};
 use crate::database::Database;
 use crate::error::SqlError;
 use crate::information_schema;
+use crate::session::temporary::TemporaryTables;
 
 /// A stored table, or a view, that a statement uses.
 #[derive(Debug, Clone)]
@@ -45,6 +46,9 @@ pub(crate) struct Tables<'a> {
     pub(crate) used: Vec<UsedTable>,
     /// A virtual table was looked up: its rows depend on more than table versions.
     pub(crate) virtual_used: bool,
+    /// A temporary table was looked up: what was made of it is for this once.
+    pub(crate) temporary_used: bool,
+    temporary: &'a TemporaryTables,
     hidden: Option<(String, String)>,
 }
 
@@ -54,8 +58,30 @@ impl<'a> Tables<'a> {
         owner: &'a mut MetadataLockOwner,
         wait: WaitOptions,
         locked: Option<&'a [LockedTable]>,
+        temporary: &'a TemporaryTables,
     ) -> Tables<'a> {
-        Tables { database, owner, wait, locked, used: Vec::new(), virtual_used: false, hidden: None }
+        Tables {
+            database,
+            owner,
+            wait,
+            locked,
+            temporary,
+            used: Vec::new(),
+            virtual_used: false,
+            temporary_used: false,
+            hidden: None,
+        }
+    }
+
+    /// Whether this session has a temporary table in place of one of these: plans made with them are not for it.
+    pub(crate) fn shadows(&self, used: &[UsedTable]) -> bool {
+        !self.temporary.is_empty()
+            && used.iter().any(|u| self.temporary.find(&u.database, &u.name).is_some())
+    }
+
+    /// Whether a name is that of a temporary table.
+    pub(crate) fn is_temporary(&self, database: &str, name: &str) -> bool {
+        self.temporary.find(database, name).is_some()
     }
 
     /// The shared parts of the server.
@@ -123,6 +149,10 @@ impl TableLookup for Tables<'_> {
             self.virtual_used = true;
             return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
         }
+        if let Some(def) = self.temporary.find(database, name) {
+            self.temporary_used = true;
+            return Ok(TableRef { def: Arc::clone(def), rows: TableRows::Stored });
+        }
         if self.is_hidden(database, name) {
             return Err(SqlError::no_such_table(database, name));
         }
@@ -140,7 +170,8 @@ impl TableLookup for Tables<'_> {
     }
 
     fn view(&mut self, database: &str, name: &str) -> Result<Option<Arc<ViewDef>>, SqlError> {
-        if self.database.catalog().view(database, name).is_none() || self.is_hidden(database, name) {
+        let other = self.is_temporary(database, name) || self.is_hidden(database, name);
+        if other || self.database.catalog().view(database, name).is_none() {
             return Ok(None);
         }
         self.check_locked(database, name, TableUse::Read)?;

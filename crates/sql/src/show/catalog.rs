@@ -274,7 +274,10 @@ pub(super) fn create_table(session: &mut Session, name: &ObjectName) -> Result<L
         )?
     };
     let mut listing = Listing::new(&CREATE_TABLE);
-    let statement = create::create_table(&def, next, style(session));
+    let mut statement = create::create_table(&def, next, style(session));
+    if session.is_temporary(&def) {
+        statement = statement.replacen("CREATE TABLE", "CREATE TEMPORARY TABLE", 1);
+    }
     listing.push(vec![text(def.name.as_str()), text(statement)]);
     Ok(listing)
 }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use rustydb_catalog::{TableDef, ViewDef};
-use rustydb_value::{ColumnType, TypeKind};
-
 use crate::context::{BindContext, TableLookup, TableRef, TableRows, TableUse};
 use crate::database::Database;
 use crate::ddl::derived_column::derived_columns;
@@ -31,10 +29,6 @@ pub(crate) fn definition(
         column.name.clone_from(name);
     }
     for column in &mut columns {
-        // What is only NULL is told apart from a BINARY(0).
-        if matches!(column.ty.kind, TypeKind::Binary { len: 0 }) {
-            column.ty = ColumnType::new(TypeKind::VarBinary { len: 0 });
-        }
         column.comment.clear();
         column.on_update_now = None;
     }

@@ -126,21 +126,5 @@ macro_rules! scripts {
 }
 
 scripts! {
-    basics
-    change
-    change_subqueries
-    definitions
-    insert
-    insert_forms
-    interleavings
-    interleavings_snapshot
-    interleavings_writers
-    joined_changes
-    json
-    locks
-    prepared
-    show
-    transactions
-    user_locks
-    variables views
+    basics change change_subqueries create_select definitions insert insert_forms interleavings interleavings_snapshot interleavings_writers joined_changes json locks prepared show temporary transactions user_locks variables views
 }

@@ -343,8 +343,6 @@ fn what_is_not_built_is_refused_by_name() {
         "CREATE TABLE p (a INT) PARTITION BY HASH (a) PARTITIONS 4",
         "CREATE TABLE e (a INT DEFAULT (1 + 1))",
         "CREATE TABLE x (a TEXT, FULLTEXT (a))",
-        "CREATE TEMPORARY TABLE tmp (a INT)",
-        "CREATE TABLE s AS SELECT 1",
         "ALTER TABLE t ADD COLUMN z INT",
         "ALTER TABLE t DROP PRIMARY KEY",
         "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
