@@ -29,11 +29,11 @@ use rustydb_transaction::{Cancel, Isolation, Transaction};
 use rustydb_value::Value;
 
 use crate::database::Database;
-use crate::error::SqlError;
 use crate::dml::Changes;
+use crate::error::SqlError;
 use crate::session::SessionState;
-use crate::session::temporary::TemporaryTables;
 use crate::session::tables::lock_error;
+use crate::session::temporary::TemporaryTables;
 
 /// A definition statement at work.
 pub(crate) struct Definition<'a> {

@@ -23,8 +23,8 @@ pub(crate) mod query;
 mod run;
 mod set;
 mod state;
-pub(crate) mod temporary;
 pub(crate) mod tables;
+pub(crate) mod temporary;
 pub(crate) mod transaction;
 
 use std::sync::Arc;

@@ -71,7 +71,13 @@ impl Session {
             database: &self.database,
             state: &mut self.state,
             cancel: &self.cancel,
-            tables: Tables::new(&self.database, &mut self.owner, wait, self.locked.as_deref(), &self.temporary),
+            tables: Tables::new(
+                &self.database,
+                &mut self.owner,
+                wait,
+                self.locked.as_deref(),
+                &self.temporary,
+            ),
             txn: &mut open.txn,
         };
         let result = work(&mut scope);
@@ -117,7 +123,8 @@ impl Session {
         work: impl FnOnce(&mut Tables<'_>, &mut SessionState, &Cancel) -> Result<R, SqlError>,
     ) -> Result<R, SqlError> {
         let wait = self.metadata_wait();
-        let mut tables = Tables::new(&self.database, &mut self.owner, wait, self.locked.as_deref(), &self.temporary);
+        let mut tables =
+            Tables::new(&self.database, &mut self.owner, wait, self.locked.as_deref(), &self.temporary);
         let result = work(&mut tables, &mut self.state, &self.cancel);
         if self.open.is_none() {
             self.database.engine().metadata_locks().release_transaction(&mut self.owner);

@@ -75,8 +75,7 @@ impl<'a> Tables<'a> {
 
     /// Whether this session has a temporary table in place of one of these: plans made with them are not for it.
     pub(crate) fn shadows(&self, used: &[UsedTable]) -> bool {
-        !self.temporary.is_empty()
-            && used.iter().any(|u| self.temporary.find(&u.database, &u.name).is_some())
+        !self.temporary.is_empty() && used.iter().any(|u| self.temporary.find(&u.database, &u.name).is_some())
     }
 
     /// Whether a name is that of a temporary table.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use rustydb_catalog::{TableDef, ViewDef};
 use crate::context::{BindContext, TableLookup, TableRef, TableRows, TableUse};
 use crate::database::Database;
 use crate::ddl::derived_column::derived_columns;
@@ -11,6 +10,7 @@ use crate::expr::bind::Planning;
 use crate::information_schema;
 use crate::plan;
 use crate::session::SessionState;
+use rustydb_catalog::{TableDef, ViewDef};
 
 /// The view as a definition with columns and without trees; 1356 if its text means nothing any more.
 pub(crate) fn definition(
