@@ -132,6 +132,11 @@ impl Catalog {
         self.contents.read().users().to_vec()
     }
 
+    /// Looks at what is published.
+    pub(crate) fn read_contents<R>(&self, look: impl FnOnce(&Contents) -> R) -> R {
+        look(&self.contents.read())
+    }
+
     /// Changes with every publish: take it before looking up what is to be cached, compare it before use.
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)

@@ -42,6 +42,12 @@ pub(crate) fn table(def: &TableDef) -> Check {
     let mut ids = HashSet::new();
     let mut names = HashSet::new();
     let mut trees = HashSet::new();
+    for key in &def.recorded {
+        ensure(ids.insert(key.id), "two indexes have the same id")?;
+        ensure(names.insert(folded(&key.name)), "two indexes have the same name")?;
+        ensure(key.columns.iter().all(|at| *at < def.columns.len()), "a key has an unknown column")?;
+        ensure(!key.columns.is_empty(), "a key has no columns")?;
+    }
     for index in def.all_indexes() {
         self::index(def, index)?;
         ensure(ids.insert(index.id), "two indexes have the same id")?;
@@ -50,7 +56,26 @@ pub(crate) fn table(def: &TableDef) -> Check {
     }
     let in_key = |part: &crate::IndexColumn| def.columns.get(part.column).is_some_and(|c| c.nullable);
     ensure(!def.primary.columns.iter().any(in_key), "a column of the primary key may be NULL")?;
-    ensure(def.indexes.iter().all(|index| !index.columns.is_empty()), "an index has no columns")
+    ensure(def.indexes.iter().all(|index| !index.columns.is_empty()), "an index has no columns")?;
+    constraints(def)
+}
+
+fn constraints(def: &TableDef) -> Check {
+    let mut names = HashSet::new();
+    for key in &def.foreign_keys {
+        ensure(
+            check_name(&key.name).is_ok() && names.insert(folded(&key.name)),
+            "the name of a foreign key",
+        )?;
+        ensure(!key.columns.is_empty(), "a foreign key has no columns")?;
+        ensure(key.columns.len() == key.parent_columns.len(), "a foreign key has columns without a partner")?;
+        ensure(key.columns.iter().all(|at| *at < def.columns.len()), "a foreign key has an unknown column")?;
+    }
+    let mut names = HashSet::new();
+    for check in &def.checks {
+        ensure(check_name(&check.name).is_ok() && names.insert(folded(&check.name)), "the name of a CHECK")?;
+    }
+    Ok(())
 }
 
 fn layouts(def: &TableDef, known: &HashSet<u32>) -> Check {
@@ -82,6 +107,8 @@ fn column(def: &ColumnDef) -> Check {
         !matches!(def.ty.kind, TypeKind::Set { ref members } if members.len() > 64),
         "a SET is too large",
     )?;
+    ensure(!(def.generated.is_some() && def.default.is_some()), "a generated column has a default")?;
+    ensure(!(def.generated.is_some() && def.auto_increment), "a generated column is AUTO_INCREMENT")?;
     ensure(!(def.auto_increment && def.default.is_some()), "an AUTO_INCREMENT column has a default")
 }
 

@@ -7,7 +7,7 @@
 //! Those of one object come in order, because its metadata lock is held until they are published; an edit that is
 //! late all the same never replaces a newer version or removes another object of the same name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::definitions::{DatabaseDef, TableDef, UserDef, ViewDef};
@@ -52,9 +52,14 @@ struct Database {
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     databases: BTreeMap<String, Database>,
+    /// Which tables refer to a table: parent to children, each by database and name. Kept whatever comes first.
+    children: HashMap<Path, BTreeSet<Path>>,
     /// Those that a client's host matches first come first.
     users: Vec<Arc<UserDef>>,
 }
+
+/// Database and name of a table.
+type Path = (String, String);
 
 impl Contents {
     pub(crate) fn database(&self, name: &str) -> Option<&Arc<DatabaseDef>> {
@@ -86,6 +91,32 @@ impl Contents {
         self.databases.values().flat_map(|database| database.tables.values())
     }
 
+    /// The tables with a foreign key to this one.
+    pub(crate) fn children(&self, database: &str, name: &str) -> Vec<Arc<TableDef>> {
+        if self.children.is_empty() {
+            return Vec::new();
+        }
+        let children = self.children.get(&(database.to_owned(), name.to_owned()));
+        let found = children.into_iter().flatten().filter_map(|(database, name)| self.table(database, name));
+        found.cloned().collect()
+    }
+
+    /// Forgets, or notes, that a table refers to its parents.
+    fn note_parents(&mut self, child: &TableDef, refers: bool) {
+        for key in &child.foreign_keys {
+            let parent = (key.parent_database.clone(), key.parent_table.clone());
+            let path = (child.database.clone(), child.name.clone());
+            if refers {
+                self.children.entry(parent).or_default().insert(path);
+            } else if let Some(children) = self.children.get_mut(&parent) {
+                children.remove(&path);
+                if children.is_empty() {
+                    self.children.remove(&parent);
+                }
+            }
+        }
+    }
+
     pub(crate) fn users(&self) -> &[Arc<UserDef>] {
         &self.users
     }
@@ -109,21 +140,29 @@ impl Contents {
                 }
             }
             Edit::DropDatabase { id, name } => {
-                if self.databases.get(name).and_then(|d| d.def.as_ref()).is_some_and(|old| old.id == *id) {
-                    self.databases.remove(name);
+                if self.databases.get(name).and_then(|d| d.def.as_ref()).is_some_and(|old| old.id == *id)
+                    && let Some(gone) = self.databases.remove(name)
+                {
+                    for table in gone.tables.values() {
+                        self.note_parents(table, false);
+                    }
                 }
             }
             Edit::PutTable(def) => {
                 let tables = &mut self.databases.entry(def.database.clone()).or_default().tables;
                 if tables.get(&def.name).is_none_or(|old| old.version < def.version) {
-                    tables.insert(def.name.clone(), Arc::clone(def));
+                    if let Some(old) = tables.insert(def.name.clone(), Arc::clone(def)) {
+                        self.note_parents(&old, false);
+                    }
+                    self.note_parents(def, true);
                 }
             }
             Edit::DropTable { id, database, name } => {
                 if let Some(database) = self.databases.get_mut(database)
                     && database.tables.get(name).is_some_and(|old| old.id == *id)
+                    && let Some(old) = database.tables.remove(name)
                 {
-                    database.tables.remove(name);
+                    self.note_parents(&old, false);
                 }
             }
             Edit::PutView(def) => {

@@ -6,7 +6,9 @@
 
 use rustydb_value::{Collation, ColumnType};
 
-use crate::definitions::{ColumnDefault, IndexColumn, TableOptions};
+use crate::definitions::{
+    CheckDef, ColumnDefault, ForeignKeyDef, GeneratedColumn, IndexColumn, RecordedKind, TableOptions,
+};
 
 /// A table to be created.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,12 @@ pub struct NewTable {
     pub primary_comment: String,
     /// Secondary indexes. Names must be given: `rustydb-sql` makes up MySQL's (`a`, `a_2`, ...).
     pub indexes: Vec<NewIndex>,
+    /// FULLTEXT and SPATIAL keys, each with the number of `indexes` that stand before it.
+    pub recorded: Vec<NewRecordedKey>,
+    /// Foreign keys.
+    pub foreign_keys: Vec<ForeignKeyDef>,
+    /// CHECK constraints.
+    pub checks: Vec<CheckDef>,
     /// Default of its columns.
     pub collation: Collation,
     /// COMMENT of the table.
@@ -45,6 +53,9 @@ pub struct NewColumn {
     pub auto_increment: bool,
     pub visible: bool,
     pub comment: String,
+    pub generated: Option<GeneratedColumn>,
+    pub explicit_collation: bool,
+    pub functional: bool,
 }
 
 /// A secondary index to be created; the fields mean what they mean in [`crate::IndexDef`].
@@ -56,4 +67,19 @@ pub struct NewIndex {
     pub columns: Vec<IndexColumn>,
     pub visible: bool,
     pub comment: String,
+    pub made_for_foreign_key: bool,
+}
+
+/// A key to be recorded; the fields mean what they mean in [`crate::RecordedKey`].
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "same names and meaning as in RecordedKey")]
+pub struct NewRecordedKey {
+    pub name: String,
+    pub kind: RecordedKind,
+    pub columns: Vec<usize>,
+    pub visible: bool,
+    pub comment: String,
+    pub parser: String,
+    /// How many of the new table's `indexes` stand before it.
+    pub behind: usize,
 }

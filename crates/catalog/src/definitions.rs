@@ -10,7 +10,10 @@
 //! - Column ids are never used twice in a table. A stored row says which [`RowLayout`] it was written under,
 //!   and a layout lists the ids of its stored columns in order: so a column can be added at once
 //!   without touching rows. Rows written before the column existed hold its `absent` value.
-//! - `indexes` are the secondary ones, in the order of their creation.
+//! - `indexes` are the secondary ones, in the order of their creation; their ids ascend.
+//! - `recorded` keys (FULLTEXT, SPATIAL) are kept to be shown; they have no tree and serve no query.
+//! - A foreign key names its parent by text, because the parent may come later or not at all; which tables
+//!   refer to a table is asked of the catalog (`Catalog::children`).
 //!
 //! Limits: 4,096 columns, 64 secondary indexes and 16 columns in an index, as in MySQL; names up to 255 bytes
 //! ([`crate::names`]).
@@ -64,6 +67,12 @@ pub struct TableDef {
     pub primary: IndexDef,
     /// The secondary indexes.
     pub indexes: Vec<IndexDef>,
+    /// Keys that are kept but not built; their ids are of the same numbering as those of `indexes`.
+    pub recorded: Vec<RecordedKey>,
+    /// Foreign keys of which this table is the child.
+    pub foreign_keys: Vec<ForeignKeyDef>,
+    /// CHECK constraints.
+    pub checks: Vec<CheckDef>,
     /// Which column AUTO_INCREMENT fills; its counter is that of the primary tree.
     pub auto_increment: Option<usize>,
     /// Default of its columns; names the character set as well.
@@ -152,6 +161,12 @@ pub struct ColumnDef {
     pub visible: bool,
     /// COMMENT of the column, empty if none.
     pub comment: String,
+    /// What computes it, if it is a generated column.
+    pub generated: Option<GeneratedColumn>,
+    /// Whether CHARACTER SET or COLLATE was written at the column: SHOW CREATE TABLE repeats them then.
+    pub explicit_collation: bool,
+    /// Whether it stands for an expression in an index: no statement can name it.
+    pub functional: bool,
     /// What a row holds here that was written before the column existed.
     pub absent: Value,
 }
@@ -166,6 +181,93 @@ pub enum ColumnDefault {
         /// Digits of fractional seconds, 0 to 6.
         fsp: u8,
     },
+    /// `(expr)`, in canonical text without the parentheses.
+    Expression(String),
+    /// DROP DEFAULT was said: an INSERT has to name the column although it takes NULL.
+    Dropped,
+}
+
+/// What computes a generated column.
+///
+/// Values of both kinds are kept in the row: reading needs no evaluation, and an index on either is an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GeneratedColumn {
+    /// In canonical text.
+    pub expression: String,
+    /// `STORED` rather than `VIRTUAL`.
+    pub stored: bool,
+}
+
+/// A key that is kept to be shown and has no tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedKey {
+    /// Unique in the table, among those of the indexes too.
+    pub id: u32,
+    /// Compared without regard to case.
+    pub name: String,
+    /// What it would be.
+    pub kind: RecordedKind,
+    /// Positions of its columns.
+    pub columns: Vec<usize>,
+    /// `VISIBLE`
+    pub visible: bool,
+    /// COMMENT of the key, empty if none.
+    pub comment: String,
+    /// `WITH PARSER`, empty if none.
+    pub parser: String,
+}
+
+/// The kinds of keys that are not built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordedKind {
+    /// `FULLTEXT`
+    FullText,
+    /// `SPATIAL`
+    Spatial,
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKeyDef {
+    /// Unique in its database, without regard to case.
+    pub name: String,
+    /// Positions of the child's columns.
+    pub columns: Vec<usize>,
+    /// Database of the parent.
+    pub parent_database: String,
+    /// The parent, which may be missing and may be this table itself.
+    pub parent_table: String,
+    /// Names of the parent's columns, as many as `columns`.
+    pub parent_columns: Vec<String>,
+    /// What happens to children of a row that is deleted.
+    pub on_delete: ReferenceAction,
+    /// What happens to children of a row whose key changes.
+    pub on_update: ReferenceAction,
+}
+
+/// What happens to the children of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReferenceAction {
+    /// `NO ACTION`: as RESTRICT, and what it is when nothing was said.
+    #[default]
+    NoAction,
+    /// `RESTRICT`: the change is refused while there are children.
+    Restrict,
+    /// `CASCADE`: they follow.
+    Cascade,
+    /// `SET NULL`: they lose their parent.
+    SetNull,
+}
+
+/// A CHECK constraint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckDef {
+    /// Unique in its database, without regard to case.
+    pub name: String,
+    /// In canonical text.
+    pub expression: String,
+    /// False for `NOT ENFORCED`.
+    pub enforced: bool,
 }
 
 /// An index and the tree that holds it.
@@ -188,6 +290,9 @@ pub struct IndexDef {
     /// The version of each collation's weights that the keys were made with, by collation number: an index
     /// whose versions differ from the build's must be rebuilt before it is used.
     pub collation_versions: Vec<(u16, u32)>,
+    /// Whether it was made for a foreign key and not asked for: it makes way for an index that can serve in its
+    /// place.
+    pub made_for_foreign_key: bool,
 }
 
 /// One column of an index key.

@@ -19,6 +19,7 @@
 //! Left to others: what SQL allows (`rustydb-sql`), metadata locks (`rustydb-transaction`), the arithmetic of
 //! passwords (`rustydb-mysql-protocol`).
 
+pub mod alteration;
 pub mod creation;
 pub mod definitions;
 pub mod names;
@@ -38,12 +39,14 @@ mod temporary;
 mod users;
 mod views;
 
+pub use alteration::{AlteredColumn, AlteredIndex, AlteredTable};
 pub use catalog::Catalog;
 pub use change::CatalogChange;
-pub use creation::{NewColumn, NewIndex, NewTable};
+pub use creation::{NewColumn, NewIndex, NewRecordedKey, NewTable};
 pub use definitions::{
-    AuthPlugin, ColumnDef, ColumnDefault, DatabaseDef, IndexColumn, IndexDef, RowFormat, RowLayout,
-    SqlSecurity, TableDef, TableOptions, UserDef, Verifier, ViewAlgorithm, ViewCheck, ViewDef,
+    AuthPlugin, CheckDef, ColumnDef, ColumnDefault, DatabaseDef, ForeignKeyDef, GeneratedColumn, IndexColumn,
+    IndexDef, RecordedKey, RecordedKind, ReferenceAction, RowFormat, RowLayout, SqlSecurity, TableDef,
+    TableOptions, UserDef, Verifier, ViewAlgorithm, ViewCheck, ViewDef,
 };
 pub use error::{Error, Result};
 pub use tables::{HIDDEN_PRIMARY, PRIMARY, Rename};

@@ -16,8 +16,10 @@ use crate::change::CatalogChange;
 use crate::check;
 use crate::codec;
 use crate::contents::Edit;
-use crate::creation::{NewColumn, NewIndex, NewTable};
-use crate::definitions::{ColumnDef, IndexColumn, IndexDef, MAX_INDEXES, RowLayout, TableDef, same_name};
+use crate::creation::{NewColumn, NewIndex, NewRecordedKey, NewTable};
+use crate::definitions::{
+    ColumnDef, IndexColumn, IndexDef, MAX_INDEXES, RecordedKey, RowLayout, TableDef, same_name,
+};
 use crate::error::{Error, Result};
 use crate::names::check_name;
 use crate::rows::{table_key, view_key};
@@ -69,11 +71,19 @@ impl Catalog {
             columns: new.primary,
             visible: true,
             comment: new.primary_comment,
+            made_for_foreign_key: false,
         };
-        let mut indexes = Vec::with_capacity(new.indexes.len());
-        for (id, index) in (1..).zip(new.indexes) {
-            indexes.push(index_def(id, index, &columns, trees.create()?));
+        let (mut indexes, mut recorded) = (Vec::with_capacity(new.indexes.len()), Vec::new());
+        let mut ids = 1..;
+        let mut id = || ids.next().unwrap_or(u32::MAX);
+        let mut waiting = new.recorded.into_iter().peekable();
+        for (at, index) in new.indexes.into_iter().enumerate() {
+            while let Some(key) = waiting.next_if(|key| key.behind <= at) {
+                recorded.push(recorded_key(id(), key));
+            }
+            indexes.push(index_def(id(), index, &columns, trees.create()?));
         }
+        recorded.extend(waiting.map(|key| recorded_key(id(), key)));
         let def = TableDef {
             id: self.next_number()?,
             database: new.database,
@@ -85,6 +95,9 @@ impl Catalog {
             columns,
             primary,
             indexes,
+            recorded,
+            foreign_keys: new.foreign_keys,
+            checks: new.checks,
             collation: new.collation,
             comment: new.comment,
             options: new.options,
@@ -200,7 +213,7 @@ impl Catalog {
         if def.indexes.iter().any(|index| same_name(&index.name, &new.name)) {
             return Err(Error::DuplicateIndex { name: new.name });
         }
-        let id = def.indexes.iter().map(|index| index.id).max().unwrap_or(0) + 1;
+        let id = next_index_id(&def);
         let mut trees = NewTrees::new(self);
         let index = index_def(id, new, &def.columns, trees.create()?);
         def.indexes.push(index);
@@ -229,7 +242,12 @@ impl Catalog {
     }
 
     /// Writes a changed definition under its next version.
-    fn put_table(&self, transaction: &mut Transaction, key: &[u8], mut def: TableDef) -> Result<Edit> {
+    pub(crate) fn put_table(
+        &self,
+        transaction: &mut Transaction,
+        key: &[u8],
+        mut def: TableDef,
+    ) -> Result<Edit> {
         check::table(&def).map_err(impossible)?;
         def.version = self.next_number()?;
         transaction.update(&self.tree, key, &codec::encode_table(&def))?;
@@ -237,7 +255,7 @@ impl Catalog {
     }
 
     /// A table under an exclusive lock, with the key of its row.
-    fn own_table(
+    pub(crate) fn own_table(
         &self,
         transaction: &mut Transaction,
         database: &str,
@@ -253,7 +271,13 @@ impl Catalog {
     }
 }
 
-fn table_exists(database: &str, name: &str) -> Error {
+/// An index id above all that the table has.
+pub(crate) fn next_index_id(def: &TableDef) -> u32 {
+    let ids = def.indexes.iter().map(|index| index.id).chain(def.recorded.iter().map(|key| key.id));
+    ids.max().unwrap_or(0) + 1
+}
+
+pub(crate) fn table_exists(database: &str, name: &str) -> Error {
     Error::TableExists { database: database.to_owned(), name: name.to_owned() }
 }
 
@@ -280,27 +304,54 @@ fn check_new(new: &NewTable) -> Result<()> {
     Ok(())
 }
 
-fn check_index_name(name: &str) -> Result<()> {
+pub(crate) fn check_index_name(name: &str) -> Result<()> {
     if same_name(name, PRIMARY) || same_name(name, HIDDEN_PRIMARY) {
         return Err(Error::Name { name: name.to_owned() });
     }
     check_name(name)
 }
 
-fn column_def(id: u32, new: NewColumn) -> ColumnDef {
-    let NewColumn { name, ty, nullable, default, on_update_now, auto_increment, visible, comment } = new;
-    let absent = Value::Null;
-    ColumnDef { id, name, ty, nullable, default, on_update_now, auto_increment, visible, comment, absent }
+pub(crate) fn column_def(id: u32, new: NewColumn) -> ColumnDef {
+    ColumnDef {
+        id,
+        name: new.name,
+        ty: new.ty,
+        nullable: new.nullable,
+        default: new.default,
+        on_update_now: new.on_update_now,
+        auto_increment: new.auto_increment,
+        visible: new.visible,
+        comment: new.comment,
+        generated: new.generated,
+        explicit_collation: new.explicit_collation,
+        functional: new.functional,
+        absent: Value::Null,
+    }
 }
 
-fn index_def(id: u32, new: NewIndex, columns: &[ColumnDef], tree: TreeId) -> IndexDef {
-    let NewIndex { name, unique, columns: parts, visible, comment } = new;
+pub(crate) fn index_def(id: u32, new: NewIndex, columns: &[ColumnDef], tree: TreeId) -> IndexDef {
+    let NewIndex { name, unique, columns: parts, visible, comment, made_for_foreign_key } = new;
     let collation_versions = collation_versions(columns, &parts);
-    IndexDef { id, name, tree, unique, columns: parts, visible, comment, collation_versions }
+    IndexDef {
+        id,
+        name,
+        tree,
+        unique,
+        columns: parts,
+        visible,
+        comment,
+        collation_versions,
+        made_for_foreign_key,
+    }
+}
+
+pub(crate) fn recorded_key(id: u32, new: NewRecordedKey) -> RecordedKey {
+    let NewRecordedKey { name, kind, columns, visible, comment, parser, behind: _ } = new;
+    RecordedKey { id, name, kind, columns, visible, comment, parser }
 }
 
 /// The collations that order the text of a key, each once.
-fn collation_versions(columns: &[ColumnDef], parts: &[IndexColumn]) -> Vec<(u16, u32)> {
+pub(crate) fn collation_versions(columns: &[ColumnDef], parts: &[IndexColumn]) -> Vec<(u16, u32)> {
     let texts = parts.iter().filter_map(|part| columns.get(part.column)).filter(|c| c.ty.kind.is_text());
     let mut versions: Vec<_> = texts.map(|c| (c.ty.collation.id(), c.ty.collation.version())).collect();
     versions.sort_unstable();

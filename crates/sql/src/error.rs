@@ -257,6 +257,79 @@ errors! {
     3522 b"HY000" primary_index_visible() "A primary key index cannot be invisible";
 }
 
+// Constraints, generated columns, expressions in definitions.
+errors! {
+    1138 b"22004" invalid_null() "Invalid use of NULL value";
+    1215 b"HY000" cannot_add_foreign_key() "Cannot add foreign key constraint";
+    1239 b"42000" wrong_foreign_key(name, reason) "Incorrect foreign key definition for '{name}': {reason}";
+    1252 b"42000" spatial_nullable() "All parts of a SPATIAL index must be NOT NULL";
+    1283 b"HY000" not_full_text(name) "Column '{name}' cannot be part of FULLTEXT index";
+    1451 b"23000" row_is_referenced(key) "Cannot delete or update a parent row: a foreign key constraint fails ({key})";
+    1452 b"23000" no_referenced_row(key) "Cannot add or update a child row: a foreign key constraint fails ({key})";
+    1553 b"HY000" index_needed(name) "Cannot drop index '{name}': needed in a foreign key constraint";
+    1687 b"42000" spatial_type() "A SPATIAL index may only contain a geometrical type column";
+    1701 b"42000" truncate_referenced(key) "Cannot truncate a table referenced in a foreign key constraint ({key})";
+    1824 b"HY000" no_parent(name) "Failed to open the referenced table '{name}'";
+    1826 b"HY000" duplicate_foreign_key(name) "Duplicate foreign key constraint name '{name}'";
+    1828 b"HY000" column_of_child(column, key) "Cannot drop column '{column}': needed in a foreign key constraint '{key}'";
+    1829 b"HY000" column_of_parent(column, key, table) "Cannot drop column '{column}': needed in a foreign key constraint '{key}' of table '{table}'";
+    1830 b"HY000" set_null_not_null(column, key) "Column '{column}' cannot be NOT NULL: needed in a foreign key constraint '{key}' SET NULL";
+    1832 b"HY000" column_of_child_changes(column, key) "Cannot change column '{column}': used in a foreign key constraint '{key}'";
+    1833 b"HY000" column_of_parent_changes(column, key, table) "Cannot change column '{column}': used in a foreign key constraint '{key}' of table '{table}'";
+    1845 b"0A000" alter_not_supported(what, instead) "{what} is not supported for this operation. Try {instead}.";
+    1846 b"0A000" alter_not_supported_because(what, reason, instead) "{what} is not supported. Reason: {reason}. Try {instead}.";
+    3008 b"HY000" cascade_too_deep() "Foreign key cascade delete/update exceeds max depth of 15.";
+    3102 b"HY000" generated_disallowed(column) "Expression of generated column '{column}' contains a disallowed function.";
+    3104 b"HY000" foreign_key_on_generated(clause) "Cannot define foreign key with {clause} clause on a generated column.";
+    3105 b"HY000" generated_value(column, table) "The value specified for generated column '{column}' in table '{table}' is not allowed.";
+    3106 b"HY000" generated_unsupported(what) "'{what}' is not supported for generated columns.";
+    3107 b"HY000" generated_order() "Generated column can refer only to generated columns defined prior to it.";
+    3108 b"HY000" generated_dependency(column) "Column '{column}' has a generated column dependency.";
+    3109 b"HY000" generated_auto_increment(column) "Generated column '{column}' cannot refer to auto-increment column.";
+    3673 b"23000" spatial_null(column) "Column '{column}' cannot be null";
+    3674 b"HY000" spatial_without_srid(column) "The spatial index on column '{column}' will not be used by the query optimizer since the column does not have an SRID attribute. Consider adding an SRID attribute to the column.";
+    3548 b"SR001" unknown_srid(srid) "There's no spatial reference system with SRID {srid}.";
+    3728 b"HY000" spatial_unique() "Spatial indexes can't be primary or unique indexes.";
+    3730 b"HY000" table_referenced(table, key, child) "Cannot drop table '{table}' referenced by a foreign key constraint '{key}' on table '{child}'.";
+    3733 b"HY000" foreign_key_virtual(key, column) "Foreign key '{key}' uses virtual column '{column}' which is not supported.";
+    3734 b"HY000" no_parent_column(column, key, table) "Failed to add the foreign key constraint. Missing column '{column}' for constraint '{key}' in the referenced table '{table}'";
+    3753 b"HY000" functional_index_geometry() "Cannot create a functional index on a function that returns a JSON or GEOMETRY value.";
+    3756 b"HY000" functional_primary() "The primary key cannot be a functional index";
+    3757 b"HY000" functional_index_lob() "Cannot create a functional index on an expression that returns a BLOB or TEXT. Please consider using CAST.";
+    3758 b"HY000" functional_index_function(name) "Expression of functional index '{name}' contains a disallowed function.";
+    3758 b"HY000" functional_index_disallowed(name) "Expression of functional index '{name}' contains a disallowed function.";
+    3762 b"HY000" functional_index_column() "Functional index on a column is not supported. Consider using a regular index instead.";
+    3763 b"HY000" generated_function(column, function) "Expression of generated column '{column}' contains a disallowed function: {function}.";
+    3767 b"HY000" default_order(column) "Default value expression of column '{column}' cannot refer to a column defined after it if that column is a generated column or has an expression as default value.";
+    3768 b"HY000" default_auto_increment(column) "Default value expression of column '{column}' cannot refer to an auto-increment column.";
+    3769 b"HY000" default_disallowed(column) "Default value expression of column '{column}' contains a disallowed function.";
+    3770 b"HY000" default_function(column, function) "Default value expression of column '{column}' contains a disallowed function: {function}.";
+    3772 b"HY000" default_variable(column) "Default value expression of column '{column}' cannot refer user or system variables.";
+    3773 b"HY000" default_of_expression() "DEFAULT function cannot be used with default value expressions";
+    3780 b"HY000" incompatible_columns(child, parent, key) "Referencing column '{child}' and referenced column '{parent}' in foreign key constraint '{key}' are incompatible.";
+    3808 b"HY000" functional_index_variable(name) "Expression of functional index '{name}' cannot refer to user or system variables.";
+    3809 b"HY000" functional_index_auto_increment(name) "Functional index '{name}' cannot refer to an auto-increment column.";
+    3812 b"HY000" check_not_boolean(name) "An expression of non-boolean type specified to a check constraint '{name}'.";
+    3813 b"HY000" check_other_column(name) "Column check constraint '{name}' references other column.";
+    3814 b"HY000" check_function(name, function) "An expression of a check constraint '{name}' contains disallowed function: {function}.";
+    3815 b"HY000" check_disallowed(name) "An expression of a check constraint '{name}' contains disallowed function.";
+    3816 b"HY000" check_variable(name) "An expression of a check constraint '{name}' cannot refer to a user or system variable.";
+    3818 b"HY000" check_auto_increment(name) "Check constraint '{name}' cannot refer to an auto-increment column.";
+    3819 b"HY000" check_violated(name) "Check constraint '{name}' is violated.";
+    3820 b"HY000" check_unknown_column(name, column) "Check constraint '{name}' refers to non-existing column '{column}'.";
+    3821 b"HY000" no_such_check(name) "Check constraint '{name}' is not found in the table.";
+    3822 b"HY000" duplicate_check(name) "Duplicate check constraint name '{name}'.";
+    3823 b"HY000" check_in_foreign_key(column, check, key) "Column '{column}' cannot be used in a check constraint '{check}': needed in a foreign key constraint '{key}' referential action.";
+    3837 b"HY000" functional_dependency(column) "Column '{column}' has a functional index dependency and cannot be dropped or renamed.";
+    3939 b"HY000" several_constraints(name) "Table has multiple constraints with the name '{name}'. Please use constraint specific 'DROP' clause.";
+    3940 b"HY000" no_such_constraint(name) "Constraint '{name}' does not exist.";
+    3959 b"HY000" check_uses_column(check, column) "Check constraint '{check}' uses column '{column}', hence column cannot be dropped or renamed.";
+    4028 b"HY000" no_visible_column() "A table must have at least one visible column.";
+    6124 b"HY000" parent_key_not_unique(key) "Foreign key '{key}' refers to non-unique key or partial key. This is deprecated and will be removed in a future release.";
+    6125 b"HY000" no_parent_key(key, table) "Failed to add the foreign key constraint. Missing unique key for constraint '{key}' in the referenced table '{table}'";
+    1822 b"HY000" no_parent_index(key, table) "Failed to add the foreign key constraint. Missing index for constraint '{key}' in the referenced table '{table}'";
+}
+
 // What MySQL deprecates: warnings, never errors.
 errors! {
     1287 b"HY000" deprecated_use(old, new) "'{old}' is deprecated and will be removed in a future release. Please use {new} instead";

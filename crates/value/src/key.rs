@@ -132,7 +132,7 @@ fn encode_body(out: &mut Vec<u8>, ty: &ColumnType, value: ValueRef<'_>) -> Resul
             encode_bytes(out, &kept_bytes(kind, v));
             out.extend_from_slice(&[0, 0]);
         }
-        (TypeKind::Json | TypeKind::Geometry, _) => return Err(Error::NoKeyForm(ty.kind.name())),
+        (TypeKind::Json | TypeKind::Geometry { .. }, _) => return Err(Error::NoKeyForm(ty.kind.name())),
         _ => return Err(error()),
     }
     Ok(())
@@ -216,7 +216,7 @@ pub fn skip_key_part(ty: &ColumnType, key: &[u8], descending: bool) -> Result<us
         TypeKind::Binary { .. } | TypeKind::VarBinary { .. } | TypeKind::Blob { .. } => {
             text_len(TextForm::Escaped, body, flip)?
         }
-        TypeKind::Json | TypeKind::Geometry => return Err(Error::NoKeyForm(ty.kind.name())),
+        TypeKind::Json | TypeKind::Geometry { .. } => return Err(Error::NoKeyForm(ty.kind.name())),
         kind => integer_width(kind).ok_or(Error::CorruptKey("type without a width"))?,
     };
     if body.len() < len {
@@ -270,7 +270,7 @@ fn text_len(form: TextForm, body: &[u8], flip: u8) -> Result<usize> {
 /// Whether [`decode_key_part`] can give back values of the type.
 pub fn is_key_decodable(ty: &ColumnType) -> bool {
     match ty.kind {
-        TypeKind::Json | TypeKind::Geometry => false,
+        TypeKind::Json | TypeKind::Geometry { .. } => false,
         TypeKind::Char { .. } | TypeKind::VarChar { .. } | TypeKind::Text { .. } => {
             body_form(ty.collation) == TextForm::Escaped
         }

@@ -40,5 +40,5 @@ pub use key::{KeyBuilder, decode_key_part, encode_key_part, prefix_successor, sk
 pub use protocol::{ProtocolType, column_flags};
 pub use row::{RowBuilder, RowRef, decode_column, encode_column};
 pub use temporal::{Date, DateMode, DateTime, Time, TimeZone};
-pub use types::{ColumnType, LobSize, TypeKind};
+pub use types::{ColumnType, GeometryShape, LobSize, TypeKind};
 pub use value::{Bit, Value, ValueRef};

@@ -510,7 +510,7 @@ pub fn encode_column(ty: &ColumnType, value: &ValueRef<'_>, out: &mut Vec<u8>) -
             kind @ (TypeKind::Binary { .. }
             | TypeKind::VarBinary { .. }
             | TypeKind::Blob { .. }
-            | TypeKind::Geometry),
+            | TypeKind::Geometry { .. }),
             ValueRef::Bytes(v),
         ) => out.extend_from_slice(&kept_bytes(kind, v)),
         (TypeKind::Json, ValueRef::Json(v)) => out.extend_from_slice(v),
@@ -548,9 +548,10 @@ pub fn decode_column<'a>(ty: &ColumnType, raw: &'a [u8]) -> Result<ValueRef<'a>>
         TypeKind::Char { .. } | TypeKind::VarChar { .. } | TypeKind::Text { .. } => {
             ValueRef::Text(std::str::from_utf8(raw).map_err(|_| Error::CorruptColumn("text is not UTF-8"))?)
         }
-        TypeKind::Binary { .. } | TypeKind::VarBinary { .. } | TypeKind::Blob { .. } | TypeKind::Geometry => {
-            ValueRef::Bytes(raw)
-        }
+        TypeKind::Binary { .. }
+        | TypeKind::VarBinary { .. }
+        | TypeKind::Blob { .. }
+        | TypeKind::Geometry { .. } => ValueRef::Bytes(raw),
         TypeKind::Json => ValueRef::Json(raw),
         _ => return decode_rarer(ty, raw),
     })

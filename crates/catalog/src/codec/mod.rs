@@ -7,6 +7,7 @@
 //! comes out of here is consistent even if the bytes were hostile. Names of the database and of the object are in
 //! the row's key ([`crate::rows`]) and not repeated.
 
+mod constraints;
 mod value;
 pub(crate) mod view;
 mod wire;
@@ -16,12 +17,15 @@ use rustydb_value::Value;
 
 pub(crate) use wire::{WireError, WireResult};
 
+use self::constraints::{
+    read_check, read_foreign_key, read_recorded, write_check, write_foreign_key, write_recorded,
+};
 use self::value::{decode_value, encode_value, read_collation, read_type, write_type};
 use self::wire::{Reader, Writer};
 use crate::check;
 use crate::definitions::{
-    AuthPlugin, ColumnDef, ColumnDefault, DatabaseDef, IndexColumn, IndexDef, RowFormat, RowLayout, TableDef,
-    TableOptions, UserDef, Verifier,
+    AuthPlugin, ColumnDef, ColumnDefault, DatabaseDef, GeneratedColumn, IndexColumn, IndexDef, RowFormat,
+    RowLayout, TableDef, TableOptions, UserDef, Verifier,
 };
 
 /// The format byte of every value.
@@ -74,6 +78,9 @@ mod table {
     pub(super) const COMMENT: u64 = 10;
     pub(super) const OPTIONS: u64 = 11;
     pub(super) const CREATED_MICROS: u64 = 12;
+    pub(super) const RECORDED_KEY: u64 = 13;
+    pub(super) const FOREIGN_KEY: u64 = 14;
+    pub(super) const CHECK: u64 = 15;
 }
 
 pub(crate) fn encode_table(def: &TableDef) -> Vec<u8> {
@@ -102,6 +109,15 @@ pub(crate) fn encode_table(def: &TableDef) -> Vec<u8> {
         writer.message(table::OPTIONS, |w| write_options(w, &def.options));
     }
     writer.number(table::CREATED_MICROS, def.created_micros);
+    for key in &def.recorded {
+        writer.message(table::RECORDED_KEY, |w| write_recorded(w, key));
+    }
+    for key in &def.foreign_keys {
+        writer.message(table::FOREIGN_KEY, |w| write_foreign_key(w, key));
+    }
+    for check in &def.checks {
+        writer.message(table::CHECK, |w| write_check(w, check));
+    }
     writer.finish()
 }
 
@@ -111,6 +127,7 @@ pub(crate) fn decode_table(database: &str, name: &str, bytes: &[u8]) -> WireResu
     let (mut columns, mut layouts, mut primary, mut indexes) = (Vec::new(), Vec::new(), None, Vec::new());
     let (mut auto_increment, mut collation, mut comment) = (None, None, String::new());
     let (mut options, mut created_micros) = (TableOptions::default(), 0);
+    let (mut recorded, mut foreign_keys, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     while let Some((tag, payload)) = reader.next()? {
         match tag {
             table::ID => id = Some(payload.number()?),
@@ -125,6 +142,9 @@ pub(crate) fn decode_table(database: &str, name: &str, bytes: &[u8]) -> WireResu
             table::COMMENT => comment = payload.text()?,
             table::OPTIONS => options = read_options(payload.message())?,
             table::CREATED_MICROS => created_micros = payload.number()?,
+            table::RECORDED_KEY => recorded.push(read_recorded(payload.message())?),
+            table::FOREIGN_KEY => foreign_keys.push(read_foreign_key(payload.message())?),
+            table::CHECK => checks.push(read_check(payload.message())?),
             _ => return Err(WireError::Newer),
         }
     }
@@ -138,6 +158,9 @@ pub(crate) fn decode_table(database: &str, name: &str, bytes: &[u8]) -> WireResu
         layouts,
         primary: primary.ok_or(MISSING)?,
         indexes,
+        recorded,
+        foreign_keys,
+        checks,
         auto_increment,
         collation: collation.ok_or(MISSING)?,
         comment,
@@ -160,6 +183,12 @@ mod column {
     pub(super) const INVISIBLE: u64 = 9;
     pub(super) const COMMENT: u64 = 10;
     pub(super) const ABSENT: u64 = 11;
+    pub(super) const DEFAULT_EXPRESSION: u64 = 12;
+    pub(super) const DEFAULT_DROPPED: u64 = 13;
+    pub(super) const GENERATED_VIRTUAL: u64 = 14;
+    pub(super) const GENERATED_STORED: u64 = 15;
+    pub(super) const EXPLICIT_COLLATION: u64 = 16;
+    pub(super) const FUNCTIONAL: u64 = 17;
 }
 
 fn write_column(writer: &mut Writer, def: &ColumnDef) {
@@ -171,6 +200,8 @@ fn write_column(writer: &mut Writer, def: &ColumnDef) {
         None => {}
         Some(ColumnDefault::Literal(value)) => writer.bytes(column::DEFAULT_LITERAL, &encode_value(value)),
         Some(ColumnDefault::CurrentTimestamp { fsp }) => writer.number(column::DEFAULT_NOW, u64::from(*fsp)),
+        Some(ColumnDefault::Expression(text)) => writer.text(column::DEFAULT_EXPRESSION, text),
+        Some(ColumnDefault::Dropped) => writer.flag(column::DEFAULT_DROPPED, true),
     }
     if let Some(fsp) = def.on_update_now {
         writer.number(column::ON_UPDATE_NOW, u64::from(fsp));
@@ -181,6 +212,15 @@ fn write_column(writer: &mut Writer, def: &ColumnDef) {
     if !def.absent.is_null() {
         writer.bytes(column::ABSENT, &encode_value(&def.absent));
     }
+    match &def.generated {
+        Some(GeneratedColumn { expression, stored: true }) => {
+            writer.text(column::GENERATED_STORED, expression)
+        }
+        Some(GeneratedColumn { expression, .. }) => writer.text(column::GENERATED_VIRTUAL, expression),
+        None => {}
+    }
+    writer.flag(column::EXPLICIT_COLLATION, def.explicit_collation);
+    writer.flag(column::FUNCTIONAL, def.functional);
 }
 
 fn read_column(mut reader: Reader<'_>) -> WireResult<ColumnDef> {
@@ -188,6 +228,7 @@ fn read_column(mut reader: Reader<'_>) -> WireResult<ColumnDef> {
     let (mut nullable, mut auto_increment, mut visible) = (false, false, true);
     let (mut default, mut on_update_now) = (None, None);
     let (mut comment, mut absent) = (String::new(), Value::Null);
+    let (mut generated, mut explicit_collation, mut functional) = (None, false, false);
     while let Some((tag, payload)) = reader.next()? {
         match tag {
             column::ID => id = Some(payload.small()?),
@@ -201,11 +242,35 @@ fn read_column(mut reader: Reader<'_>) -> WireResult<ColumnDef> {
             column::INVISIBLE => visible = !payload.flag()?,
             column::COMMENT => comment = payload.text()?,
             column::ABSENT => absent = decode_value(payload.0)?,
+            column::DEFAULT_EXPRESSION => default = Some(ColumnDefault::Expression(payload.text()?)),
+            column::DEFAULT_DROPPED => default = payload.flag()?.then_some(ColumnDefault::Dropped),
+            column::GENERATED_VIRTUAL => {
+                generated = Some(GeneratedColumn { expression: payload.text()?, stored: false });
+            }
+            column::GENERATED_STORED => {
+                generated = Some(GeneratedColumn { expression: payload.text()?, stored: true });
+            }
+            column::EXPLICIT_COLLATION => explicit_collation = payload.flag()?,
+            column::FUNCTIONAL => functional = payload.flag()?,
             _ => return Err(WireError::Newer),
         }
     }
     let (id, name, ty) = (id.ok_or(MISSING)?, name.ok_or(MISSING)?, ty.ok_or(MISSING)?);
-    Ok(ColumnDef { id, name, ty, nullable, default, on_update_now, auto_increment, visible, comment, absent })
+    Ok(ColumnDef {
+        id,
+        name,
+        ty,
+        nullable,
+        default,
+        on_update_now,
+        auto_increment,
+        visible,
+        comment,
+        generated,
+        explicit_collation,
+        functional,
+        absent,
+    })
 }
 
 fn read_layout(numbers: &[u64]) -> WireResult<RowLayout> {
@@ -226,6 +291,7 @@ mod index {
     pub(super) const INVISIBLE: u64 = 6;
     pub(super) const COMMENT: u64 = 7;
     pub(super) const COLLATION_VERSION: u64 = 8;
+    pub(super) const MADE_FOR_FOREIGN_KEY: u64 = 9;
 }
 
 mod index_column {
@@ -253,12 +319,13 @@ fn write_index(writer: &mut Writer, def: &IndexDef) {
     for (collation, version) in &def.collation_versions {
         writer.numbers(index::COLLATION_VERSION, [u64::from(*collation), u64::from(*version)].into_iter());
     }
+    writer.flag(index::MADE_FOR_FOREIGN_KEY, def.made_for_foreign_key);
 }
 
 fn read_index(mut reader: Reader<'_>) -> WireResult<IndexDef> {
     let (mut id, mut name, mut tree) = (None, None, None);
     let (mut unique, mut visible, mut comment) = (false, true, String::new());
-    let (mut columns, mut collation_versions) = (Vec::new(), Vec::new());
+    let (mut columns, mut collation_versions, mut made_for_foreign_key) = (Vec::new(), Vec::new(), false);
     while let Some((tag, payload)) = reader.next()? {
         match tag {
             index::ID => id = Some(payload.small()?),
@@ -268,6 +335,7 @@ fn read_index(mut reader: Reader<'_>) -> WireResult<IndexDef> {
             index::COLUMN => columns.push(read_index_column(payload.message())?),
             index::INVISIBLE => visible = !payload.flag()?,
             index::COMMENT => comment = payload.text()?,
+            index::MADE_FOR_FOREIGN_KEY => made_for_foreign_key = payload.flag()?,
             index::COLLATION_VERSION => match payload.numbers()?.as_slice() {
                 [collation, version] => match (u16::try_from(*collation), u32::try_from(*version)) {
                     (Ok(collation), Ok(version)) => collation_versions.push((collation, version)),
@@ -279,7 +347,17 @@ fn read_index(mut reader: Reader<'_>) -> WireResult<IndexDef> {
         }
     }
     let (id, name, tree) = (id.ok_or(MISSING)?, name.ok_or(MISSING)?, tree.ok_or(MISSING)?);
-    Ok(IndexDef { id, name, tree, unique, columns, visible, comment, collation_versions })
+    Ok(IndexDef {
+        id,
+        name,
+        tree,
+        unique,
+        columns,
+        visible,
+        comment,
+        collation_versions,
+        made_for_foreign_key,
+    })
 }
 
 fn read_index_column(mut reader: Reader<'_>) -> WireResult<IndexColumn> {

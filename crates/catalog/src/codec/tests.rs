@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rustydb_value::{Bit, Collation, ColumnType, Date, DateTime, Decimal, LobSize, Time, TypeKind, ValueRef};
+use rustydb_value::{
+    Bit, Collation, ColumnType, Date, DateTime, Decimal, GeometryShape, LobSize, Time, TypeKind, ValueRef,
+};
 
 use super::*;
+use crate::definitions::{CheckDef, ForeignKeyDef, RecordedKey, RecordedKind, ReferenceAction};
 
 fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -62,7 +65,8 @@ fn any_kind() -> impl Strategy<Value = TypeKind> {
         members.clone().prop_map(|members| TypeKind::Enum { members }),
         members.prop_map(|members| TypeKind::Set { members }),
         Just(TypeKind::Json),
-        Just(TypeKind::Geometry),
+        (prop::sample::select(GeometryShape::ALL.to_vec()), prop::option::of(any::<u32>()))
+            .prop_map(|(shape, srid)| TypeKind::Geometry { shape, srid }),
     ]
 }
 
@@ -85,6 +89,8 @@ fn any_column() -> impl Strategy<Value = ColumnDef> {
         Just(None),
         any_value().prop_map(|value| Some(ColumnDefault::Literal(value))),
         (0u8..=6).prop_map(|fsp| Some(ColumnDefault::CurrentTimestamp { fsp })),
+        any::<String>().prop_map(|text| Some(ColumnDefault::Expression(text))),
+        Just(Some(ColumnDefault::Dropped)),
     ];
     (any_type(), any::<[bool; 2]>(), default, prop::option::of(0u8..=6), any::<String>(), any_value())
         .prop_map(|(ty, [nullable, visible], default, on_update_now, comment, absent)| ColumnDef {
@@ -97,6 +103,9 @@ fn any_column() -> impl Strategy<Value = ColumnDef> {
             auto_increment: false,
             visible,
             comment,
+            generated: None,
+            explicit_collation: visible,
+            functional: false,
             absent,
         })
 }
@@ -117,6 +126,7 @@ fn any_index(columns: usize) -> impl Strategy<Value = IndexDef> {
                 visible,
                 comment,
                 collation_versions,
+                made_for_foreign_key: visible,
             }
         })
 }
@@ -172,6 +182,7 @@ pub(crate) fn any_table() -> impl Strategy<Value = TableDef> {
                 visible: true,
                 comment: String::new(),
                 collation_versions: Vec::new(),
+                made_for_foreign_key: false,
             };
             let mut primary = primary.unwrap_or(hidden);
             (primary.id, primary.tree, primary.unique, primary.visible) = (0, TreeId(50), true, true);
@@ -198,6 +209,25 @@ pub(crate) fn any_table() -> impl Strategy<Value = TableDef> {
                 ],
                 primary,
                 indexes,
+                recorded: vec![RecordedKey {
+                    id: 99,
+                    name: "ft".into(),
+                    kind: RecordedKind::FullText,
+                    columns: vec![0],
+                    visible: false,
+                    comment: "c".into(),
+                    parser: "ngram".into(),
+                }],
+                foreign_keys: vec![ForeignKeyDef {
+                    name: "fk".into(),
+                    columns: vec![0],
+                    parent_database: "d".into(),
+                    parent_table: "p".into(),
+                    parent_columns: vec!["id".into()],
+                    on_delete: ReferenceAction::Cascade,
+                    on_update: ReferenceAction::SetNull,
+                }],
+                checks: vec![CheckDef { name: "k".into(), expression: "(`c0` > 0)".into(), enforced: false }],
                 auto_increment,
                 collation,
                 comment,
@@ -356,6 +386,9 @@ fn fixed_table() -> TableDef {
         auto_increment: false,
         visible: true,
         comment: String::new(),
+        generated: None,
+        explicit_collation: false,
+        functional: false,
         absent: Value::Null,
     };
     let mut id = column(1, "id", TypeKind::BigInt { unsigned: true });
@@ -382,6 +415,7 @@ fn fixed_table() -> TableDef {
             visible: true,
             comment: String::new(),
             collation_versions: Vec::new(),
+            made_for_foreign_key: false,
         },
         indexes: vec![IndexDef {
             id: 1,
@@ -392,7 +426,11 @@ fn fixed_table() -> TableDef {
             visible: false,
             comment: String::new(),
             collation_versions: vec![(255, 1)],
+            made_for_foreign_key: false,
         }],
+        recorded: Vec::new(),
+        foreign_keys: Vec::new(),
+        checks: Vec::new(),
         auto_increment: Some(0),
         collation: Collation::UTF8MB4_BIN,
         comment: "all".into(),

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use rustydb_value::{Bit, Collation, ColumnType, Date, DateTime, Decimal, LobSize, Time, TypeKind, Value};
+use rustydb_value::{
+    Bit, Collation, ColumnType, Date, DateTime, Decimal, GeometryShape, LobSize, Time, TypeKind, Value,
+};
 
 use super::wire::{Payload, Reader, WireError, WireResult, Writer};
 
@@ -24,6 +26,7 @@ mod tag {
     pub(super) const COLLATION: u64 = 7;
     pub(super) const DISPLAY_WIDTH: u64 = 8;
     pub(super) const ZEROFILL: u64 = 9;
+    pub(super) const SRID: u64 = 10;
 }
 
 pub(super) fn write_type(writer: &mut Writer, ty: &ColumnType) {
@@ -51,7 +54,7 @@ pub(super) fn write_type(writer: &mut Writer, ty: &ColumnType) {
         TypeKind::Enum { .. } => (21, 0, 0, None),
         TypeKind::Set { .. } => (22, 0, 0, None),
         TypeKind::Json => (23, 0, 0, None),
-        TypeKind::Geometry => (24, 0, 0, None),
+        TypeKind::Geometry { shape, .. } => (24, shape.code(), 0, None),
     };
     writer.number(tag::KIND, kind);
     // BIT and YEAR count as unsigned and never say so.
@@ -69,6 +72,9 @@ pub(super) fn write_type(writer: &mut Writer, ty: &ColumnType) {
     writer.number(tag::COLLATION, u64::from(ty.collation.id()));
     writer.number_unless_zero(tag::DISPLAY_WIDTH, u64::from(ty.display_width));
     writer.flag(tag::ZEROFILL, ty.zerofill);
+    if let TypeKind::Geometry { srid: Some(srid), .. } = ty.kind {
+        writer.number(tag::SRID, u64::from(srid));
+    }
 }
 
 fn size_code(size: LobSize) -> u64 {
@@ -84,7 +90,7 @@ pub(super) fn read_type(mut reader: Reader<'_>) -> WireResult<ColumnType> {
     let mut kind = 0;
     let (mut unsigned, mut zerofill, mut display_width) = (false, false, 0);
     let (mut size, mut scale) = (0, 0);
-    let mut digits = None;
+    let (mut digits, mut srid) = (None, None);
     let mut members = Vec::new();
     let mut collation = None;
     while let Some((tag, payload)) = reader.next()? {
@@ -98,6 +104,7 @@ pub(super) fn read_type(mut reader: Reader<'_>) -> WireResult<ColumnType> {
             tag::COLLATION => collation = Some(read_collation(payload)?),
             tag::DISPLAY_WIDTH => display_width = payload.small()?,
             tag::ZEROFILL => zerofill = payload.flag()?,
+            tag::SRID => srid = Some(payload.small::<u32>()?),
             _ => return Err(WireError::Newer),
         }
     }
@@ -153,7 +160,10 @@ pub(super) fn read_type(mut reader: Reader<'_>) -> WireResult<ColumnType> {
         21 => TypeKind::Enum { members: listed(members, MAX_MEMBERS)? },
         22 => TypeKind::Set { members: listed(members, 64)? },
         23 => TypeKind::Json,
-        24 => TypeKind::Geometry,
+        24 => {
+            let shape = GeometryShape::ALL.into_iter().find(|shape| shape.code() == u64::from(size));
+            TypeKind::Geometry { shape: shape.ok_or(WireError::Newer)?, srid }
+        }
         _ => return Err(WireError::Newer),
     };
     let collation = collation.ok_or(WireError::Damaged("a type without a collation"))?;

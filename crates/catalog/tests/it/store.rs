@@ -85,6 +85,9 @@ pub(crate) fn column(name: &str, kind: TypeKind) -> NewColumn {
         auto_increment: false,
         visible: true,
         comment: String::new(),
+        generated: None,
+        explicit_collation: false,
+        functional: false,
     }
 }
 
@@ -99,6 +102,7 @@ pub(crate) fn index(name: &str, columns: &[usize], unique: bool) -> NewIndex {
         columns: columns.iter().map(|at| on(*at)).collect(),
         visible: true,
         comment: String::new(),
+        made_for_foreign_key: false,
     }
 }
 
@@ -118,6 +122,9 @@ pub(crate) fn new_table(database: &str, name: &str) -> NewTable {
         primary: vec![on(0)],
         primary_comment: String::new(),
         indexes: vec![index("name", &[1], true), index("at", &[2, 1], false)],
+        recorded: Vec::new(),
+        foreign_keys: Vec::new(),
+        checks: Vec::new(),
         collation: Collation::default(),
         comment: "for tests".to_owned(),
         options: TableOptions::default(),

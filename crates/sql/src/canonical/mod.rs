@@ -18,6 +18,7 @@ pub mod function;
 mod special;
 #[cfg(test)]
 mod tests;
+pub mod walk;
 
 use rustydb_sql_parser::ParseOptions;
 use rustydb_sql_parser::ast::{

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use rustydb_sql_parser::ast::{self, DataType, Ident, IntegerSize, NumericSign, StringLiteral};
-use rustydb_value::{Charset, Collation, ColumnType, LobSize, TypeKind};
+use rustydb_value::{Charset, Collation, ColumnType, GeometryShape, LobSize, TypeKind};
 
 use super::charset::column_collation;
 use crate::error::SqlError;
@@ -134,8 +134,22 @@ pub(crate) fn column_type(
             Ok(ColumnType::with_collation(TypeKind::Set { members }, collation))
         }
         DataType::Json => Ok(ColumnType::with_collation(TypeKind::Json, Collation::BINARY)),
-        DataType::Geometry(_) => Err(SqlError::not_supported("spatial types")),
+        DataType::Geometry(shape) => plain(TypeKind::Geometry { shape: geometry_shape(*shape), srid: None }),
         DataType::Vector { .. } => Err(SqlError::not_supported("the VECTOR type")),
+    }
+}
+
+fn geometry_shape(shape: ast::GeometryType) -> GeometryShape {
+    use ast::GeometryType as G;
+    match shape {
+        G::Geometry => GeometryShape::Geometry,
+        G::Point => GeometryShape::Point,
+        G::LineString => GeometryShape::LineString,
+        G::Polygon => GeometryShape::Polygon,
+        G::MultiPoint => GeometryShape::MultiPoint,
+        G::MultiLineString => GeometryShape::MultiLineString,
+        G::MultiPolygon => GeometryShape::MultiPolygon,
+        G::GeometryCollection => GeometryShape::Collection,
     }
 }
 
@@ -304,7 +318,7 @@ pub(crate) fn row_bytes(ty: &ColumnType) -> u64 {
             LobSize::Medium => 11,
             LobSize::Long => 12,
         },
-        TypeKind::Json | TypeKind::Geometry => 12,
+        TypeKind::Json | TypeKind::Geometry { .. } => 12,
         TypeKind::Decimal { precision, scale, .. } => {
             let digits = |n: u8| u64::from(n / 9 * 4) + [0, 1, 1, 2, 2, 3, 3, 4, 4][usize::from(n % 9)];
             digits(precision - scale) + digits(*scale)

@@ -34,7 +34,19 @@ fn new_column(column: ColumnDef, zero_dates: bool) -> NewColumn {
     if !zero_dates && matches!(&default, Some(ColumnDefault::Literal(v)) if zero(v)) {
         default = None;
     }
-    NewColumn { name, ty, nullable, default, on_update_now, auto_increment: false, visible, comment }
+    NewColumn {
+        name,
+        ty,
+        nullable,
+        default,
+        on_update_now,
+        auto_increment: false,
+        visible,
+        comment,
+        generated: None,
+        explicit_collation: false,
+        functional: false,
+    }
 }
 
 /// Plans the query of a statement that has one.

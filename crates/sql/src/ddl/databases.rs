@@ -62,6 +62,8 @@ impl Definition<'_> {
         let tables = self.database.catalog().tables(name);
         let keys = tables.iter().map(|t| (MdlKey::table(name, &t.name), MdlMode::Exclusive)).collect();
         self.lock(keys)?;
+        let gone: Vec<(&str, &str)> = tables.iter().map(|t| (name, t.name.as_str())).collect();
+        self.check_unreferenced(&gone)?;
         self.change(|this, txn, change| {
             *change = this.database.catalog().drop_database(txn, name)?;
             Ok(())

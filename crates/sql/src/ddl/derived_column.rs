@@ -37,6 +37,7 @@ fn derived_column(id: u32, meta: &ColumnMeta, ty: &ExprType, catalog: &Catalog) 
             nullable,
             auto_increment: false,
             visible: true,
+            generated: None,
             absent: Value::Null,
             ..source
         };
@@ -54,6 +55,9 @@ fn derived_column(id: u32, meta: &ColumnMeta, ty: &ExprType, catalog: &Catalog) 
         auto_increment: false,
         visible: true,
         comment: String::new(),
+        generated: None,
+        explicit_collation: false,
+        functional: false,
         absent: Value::Null,
     }
 }

@@ -1,8 +1,10 @@
 //! Index definitions: parts found among the columns, prefixes and lengths checked, names made up.
 
 use rustydb_catalog::definitions::{MAX_INDEX_COLUMNS, MAX_INDEXES, same_name};
-use rustydb_catalog::{IndexColumn, NewColumn, NewIndex};
-use rustydb_sql_parser::ast::{IndexAlgorithm, IndexDefinition, IndexKey, IndexKind, IndexOptions};
+use rustydb_catalog::{IndexColumn, NewColumn, NewIndex, NewRecordedKey, RecordedKind};
+use rustydb_sql_parser::ast::{
+    IndexAlgorithm, IndexDefinition, IndexKey, IndexKind, IndexOptions, IndexPart,
+};
 use rustydb_value::{ColumnType, TypeKind};
 
 use super::column_type::row_bytes;
@@ -20,21 +22,148 @@ const MAX_COMMENT: usize = 1024;
 pub(crate) struct KeyColumn<'a> {
     pub(crate) name: &'a str,
     pub(crate) ty: &'a ColumnType,
+    pub(crate) nullable: bool,
 }
 
 impl<'a> From<&'a NewColumn> for KeyColumn<'a> {
     fn from(column: &'a NewColumn) -> KeyColumn<'a> {
-        KeyColumn { name: &column.name, ty: &column.ty }
+        KeyColumn { name: &column.name, ty: &column.ty, nullable: column.nullable }
     }
 }
 
-/// Refuses the kinds of index that are not built.
-pub(crate) fn check_kind(index: &IndexDefinition) -> Result<(), SqlError> {
+/// The kind of a key that is only recorded: FULLTEXT, SPATIAL, and any plain one on a geometry.
+pub(crate) fn recorded_kind(index: &IndexDefinition, columns: &[KeyColumn<'_>]) -> Option<RecordedKind> {
     match index.kind {
-        IndexKind::FullText => Err(SqlError::not_supported("FULLTEXT indexes")),
-        IndexKind::Spatial => Err(SqlError::not_supported("SPATIAL indexes")),
-        IndexKind::Primary | IndexKind::Unique | IndexKind::Plain => Ok(()),
+        IndexKind::FullText => Some(RecordedKind::FullText),
+        IndexKind::Spatial => Some(RecordedKind::Spatial),
+        IndexKind::Plain => match index.parts.as_slice() {
+            [IndexPart { key: IndexKey::Column { name, .. }, .. }] => columns
+                .iter()
+                .any(|c| same_name(c.name, name.as_str()) && matches!(c.ty.kind, TypeKind::Geometry { .. }))
+                .then_some(RecordedKind::Spatial),
+            _ => None,
+        },
+        IndexKind::Primary | IndexKind::Unique => None,
     }
+}
+
+/// A FULLTEXT or SPATIAL key: checked as MySQL checks it, and kept to be shown.
+pub(crate) fn recorded(
+    index: &IndexDefinition,
+    kind: RecordedKind,
+    columns: &[KeyColumn<'_>],
+    taken: &[&str],
+    behind: usize,
+    session: &mut SessionState,
+) -> Result<NewRecordedKey, SqlError> {
+    if kind == RecordedKind::Spatial && index.parts.len() > 1 {
+        return Err(SqlError::too_many_key_parts(1));
+    }
+    if index.parts.len() > MAX_INDEX_COLUMNS {
+        return Err(SqlError::too_many_key_parts(MAX_INDEX_COLUMNS));
+    }
+    let mut list: Vec<usize> = Vec::with_capacity(index.parts.len());
+    for part in &index.parts {
+        let IndexKey::Column { name, prefix } = &part.key else {
+            return Err(SqlError::not_supported("indexes on expressions"));
+        };
+        if part.descending.is_some() {
+            let first = "spatial/fulltext/hash index";
+            return Err(SqlError::incorrect_usage(first, "explicit index order"));
+        }
+        let found = columns.iter().position(|c| same_name(c.name, name.as_str()));
+        let at = found.ok_or_else(|| SqlError::key_column_missing(name.as_str()))?;
+        if list.contains(&at) {
+            return Err(SqlError::duplicate_column(name.as_str()));
+        }
+        let Some(column) = columns.get(at) else { continue };
+        match kind {
+            RecordedKind::FullText => {
+                let first = list.first().and_then(|at| columns.get(*at)).unwrap_or(column);
+                let text = matches!(
+                    column.ty.kind,
+                    TypeKind::Char { .. } | TypeKind::VarChar { .. } | TypeKind::Text { .. }
+                );
+                if !text || column.ty.collation != first.ty.collation {
+                    return Err(SqlError::not_full_text(column.name));
+                }
+            }
+            RecordedKind::Spatial => {
+                let TypeKind::Geometry { srid, .. } = column.ty.kind else {
+                    return Err(SqlError::spatial_type());
+                };
+                if prefix.is_some() {
+                    return Err(SqlError::wrong_sub_key());
+                }
+                if column.nullable {
+                    return Err(SqlError::spatial_nullable());
+                }
+                if srid.is_none() {
+                    session.warn(&SqlError::spatial_without_srid(column.name));
+                }
+            }
+        }
+        list.push(at);
+    }
+    let name = key_name(index, list.first().copied(), columns, taken)?;
+    let comment = options(&name, &IndexOptions { parser: None, ..index.options.clone() }, session)?;
+    Ok(NewRecordedKey {
+        name,
+        kind,
+        columns: list,
+        visible: index.options.visible != Some(false),
+        comment,
+        parser: index.options.parser.as_ref().map_or_else(String::new, |p| p.as_str().to_owned()),
+        behind,
+    })
+}
+
+/// The name that was written, or MySQL's for a key that leads with this column.
+fn key_name(
+    index: &IndexDefinition,
+    first: Option<usize>,
+    columns: &[KeyColumn<'_>],
+    taken: &[&str],
+) -> Result<String, SqlError> {
+    let constraint = index.constraint.as_ref().and_then(Option::as_ref);
+    match index.name.as_ref().or(constraint) {
+        Some(name) => {
+            names::check_index(name.as_str())?;
+            if taken.iter().any(|t| same_name(t, name.as_str())) {
+                return Err(SqlError::duplicate_key_name(name.as_str()));
+            }
+            Ok(name.as_str().to_owned())
+        }
+        None => Ok(made_up_name(first.and_then(|at| columns.get(at)).map_or("", |c| c.name), taken)),
+    }
+}
+
+/// Which keys of a list make way: one that was made for a foreign key, where another leads with its columns.
+pub(crate) fn superseded(keys: &[(bool, Vec<usize>)]) -> Vec<bool> {
+    let mut gone = vec![false; keys.len()];
+    for (at, (made, columns)) in keys.iter().enumerate() {
+        for (before, (made_before, columns_before)) in keys.iter().enumerate().take(at) {
+            if gone.get(before) != Some(&false) || !(*made || *made_before) {
+                continue;
+            }
+            // Of two that were made the shorter goes, of equal ones the earlier.
+            let this_goes = match (made, made_before) {
+                (true, true) => columns.len() < columns_before.len(),
+                _ => *made,
+            };
+            let (short, long) = if this_goes { (columns, columns_before) } else { (columns_before, columns) };
+            if !long.starts_with(short) {
+                continue;
+            }
+            if let Some(slot) = gone.get_mut(if this_goes { at } else { before }) {
+                *slot = true;
+            }
+            if this_goes {
+                break;
+            }
+        }
+    }
+    gone
 }
 
 /// The columns of an index key.
@@ -76,6 +205,7 @@ fn checked_prefix(name: &str, prefix: Option<u64>, ty: &ColumnType) -> Result<Op
         | TypeKind::VarBinary { len } => (Some(u64::from(*len)), false),
         TypeKind::Text { .. } | TypeKind::Blob { .. } => (None, true),
         TypeKind::Json => return Err(SqlError::json_key(name)),
+        TypeKind::Geometry { .. } => return Err(SqlError::spatial_unique()),
         _ if prefix == Some(0) => return Err(SqlError::key_part_zero(name)),
         _ if prefix.is_some() => return Err(SqlError::wrong_sub_key()),
         _ => return Ok(None),
@@ -110,22 +240,8 @@ pub(crate) fn secondary(
     taken: &[&str],
     session: &mut SessionState,
 ) -> Result<NewIndex, SqlError> {
-    check_kind(index)?;
     let parts = parts(index, columns)?;
-    let constraint = index.constraint.as_ref().and_then(Option::as_ref);
-    let name = match index.name.as_ref().or(constraint) {
-        Some(name) => {
-            names::check_index(name.as_str())?;
-            if taken.iter().any(|t| same_name(t, name.as_str())) {
-                return Err(SqlError::duplicate_key_name(name.as_str()));
-            }
-            name.as_str().to_owned()
-        }
-        None => {
-            let first = parts.first().and_then(|p| columns.get(p.column)).map_or("", |c| c.name);
-            made_up_name(first, taken)
-        }
-    };
+    let name = key_name(index, parts.first().map(|p| p.column), columns, taken)?;
     if taken.len() >= MAX_INDEXES {
         return Err(SqlError::too_many_keys(MAX_INDEXES));
     }
@@ -136,6 +252,7 @@ pub(crate) fn secondary(
         columns: parts,
         visible: index.options.visible != Some(false),
         comment,
+        made_for_foreign_key: false,
     })
 }
 

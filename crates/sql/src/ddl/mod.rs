@@ -5,13 +5,17 @@
 //! The session has committed what was open before, as MySQL does. Trees that a statement lets go of are
 //! dropped after its commit, those it made and does not need at the next start.
 //!
-//! A new index is filled by scanning the table under its exclusive lock, inside the same transaction.
+//! ALTER TABLE, and CREATE and DROP INDEX with it, have a folder of their own ([`alter`]).
 
+mod alter;
 pub(crate) mod charset;
+mod check;
 mod column_type;
 pub(crate) mod create_select;
 mod databases;
 pub(crate) mod derived_column;
+pub(crate) mod expression;
+pub(crate) mod foreign_key;
 mod index;
 pub(crate) mod names;
 mod options;
@@ -64,7 +68,7 @@ impl Definition<'_> {
             Statement::TruncateTable(name) => self.truncate_table(name),
             Statement::CreateIndex(what) => self.create_index(what),
             Statement::DropIndex(what) => self.drop_index(what),
-            Statement::AlterTable(what) => self.alter_table(what),
+            Statement::AlterTable(what) => self.alter(what),
             Statement::CreateView(what) => self.create_view(what, sql),
             Statement::DropView(what) => self.drop_view(what),
             _ => Err(SqlError::not_supported("this statement")),

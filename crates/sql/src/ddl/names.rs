@@ -49,6 +49,11 @@ pub(crate) fn check_index(name: &str) -> Result<(), SqlError> {
     Ok(())
 }
 
+/// Refuses what cannot name a constraint (1059, 1280).
+pub(crate) fn check_constraint(name: &str) -> Result<(), SqlError> {
+    check(name, |n| SqlError::wrong_index_name(n))
+}
+
 /// Whether a database is the server's own: it can be read but not changed.
 pub(crate) fn is_system_database(name: &str) -> bool {
     SYSTEM_DATABASES.iter().any(|known| known.eq_ignore_ascii_case(name))

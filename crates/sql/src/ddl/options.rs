@@ -1,6 +1,6 @@
 //! Table options: those that act, those that are kept to be read back, and those that are refused.
 
-use rustydb_catalog::{RowFormat, TableOptions};
+use rustydb_catalog::{RowFormat, TableDef, TableOptions};
 use rustydb_sql_parser::ast::{Ident, TableOption, TableOptionValue};
 use rustydb_value::Collation;
 
@@ -65,10 +65,40 @@ pub(crate) fn read(
     Ok(settings)
 }
 
+/// Reads the options of ALTER TABLE over those that the table has.
+pub(crate) fn read_over(
+    list: &[TableOption],
+    old: &TableDef,
+    session: &mut SessionState,
+) -> Result<TableSettings, SqlError> {
+    let mut settings = read(list, &old.name, old.collation, session)?;
+    if !list.iter().any(|option| matches!(option, TableOption::Comment(_))) {
+        settings.comment = old.comment.clone();
+    }
+    let mut options = old.options.clone();
+    for option in list {
+        match option {
+            TableOption::RowFormat(name) => options.row_format = Some(row_format(name)?),
+            TableOption::Other { name, value } => other(name, value, &mut options)?,
+            _ => {}
+        }
+    }
+    settings.options = options;
+    Ok(settings)
+}
+
 /// Only InnoDB is here; any other engine is an error, or InnoDB with warnings when the session allows
 /// substitution.
 fn engine(name: &Ident, table: &str, session: &mut SessionState) -> Result<(), SqlError> {
     if name.is("InnoDB") {
+        return Ok(());
+    }
+    // Other engines of MySQL that hold rows: their tables are InnoDB's here, and the client is told.
+    if ["MyISAM", "MEMORY", "HEAP", "MRG_MYISAM", "MERGE", "ARCHIVE", "CSV"]
+        .iter()
+        .any(|known| name.is(known))
+    {
+        session.warn(&SqlError::engine_substituted("InnoDB", table));
         return Ok(());
     }
     let unknown = SqlError::unknown_engine(name.as_str());

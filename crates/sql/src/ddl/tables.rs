@@ -1,32 +1,26 @@
-//! CREATE, DROP, RENAME, TRUNCATE and ALTER TABLE, CREATE and DROP INDEX.
+//! CREATE, DROP, RENAME and TRUNCATE TABLE.
+//!
+//! A table that others refer to by foreign keys is not dropped (3730) or emptied (1701) while
+//! `foreign_key_checks` is on; when it is renamed its children follow.
 
 use std::sync::Arc;
 
-use rustydb_catalog::{IndexColumn, IndexDef, NewIndex, Rename, TableDef};
-use rustydb_sql_parser::ast::{
-    AlterTable, CreateIndex, CreateTable, DropIndex, DropTable, IndexDefinition, IndexKind, ObjectName,
-    RenameTable, TableChange, TableOption,
-};
-use rustydb_storage::EntryBatch;
+use rustydb_catalog::{Rename, TableDef};
+use rustydb_sql_parser::ast::{CreateTable, DropTable, ObjectName, RenameTable, TableElement};
 use rustydb_transaction::locks::{MdlKey, MdlMode};
-use rustydb_transaction::{Direction, Error as TransactionError, KeyRange, Transaction};
 
-use super::index::{self, KeyColumn};
+use super::foreign_key::parent_path;
 use super::{Definition, create_select, names, table};
+use crate::canonical::identifier;
 use crate::context::{EvalContext, ExecContext};
 use crate::dml::auto_increment::counter_tree;
-use crate::dml::writer::{duplicate_row, encode_entry};
 use crate::error::SqlError;
 use crate::session::tables::Tables;
-use crate::stored::RowReader;
 
 /// A database's and a table's name.
-type Path = (String, String);
+pub(super) type Path = (String, String);
 
-/// Rows that are read at a time while an index is filled.
-const FILL_BATCH: usize = 256;
-
-fn table_locks(database: &str, name: &str) -> Vec<(MdlKey, MdlMode)> {
+pub(super) fn table_locks(database: &str, name: &str) -> Vec<(MdlKey, MdlMode)> {
     vec![
         (MdlKey::database(database), MdlMode::IntentionExclusive),
         (MdlKey::table(database, name), MdlMode::Exclusive),
@@ -34,7 +28,7 @@ fn table_locks(database: &str, name: &str) -> Vec<(MdlKey, MdlMode)> {
 }
 
 impl Definition<'_> {
-    fn resolve(&self, name: &ObjectName) -> Result<(String, String), SqlError> {
+    pub(super) fn resolve(&self, name: &ObjectName) -> Result<(String, String), SqlError> {
         let (database, name) = names::resolve(name, self.state)?;
         Ok((database.to_owned(), name.to_owned()))
     }
@@ -47,13 +41,18 @@ impl Definition<'_> {
         }
         self.check_changeable(&database)?;
         self.lock(table_locks(&database, &name))?;
+        self.known_table(&database, &name)
+    }
+
+    /// The table as it is; 1049 or 1146 when there is none.
+    pub(super) fn known_table(&self, database: &str, name: &str) -> Result<Arc<TableDef>, SqlError> {
         let catalog = self.database.catalog();
-        match catalog.table(&database, &name) {
+        match catalog.table(database, name) {
             Some(def) => Ok(def),
-            None if catalog.view(&database, &name).is_some() => {
+            None if catalog.view(database, name).is_some() => {
                 Err(SqlError::wrong_object(database, name, "BASE TABLE"))
             }
-            None if catalog.database(&database).is_none() => Err(SqlError::unknown_database(database)),
+            None if catalog.database(database).is_none() => Err(SqlError::unknown_database(database)),
             None => Err(SqlError::no_such_table(database, name)),
         }
     }
@@ -74,6 +73,15 @@ impl Definition<'_> {
         let (database, name) = self.resolve(&what.name)?;
         self.check_changeable(&database)?;
         let mut locks = table_locks(&database, &name);
+        for references in what.elements.iter().filter_map(|element| match element {
+            TableElement::ForeignKey(key) => Some(&key.references),
+            TableElement::Column(column) => column.attributes.references.as_deref(),
+            _ => None,
+        }) {
+            // Who writes the parent must know of its new child.
+            let (parent_database, parent) = parent_path(references, &database);
+            locks.push((MdlKey::table(parent_database, parent), MdlMode::Exclusive));
+        }
         let source = match &what.like {
             Some(like) => {
                 let (from_database, from) = self.resolve(like)?;
@@ -118,7 +126,7 @@ impl Definition<'_> {
                 let params = self.params;
                 selected = create_select::plan_source(what, sql, params, &mut tables, self.state, &catalog)?;
                 let given = selected.as_ref().map(|s| s.columns.clone()).unwrap_or_default();
-                table::new_table(what, &database, home.collation, given, self.state)?
+                table::new_table(what, &database, home.collation, given, &catalog, self.state)?
             }
         };
         let first = new.first_auto_increment;
@@ -138,6 +146,10 @@ impl Definition<'_> {
                     memory_limit: this.database.statement_memory(),
                 };
                 this.filled = Some(create_select::fill(selected, def, &mut context)?);
+                if this.state.settings.foreign_key_checks {
+                    let all: Vec<usize> = (0..def.foreign_keys.len()).collect();
+                    this.check_foreign_keys(txn, def, &all)?;
+                }
             }
             if let (Some(first), Some(def)) = (first, change.tables().next()) {
                 this.database.engine().counter_raise(counter_tree(def), first)?;
@@ -165,7 +177,7 @@ impl Definition<'_> {
                 names::check_table(&name)?;
                 table::like(&def, &database, &name)
             }
-            None => table::new_table(what, &database, home.collation, Vec::new(), self.state)?,
+            None => table::new_table(what, &database, home.collation, Vec::new(), &catalog, self.state)?,
         };
         let first = new.first_auto_increment;
         let def = catalog.create_temporary(new)?;
@@ -238,6 +250,7 @@ impl Definition<'_> {
             return Ok(0);
         }
         let list: Vec<(&str, &str)> = found.iter().map(|(d, t)| (d.as_str(), t.as_str())).collect();
+        self.check_unreferenced(&list)?;
         self.change(|_, txn, change| {
             *change = catalog.drop_tables(txn, &list)?;
             Ok(())
@@ -253,7 +266,28 @@ impl Definition<'_> {
         self.rename(&steps)
     }
 
-    fn rename(&mut self, steps: &[(Path, Path)]) -> Result<u64, SqlError> {
+    /// Refuses to drop tables that others refer to, except those that go as well (3730).
+    pub(super) fn check_unreferenced(&self, gone: &[(&str, &str)]) -> Result<(), SqlError> {
+        if !self.state.settings.foreign_key_checks {
+            return Ok(());
+        }
+        for (database, name) in gone {
+            for child in self.database.catalog().children(database, name) {
+                if gone.contains(&(child.database.as_str(), child.name.as_str())) {
+                    continue;
+                }
+                let refers = |key: &&rustydb_catalog::ForeignKeyDef| {
+                    (key.parent_database.as_str(), key.parent_table.as_str()) == (*database, *name)
+                };
+                if let Some(key) = child.foreign_keys.iter().find(refers) {
+                    return Err(SqlError::table_referenced(name, &key.name, &child.name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn rename(&mut self, steps: &[(Path, Path)]) -> Result<u64, SqlError> {
         let mut locks = Vec::new();
         for (from, to) in steps {
             self.check_changeable(&from.0)?;
@@ -261,6 +295,9 @@ impl Definition<'_> {
             names::check_table(&to.1)?;
             locks.extend(table_locks(&from.0, &from.1));
             locks.extend(table_locks(&to.0, &to.1));
+            for child in self.database.catalog().children(&from.0, &from.1) {
+                locks.push((MdlKey::table(&child.database, &child.name), MdlMode::Exclusive));
+            }
         }
         self.lock(locks)?;
         let catalog = Arc::clone(self.database.catalog());
@@ -269,6 +306,7 @@ impl Definition<'_> {
         if let Some((from, to)) = moved {
             return Err(SqlError::schema_change_forbidden(&from.0, &to.0));
         }
+        let followers = self.followers(steps);
         self.change(|_, txn, change| {
             for (from, to) in steps {
                 change.join(if catalog.view(&from.0, &from.1).is_some() {
@@ -278,9 +316,52 @@ impl Definition<'_> {
                     catalog.rename_tables(txn, &[step])?
                 });
             }
+            for (path, def) in followers {
+                let (keys, checks) = (def.foreign_keys, def.checks);
+                change.join(catalog.set_constraints(txn, &path.0, &path.1, keys, checks)?);
+            }
             Ok(())
         })?;
         Ok(0)
+    }
+
+    /// The tables whose constraints change when these are renamed, under the names that they have then: children
+    /// refer to their parent's new name, and made-up names of constraints follow their table.
+    fn followers(&self, steps: &[(Path, Path)]) -> Vec<(Path, TableDef)> {
+        let catalog = self.database.catalog();
+        let mut tables: Vec<(Path, TableDef)> = Vec::new();
+        let mut add = |def: Arc<TableDef>| {
+            if !tables.iter().any(|(_, known)| known.id == def.id) {
+                tables.push(((def.database.clone(), def.name.clone()), (*def).clone()));
+            }
+        };
+        for (from, _) in steps {
+            catalog.table(&from.0, &from.1).into_iter().for_each(&mut add);
+            catalog.children(&from.0, &from.1).into_iter().for_each(&mut add);
+        }
+        let before: Vec<TableDef> = tables.iter().map(|(_, def)| def.clone()).collect();
+        for (from, to) in steps {
+            for (path, def) in &mut tables {
+                if path == from {
+                    path.clone_from(to);
+                    for key in &mut def.foreign_keys {
+                        follow_name(&mut key.name, &from.1, &to.1, "_ibfk_");
+                    }
+                    for check in &mut def.checks {
+                        follow_name(&mut check.name, &from.1, &to.1, "_chk_");
+                    }
+                }
+                for key in &mut def.foreign_keys {
+                    if (&key.parent_database, &key.parent_table) == (&from.0, &from.1) {
+                        (key.parent_database, key.parent_table) = to.clone();
+                    }
+                }
+            }
+        }
+        let changed = tables.into_iter().zip(before).filter(|((_, now), before)| {
+            now.foreign_keys != before.foreign_keys || now.checks != before.checks
+        });
+        changed.map(|(table, _)| table).collect()
     }
 
     pub(super) fn truncate_table(&mut self, name: &ObjectName) -> Result<u64, SqlError> {
@@ -298,6 +379,7 @@ impl Definition<'_> {
             }
             found => found?,
         };
+        self.check_truncation(&def)?;
         self.change(|this, txn, change| {
             *change = this.database.catalog().truncate_table(txn, &def.database, &def.name)?;
             Ok(())
@@ -305,212 +387,38 @@ impl Definition<'_> {
         Ok(0)
     }
 
-    pub(super) fn create_index(&mut self, what: &CreateIndex) -> Result<u64, SqlError> {
-        let def = self.locked_table(&what.table)?;
-        let changes = [IndexChange::Add(&what.index)];
-        self.change_indexes(&def, &changes)
-    }
-
-    pub(super) fn drop_index(&mut self, what: &DropIndex) -> Result<u64, SqlError> {
-        let def = self.locked_table(&what.table)?;
-        self.change_indexes(&def, &[IndexChange::Drop(what.name.as_str())])
-    }
-
-    /// ALTER TABLE: indexes, the table's name, and options that change nothing; the rest is refused.
-    pub(super) fn alter_table(&mut self, what: &AlterTable) -> Result<u64, SqlError> {
-        if what.partitioning.is_some() {
-            return Err(SqlError::not_supported("partitioned tables"));
+    /// A table that others refer to is not emptied (1701).
+    fn check_truncation(&self, def: &TableDef) -> Result<(), SqlError> {
+        if !self.state.settings.foreign_key_checks {
+            return Ok(());
         }
-        let mut indexes = Vec::new();
-        let mut renamed = None;
-        let mut key_switch = false;
-        let mut counter = None;
-        for change in &what.changes {
-            match change {
-                TableChange::AddIndex(index) if index.kind == IndexKind::Primary => {
-                    return Err(SqlError::not_supported("ALTER TABLE ... ADD PRIMARY KEY"));
-                }
-                TableChange::AddIndex(index) => indexes.push(IndexChange::Add(index)),
-                TableChange::DropIndex(name) if name.is("PRIMARY") => {
-                    return Err(SqlError::not_supported("ALTER TABLE ... DROP PRIMARY KEY"));
-                }
-                TableChange::DropIndex(name) => indexes.push(IndexChange::Drop(name.as_str())),
-                TableChange::Rename(name) => renamed = Some(self.resolve(name)?),
-                TableChange::EnableKeys | TableChange::DisableKeys => key_switch = true,
-                TableChange::Option(TableOption::Engine(name)) if name.is("InnoDB") => {}
-                TableChange::Option(TableOption::Engine(name)) => {
-                    return Err(SqlError::unknown_engine(name.as_str()));
-                }
-                TableChange::Option(TableOption::AutoIncrement(n)) => counter = Some(*n),
-                other => {
-                    return Err(SqlError::not_supported(format_args!(
-                        "ALTER TABLE ... {}",
-                        change_name(other)
-                    )));
-                }
+        for child in self.database.catalog().children(&def.database, &def.name) {
+            let refers = |key: &&rustydb_catalog::ForeignKeyDef| {
+                (&key.parent_database, &key.parent_table) == (&def.database, &def.name)
+            };
+            if let Some(key) = child.foreign_keys.iter().find(refers).filter(|_| child.id != def.id) {
+                let mut shown = String::new();
+                identifier(&child.database, &mut shown);
+                shown.push('.');
+                identifier(&child.name, &mut shown);
+                shown.push_str(", CONSTRAINT ");
+                identifier(&key.name, &mut shown);
+                return Err(SqlError::truncate_referenced(shown));
             }
         }
-        if renamed.is_some() && (!indexes.is_empty() || counter.is_some()) {
-            return Err(SqlError::not_supported("ALTER TABLE ... RENAME together with other changes"));
-        }
-        let def = self.locked_table(&what.name)?;
-        if key_switch {
-            self.state.note(&SqlError::no_such_option(&def.name));
-        }
-        if let Some(to) = renamed {
-            let from = (def.database.clone(), def.name.clone());
-            return if from == to { Ok(0) } else { self.rename(&[(from, to)]) };
-        }
-        if let Some(next) = counter
-            && def.auto_increment.is_some()
-        {
-            // Never below a value that was given out: the counter only moves up.
-            self.database.engine().counter_raise(counter_tree(&def), next)?;
-        }
-        if indexes.is_empty() { Ok(0) } else { self.change_indexes(&def, &indexes) }
-    }
-
-    /// Drops and adds indexes in one transaction: all of them or none.
-    fn change_indexes(&mut self, def: &Arc<TableDef>, changes: &[IndexChange<'_>]) -> Result<u64, SqlError> {
-        let mut dropped: Vec<&str> = Vec::new();
-        for change in changes {
-            if let IndexChange::Drop(name) = change {
-                if name.eq_ignore_ascii_case("PRIMARY") {
-                    return Err(SqlError::not_supported("ALTER TABLE ... DROP PRIMARY KEY"));
-                }
-                let found = def.indexes.iter().find(|i| i.name.to_lowercase() == name.to_lowercase());
-                dropped.push(found.ok_or_else(|| SqlError::cannot_drop(name))?.name.as_str());
-            }
-        }
-        let kept: Vec<&IndexDef> =
-            def.indexes.iter().filter(|i| !dropped.contains(&i.name.as_str())).collect();
-        check_auto_increment(def, &kept, changes)?;
-        let columns: Vec<KeyColumn<'_>> =
-            def.columns.iter().map(|c| KeyColumn { name: &c.name, ty: &c.ty }).collect();
-        let mut added: Vec<NewIndex> = Vec::new();
-        for change in changes {
-            let IndexChange::Add(definition) = change else { continue };
-            let mut taken: Vec<&str> = kept.iter().map(|i| i.name.as_str()).collect();
-            taken.extend(added.iter().map(|i| i.name.as_str()));
-            let new = index::secondary(definition, &columns, &taken, self.state)?;
-            let existing: Vec<(&[IndexColumn], bool)> = kept
-                .iter()
-                .map(|i| (i.columns.as_slice(), i.unique))
-                .chain(added.iter().map(|i| (i.columns.as_slice(), i.unique)))
-                .collect();
-            index::warn_of_duplicates(&new, &existing, &def.database, &def.name, self.state);
-            added.push(new);
-        }
-        self.change(|this, txn, change| {
-            let catalog = this.database.catalog();
-            for name in &dropped {
-                change.join(catalog.drop_index(txn, &def.database, &def.name, name)?);
-            }
-            for new in added {
-                let name = new.name.clone();
-                let step = catalog.create_index(txn, &def.database, &def.name, new)?;
-                let after = step.tables().last().cloned();
-                change.join(step);
-                if let Some(after) = after
-                    && let Some(index) = after.indexes.iter().find(|i| i.name == name)
-                {
-                    this.fill(txn, &after, index)?;
-                }
-            }
-            Ok(())
-        })?;
-        Ok(0)
-    }
-
-    /// Writes the entry of every row into a new index. Nobody else uses the table meanwhile.
-    fn fill(&self, txn: &mut Transaction, def: &Arc<TableDef>, index: &IndexDef) -> Result<(), SqlError> {
-        let engine = self.database.engine();
-        let primary = engine.tree(def.primary.tree)?;
-        let tree = engine.tree(index.tree)?;
-        let reader = RowReader::new(Arc::clone(def));
-        let mut scan = txn.scan(&primary, KeyRange::all(), Direction::Forward)?;
-        let mut batch = EntryBatch::default();
-        let (mut key, mut value) = (Vec::new(), Vec::new());
-        loop {
-            batch.clear();
-            let more = scan.next_batch(txn, &mut batch, FILL_BATCH)?;
-            for at in 0..batch.len() {
-                let row = reader.row(batch.value(at))?;
-                key.clear();
-                value.clear();
-                encode_entry(def, index, batch.key(at), &row, &mut key, &mut value)?;
-                match txn.insert(&tree, &key, &value) {
-                    Ok(()) => {}
-                    Err(TransactionError::DuplicateKey) => return Err(duplicate_row(def, index, &row)),
-                    Err(other) => return Err(other.into()),
-                }
-            }
-            if self.cancel.is_cancelled() {
-                return Err(SqlError::query_interrupted());
-            }
-            if !more {
-                return Ok(());
-            }
-        }
+        Ok(())
     }
 }
 
-/// A change of the indexes of a table.
-enum IndexChange<'a> {
-    Add(&'a IndexDefinition),
-    Drop(&'a str),
-}
-
-/// The AUTO_INCREMENT column keeps an index that it leads.
-fn check_auto_increment(
-    def: &TableDef,
-    kept: &[&IndexDef],
-    changes: &[IndexChange<'_>],
-) -> Result<(), SqlError> {
-    use rustydb_sql_parser::ast::IndexKey;
-    let Some(column) = def.auto_increment else { return Ok(()) };
-    let leads = |index: &IndexDef| index.columns.first().is_some_and(|p| p.column == column);
-    let name = def.columns.get(column).map_or("", |c| c.name.as_str());
-    let added = changes.iter().any(|change| match change {
-        IndexChange::Add(index) => match index.parts.first().map(|p| &p.key) {
-            Some(IndexKey::Column { name: first, .. }) => first.is(name),
-            _ => false,
-        },
-        IndexChange::Drop(_) => false,
-    });
-    if leads(&def.primary) || kept.iter().any(|i| leads(i)) || added {
-        // Its counter is that of one index where no primary key is declared; another tree would begin anew.
-        let tree = counter_tree(def);
-        let moved = def.has_hidden_key() && !kept.iter().any(|i| i.tree == tree);
-        if moved && def.indexes.iter().any(|i| i.tree == tree) {
-            return Err(SqlError::not_supported("dropping the index that counts AUTO_INCREMENT"));
-        }
-        return Ok(());
-    }
-    Err(SqlError::wrong_auto_key())
-}
-
-/// The words of a change that is not built.
-fn change_name(change: &TableChange) -> &'static str {
-    match change {
-        TableChange::AddColumn { .. } => "ADD COLUMN",
-        TableChange::AddForeignKey(_) => "ADD FOREIGN KEY",
-        TableChange::AddCheck(_) => "ADD CHECK",
-        TableChange::ChangeColumn { .. } => "CHANGE COLUMN",
-        TableChange::ModifyColumn { .. } => "MODIFY COLUMN",
-        TableChange::SetDefault { .. } => "ALTER COLUMN ... SET DEFAULT",
-        TableChange::DropDefault(_) => "ALTER COLUMN ... DROP DEFAULT",
-        TableChange::SetColumnVisible { .. } => "ALTER COLUMN ... VISIBLE",
-        TableChange::SetIndexVisible { .. } => "ALTER INDEX ... VISIBLE",
-        TableChange::DropColumn(_) => "DROP COLUMN",
-        TableChange::DropPrimaryKey => "DROP PRIMARY KEY",
-        TableChange::DropForeignKey(_) => "DROP FOREIGN KEY",
-        TableChange::RenameColumn { .. } => "RENAME COLUMN",
-        TableChange::RenameIndex { .. } => "RENAME INDEX",
-        TableChange::ConvertCharset { .. } => "CONVERT TO CHARACTER SET",
-        TableChange::OrderBy(_) => "ORDER BY",
-        TableChange::Force => "FORCE",
-        TableChange::Option(_) => "table options",
-        _ => "this change",
+/// A made-up name (`old_ibfk_1`) under the table's new name.
+fn follow_name(name: &mut String, from: &str, to: &str, middle: &str) {
+    let Some(start) = name.get(..from.len()) else { return };
+    let rest = name.get(from.len()..).and_then(|rest| rest.strip_prefix(middle));
+    if start.eq_ignore_ascii_case(from)
+        && let Some(number) = rest
+        && !number.is_empty()
+        && number.bytes().all(|b| b.is_ascii_digit())
+    {
+        *name = format!("{to}{middle}{number}");
     }
 }

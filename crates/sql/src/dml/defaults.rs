@@ -18,10 +18,16 @@ pub(crate) fn now_for(column: &ColumnDef, session: &SessionState) -> Value {
 
 /// Whether an INSERT must name this column: NOT NULL without a default that would serve.
 pub(crate) fn needs_value(column: &ColumnDef) -> bool {
-    column.default.is_none()
-        && !column.nullable
-        && !column.auto_increment
-        && !matches!(column.ty.kind, TypeKind::Enum { .. })
+    match &column.default {
+        Some(ColumnDefault::Dropped) => true,
+        Some(_) => false,
+        None => {
+            !column.nullable
+                && !column.auto_increment
+                && column.generated.is_none()
+                && !matches!(column.ty.kind, TypeKind::Enum { .. })
+        }
+    }
 }
 
 /// The default of a column; error 1364 (a warning outside strict mode) where there is none.
@@ -33,8 +39,11 @@ pub(crate) fn default_of(
     match &column.default {
         Some(ColumnDefault::Literal(value)) => Ok(value.clone()),
         Some(ColumnDefault::CurrentTimestamp { .. }) => Ok(now_for(column, session)),
+        // The rules of the table compute them over the row.
+        Some(ColumnDefault::Expression(_)) => Ok(Value::Null),
+        None if column.generated.is_some() => Ok(Value::Null),
         None if column.nullable || column.auto_increment => Ok(Value::Null),
-        None => {
+        None | Some(ColumnDefault::Dropped) => {
             if needs_value(column) {
                 let missing = SqlError::no_default(&column.name);
                 if strict {

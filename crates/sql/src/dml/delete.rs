@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use rustydb_sql_parser::ast::{Delete, DeleteTarget};
+use rustydb_transaction::LockMode;
 
 use super::Changes;
+use super::forgive;
 use super::insert::target_table;
 use super::joined::{self, has_subquery};
 use super::update::limit_count;
@@ -47,11 +49,20 @@ pub(crate) fn delete(
             &mut bind,
         )?
     };
-    let mut writer = TableWriter::open(context.engine(), &table)?;
+    let mut writer = TableWriter::open(&table, tables, context)?;
+    let cascades = writer.cascades();
     let mut rows = exec::matching_rows(&mut matching, context)?;
     let mut deleted = 0u64;
     while let Some((key, bytes)) = rows.next(context)? {
         context.eval.row = deleted + 1;
+        // A cascade may have deleted the row already, or changed it.
+        let bytes = match cascades {
+            true => match context.txn.get_locked(&writer.trees().primary, &key, LockMode::Exclusive)? {
+                Some(bytes) => bytes,
+                None => continue,
+            },
+            false => bytes,
+        };
         if delete_row(&mut writer, &key, &bytes, statement.ignore, context)? {
             deleted += 1;
         }
@@ -67,9 +78,10 @@ pub(super) fn delete_row(
     ignore: bool,
     context: &mut ExecContext<'_>,
 ) -> Result<bool, SqlError> {
-    // Nothing that IGNORE could forgive stands in the way of a row.
-    let _ = ignore;
+    let before = ignore.then(|| context.txn.savepoint());
     let trees = Arc::clone(writer.trees());
-    writer.delete(context.txn, key, &trees.reader.row(bytes)?)?;
-    Ok(true)
+    match writer.delete(context, key, &trees.reader.row(bytes)?) {
+        Ok(()) => Ok(true),
+        Err(refused) => forgive(refused, before, context).map(|()| false),
+    }
 }

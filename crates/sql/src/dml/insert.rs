@@ -7,21 +7,23 @@
 
 use std::sync::Arc;
 
-use rustydb_catalog::TableDef;
 use rustydb_catalog::definitions::same_name;
+use rustydb_catalog::{ColumnDefault, TableDef};
 use rustydb_sql_parser::ast::{ColumnName, Expr, Insert, InsertSource, ObjectName};
 use rustydb_transaction::LockMode;
-use rustydb_value::{StoreMode, Value};
+use rustydb_value::{StoreMode, TypeKind, Value};
 
 use super::auto_increment::AutoIncrement;
 use super::conversion::{store_mode, to_column};
 use super::defaults::{blank_row, default_of};
 use super::evaluation::{Source, evaluate_for, evaluate_query, evaluate_querying, row_vectors};
+use super::forgive;
 use super::joined::{Target, has_subquery};
 use super::on_duplicate::{self, OnDuplicateUpdate};
 use super::read_target::check_subqueries;
-use super::update::positive;
-use super::writer::{TableWriter, differences, duplicate, row_values};
+use super::rules::RowRules;
+use super::update::{check_assigned, positive};
+use super::writer::{TableTrees, TableWriter, differences, duplicate, row_values};
 use super::{Changes, Summary};
 use crate::context::{BindContext, ExecContext, TableLookup, TableUse};
 use crate::ddl::names;
@@ -48,6 +50,7 @@ enum OnDuplicate {
 struct Insertion {
     table: Arc<TableDef>,
     writer: TableWriter,
+    rules: Option<RowRules>,
     mode: StoreMode,
     automatic: Option<AutoIncrement>,
     on_duplicate: OnDuplicate,
@@ -78,7 +81,8 @@ pub(crate) fn insert(
     let targets = target_columns(&table, &statement.columns)?;
     let mode = store_mode(&context.eval.session.settings, statement.ignore);
     let mut insertion = Insertion {
-        writer: TableWriter::open(context.engine(), &table)?,
+        writer: TableWriter::open(&table, tables, context)?,
+        rules: RowRules::bind(&table, context.eval.session)?,
         automatic: AutoIncrement::of(&table),
         on_duplicate: OnDuplicate::Fail,
         ignore: statement.ignore,
@@ -112,7 +116,9 @@ pub(crate) fn insert_rows(
     context: &mut ExecContext<'_>,
 ) -> Result<Changes, SqlError> {
     let mut insertion = Insertion {
-        writer: TableWriter::open(context.engine(), table)?,
+        // Its foreign keys are checked when it is filled.
+        writer: TableWriter::new(TableTrees::open(context.engine(), table)?, None),
+        rules: RowRules::bind(table, context.eval.session)?,
         automatic: AutoIncrement::of(table),
         on_duplicate: match (replace, ignore) {
             (true, _) => OnDuplicate::Replace,
@@ -210,6 +216,11 @@ impl Insertion {
             }
         }
         let table = Arc::clone(&self.table);
+        for (expr, at) in rows.iter().flat_map(|row| row.iter().zip(targets)) {
+            if let Some(column) = table.columns.get(*at) {
+                check_assigned(&table, column, expr)?;
+            }
+        }
         let mut scope = None;
         let total = rows.len() as u64;
         for (number, row) in (1u64..).zip(rows) {
@@ -237,14 +248,19 @@ impl Insertion {
                         let mut bind = BindContext { tables, session: context.eval.session };
                         let source =
                             Source::bind(expr, column, scope, &mut bind, &self.sql, context.eval.params)?;
-                        self.source_value(&source, *at, &values, &[], &Scope::empty(), context)?
+                        match source {
+                            Source::Default => self.default_value(*at, &values, context)?,
+                            source => {
+                                self.source_value(&source, *at, &values, &[], &Scope::empty(), context)?
+                            }
+                        }
                     }
                 };
                 if let Some(slot) = values.get_mut(*at) {
                     *slot = value;
                 }
             }
-            self.write(values, total - number + 1, number, context)?;
+            self.write(values, given, total - number + 1, number, context)?;
         }
         Ok(())
     }
@@ -269,6 +285,11 @@ impl Insertion {
         };
         if plan.columns().len() != targets.len() + further.len() {
             return Err(SqlError::column_count(1));
+        }
+        for column in targets.iter().filter_map(|at| self.table.columns.get(*at)) {
+            if column.generated.is_some() {
+                return Err(SqlError::generated_value(&column.name, &self.table.name));
+            }
         }
         let mut rows: Vec<Vec<Value>> = Vec::new();
         let mut bytes = 0usize;
@@ -316,7 +337,7 @@ impl Insertion {
                 *slot = self.checked(value, *at, context)?;
             }
             self.further = row.get(targets.len()..).unwrap_or_default().to_vec();
-            self.write(values, total - number + 1, number, context)?;
+            self.write(values, targets, total - number + 1, number, context)?;
         }
         Ok(())
     }
@@ -333,6 +354,26 @@ impl Insertion {
         out
     }
 
+    /// The keyword DEFAULT for a column, over the row as it is by now.
+    fn default_value(
+        &self,
+        at: usize,
+        values: &[Value],
+        context: &mut ExecContext<'_>,
+    ) -> Result<Value, SqlError> {
+        let Some(column) = self.table.columns.get(at) else { return Ok(Value::Null) };
+        if let (Some(ColumnDefault::Expression(_)), Some(rules)) = (&column.default, &self.rules) {
+            let mut row = values.to_vec();
+            rules.fill_default(&self.table, at, &mut row, &self.mode, &mut context.eval)?;
+            return Ok(row.get(at).cloned().unwrap_or(Value::Null));
+        }
+        if column.generated.is_some() {
+            return Ok(Value::Null);
+        }
+        let value = default_of(column, self.mode.strict, context.eval.session)?;
+        self.checked(value, at, context)
+    }
+
     /// The value of a source for column `at`, converted for it. `row` are the columns so far, `new` the row that
     /// an INSERT wanted to write (for `VALUES(column)`).
     fn source_value(
@@ -346,7 +387,7 @@ impl Insertion {
     ) -> Result<Value, SqlError> {
         let Some(column) = self.table.columns.get(at) else { return Ok(Value::Null) };
         let value = match source {
-            Source::Default => return default_of(column, self.mode.strict, context.eval.session),
+            Source::Default => return self.default_value(at, row, context),
             Source::Constant(value) => value.clone(),
             Source::Bound(bound) => {
                 let zone = context.eval.session.settings.time_zone;
@@ -374,7 +415,10 @@ impl Insertion {
         if !value.is_null() || column.nullable || column.auto_increment {
             return Ok(value);
         }
-        let refused = SqlError::column_null(&column.name);
+        let refused = match column.ty.kind {
+            TypeKind::Geometry { .. } => SqlError::spatial_null(&column.name),
+            _ => SqlError::column_null(&column.name),
+        };
         if self.mode.strict || (self.single && !self.ignore) {
             return Err(refused);
         }
@@ -382,10 +426,12 @@ impl Insertion {
         Ok(implicit_default(&column.ty))
     }
 
-    /// Completes a converted row and writes it. `left` counts the rows of the statement from this one on.
+    /// Completes a converted row and writes it. `given` are the columns that the statement named, `left` counts its
+    /// rows from this one on.
     fn write(
         &mut self,
         mut values: Vec<Value>,
+        given: &[usize],
         left: u64,
         number: u64,
         context: &mut ExecContext<'_>,
@@ -398,11 +444,24 @@ impl Insertion {
         if let Some(automatic) = &mut self.automatic {
             automatic.fill(&engine, context.eval.session, &mut values, left)?;
         }
+        if let Some(rules) = &self.rules {
+            rules.fill_defaults(&self.table, given, &mut values, &self.mode, &mut context.eval)?;
+            rules.complete(&self.table, &mut values, &self.mode, &mut context.eval)?;
+            if let Err(broken) = rules.check(&self.table, &values, &mut context.eval) {
+                let before = self.ignore.then(|| context.txn.savepoint());
+                self.records -= 1;
+                return forgive(broken, before, context);
+            }
+        }
         if !matches!(self.on_duplicate, OnDuplicate::Fail) && !self.resolve_duplicates(&values, context)? {
             return Ok(());
         }
         let row_id = if self.table.has_hidden_key() { self.next_row_id(&engine, left)? } else { 0 };
-        self.writer.insert(context.txn, &values, row_id)?;
+        let before = self.ignore.then(|| context.txn.savepoint());
+        if let Err(refused) = self.writer.insert(context, &values, row_id) {
+            self.records -= 1;
+            return forgive(refused, before, context);
+        }
         self.changes.affected += 1;
         Ok(())
     }
@@ -446,7 +505,7 @@ impl Insertion {
                             return Ok(false);
                         }
                         self.duplicates += 1;
-                        self.writer.delete(context.txn, key, &trees.reader.row(&old)?)?;
+                        self.writer.delete(context, key, &trees.reader.row(&old)?)?;
                         self.changes.affected += 1;
                     }
                 }
@@ -483,6 +542,7 @@ impl Insertion {
                 *slot = value;
             }
         }
+        self.complete(&mut values, context)?;
         if values == old {
             let counted = u64::from(context.eval.session.found_rows_mode);
             self.changes.affected += counted;
@@ -491,15 +551,33 @@ impl Insertion {
         }
         let assigned: Vec<usize> = update.assignments.iter().map(|(at, _)| *at).collect();
         super::update::touch_times(&table, &assigned, &mut values, context.eval.session);
+        self.complete(&mut values, context)?;
+        if let Some(rules) = &self.rules
+            && let Err(broken) = rules.check(&table, &values, &mut context.eval)
+        {
+            let before = self.ignore.then(|| context.txn.savepoint());
+            return forgive(broken, before, context);
+        }
         if let Some(automatic) = &mut self.automatic {
             let raised = positive(values.get(automatic.column()));
             automatic.raise(context.engine(), raised)?;
             automatic.last = raised;
         }
-        self.writer.update(context.txn, key, &stored, &differences(&old, values))?;
+        let before = self.ignore.then(|| context.txn.savepoint());
+        if let Err(refused) = self.writer.update(context, key, &stored, &differences(&old, values)) {
+            return forgive(refused, before, context);
+        }
         self.changes.affected += 2;
         self.duplicates += 1;
         Ok(())
+    }
+
+    /// Computes the generated columns of a row.
+    fn complete(&self, values: &mut [Value], context: &mut ExecContext<'_>) -> Result<(), SqlError> {
+        match &self.rules {
+            Some(rules) => rules.complete(&self.table, values, &self.mode, &mut context.eval),
+            None => Ok(()),
+        }
     }
 
     fn finish(self, statement: &Insert) -> Changes {

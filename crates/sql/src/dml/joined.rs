@@ -27,7 +27,9 @@ use super::conversion::store_mode;
 use super::delete::delete_row;
 use super::evaluation::{Source, column_vector, evaluate_for};
 use super::read_target::check_subqueries;
+use super::rules::RowRules;
 use super::update::Updating;
+use super::update::check_assigned;
 use super::writer::{TableWriter, row_values};
 use super::{Changes, Summary};
 use crate::context::{BindContext, ExecContext, TableLookup, TableUse};
@@ -257,7 +259,7 @@ pub(super) fn update(
     let further = std::mem::take(&mut update.further);
     let found = clauses.find(&update.scope, &targets, further, sql, tables, context)?;
     update.targets = targets;
-    update.run(statement.ignore, &found, context)
+    update.run(statement.ignore, &found, tables, context)
 }
 
 fn each_condition(clauses: &Clauses<'_>, f: &mut dyn FnMut(&Expr)) {
@@ -351,6 +353,7 @@ impl JoinedUpdate {
             let Some(of) = out.targets.get(target) else { continue };
             let column = at - of.offset;
             let Some(definition) = of.def.columns.get(column).cloned() else { continue };
+            check_assigned(&of.def, &definition, &assignment.value)?;
             let value = if has_subquery(&assignment.value) {
                 out.further.push(assignment.value.clone());
                 Assigned::Cell(out.further.len() - 1)
@@ -408,13 +411,20 @@ impl JoinedUpdate {
         bound.remap(&|at| used.iter().position(|u| u.at == at).unwrap_or(at));
     }
 
-    fn run(self, ignore: bool, found: &[Found], context: &mut ExecContext<'_>) -> Result<Changes, SqlError> {
+    fn run(
+        self,
+        ignore: bool,
+        found: &[Found],
+        tables: &mut dyn TableLookup,
+        context: &mut ExecContext<'_>,
+    ) -> Result<Changes, SqlError> {
         let mut changing = Vec::with_capacity(self.targets.len());
         for (number, target) in self.targets.iter().enumerate() {
             let assigned: Vec<usize> =
                 self.assignments.iter().filter(|a| a.target == number).map(|a| a.column).collect();
             changing.push(Updating {
-                writer: TableWriter::open(context.engine(), &target.def)?,
+                writer: TableWriter::open(&target.def, tables, context)?,
+                rules: RowRules::bind(&target.def, context.eval.session)?,
                 automatic: AutoIncrement::of(&target.def).filter(|a| assigned.contains(&a.column())),
                 mode: store_mode(&context.eval.session.settings, ignore),
                 ignore,
@@ -448,10 +458,11 @@ impl JoinedUpdate {
                 if !done.insert((target, key)) {
                     continue;
                 }
-                if self.shares_table(target)
+                let cascades = changing.iter().any(|updating| updating.writer.cascades());
+                if (cascades || self.shares_table(target))
                     && let Some(updating) = changing.get(target)
                 {
-                    // Another alias of the same table may have changed this very row.
+                    // Another alias of the same table, or a cascade, may have changed this very row.
                     let again = current(updating, key, context)?;
                     if let Some(slot) = new.get_mut(target) {
                         *slot = again.as_ref().map(|(_, values)| values.clone());
@@ -510,7 +521,10 @@ impl JoinedUpdate {
     ) -> Result<Value, SqlError> {
         let cell = |at: usize| row.get(self.targets.len() + at).cloned().unwrap_or(Value::Null);
         match &assignment.value {
-            Assigned::Known(source) => updating.source_value(assignment.column, source, &[], context),
+            Assigned::Known(source) => {
+                let values = new.get(assignment.target).and_then(Option::as_deref).unwrap_or_default();
+                updating.source_value(assignment.column, source, values, context)
+            }
             Assigned::Cell(at) => updating.stored_value(assignment.column, &cell(*at), context),
             Assigned::Late(bound) => {
                 let zone = context.eval.session.settings.time_zone;
@@ -617,7 +631,7 @@ pub(super) fn delete(
     let found = clauses.find(&scope, &targets, Vec::new(), sql, tables, context)?;
     let mut affected = 0;
     for (at, target) in targets.iter().enumerate() {
-        let mut writer = TableWriter::open(context.engine(), &target.def)?;
+        let mut writer = TableWriter::open(&target.def, tables, context)?;
         let trees = Arc::clone(writer.trees());
         let mut done: HashSet<&[u8]> = HashSet::new();
         for key in found.iter().filter_map(|row| row.get(at)).filter_map(key_bytes) {

@@ -10,16 +10,40 @@ pub(crate) mod conversion;
 pub(crate) mod defaults;
 mod delete;
 mod evaluation;
+pub(crate) mod foreign_keys;
 mod insert;
 mod joined;
 mod on_duplicate;
 mod read_target;
+pub(crate) mod rules;
 mod update;
 pub(crate) mod writer;
+
+use rustydb_transaction::Savepoint;
+
+use crate::context::ExecContext;
+use crate::error::SqlError;
 
 pub(crate) use delete::delete;
 pub(crate) use insert::{insert, insert_rows};
 pub(crate) use update::update;
+
+/// What IGNORE makes of an error of one row: a broken constraint is a warning and the row stays as it was. Any
+/// other error, and any without IGNORE (no savepoint), is one.
+pub(crate) fn forgive(
+    error: SqlError,
+    before: Option<Savepoint>,
+    context: &mut ExecContext<'_>,
+) -> Result<(), SqlError> {
+    match before {
+        Some(before) if matches!(error.code, 1062 | 1451 | 1452 | 3819) => {
+            context.txn.rollback_to(before)?;
+            context.eval.session.warn(&error);
+            Ok(())
+        }
+        _ => Err(error),
+    }
+}
 
 /// What a statement did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

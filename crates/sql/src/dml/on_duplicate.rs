@@ -14,6 +14,7 @@ use rustydb_sql_parser::ast::{
 use super::evaluation::Source;
 use super::joined::Target;
 use super::read_target::check_subqueries;
+use super::update::check_assigned;
 use crate::context::{BindContext, ExecContext, TableLookup};
 use crate::error::SqlError;
 use crate::expr::Scope;
@@ -67,6 +68,7 @@ pub(super) fn bind(
         };
         let at = at.ok_or_else(|| SqlError::unknown_column(shown(), "field list"))?;
         let Some(column) = table.columns.get(at) else { continue };
+        check_assigned(table, column, &assignment.value)?;
         let mut value = assignment.value.clone();
         let uses = replace_values(&mut value, alias.map_or(NEW_ROW, |a| a.name.as_str()));
         for _ in 0..uses {

@@ -9,8 +9,8 @@
 
 use std::sync::Arc;
 
-use rustydb_catalog::TableDef;
-use rustydb_sql_parser::ast::{LimitValue, TableReference, TableSource, Update};
+use rustydb_catalog::{ColumnDef, ColumnDefault, TableDef};
+use rustydb_sql_parser::ast::{Expr, ExprKind, LimitValue, TableReference, TableSource, Update};
 use rustydb_transaction::Savepoint;
 use rustydb_value::{StoreMode, Value};
 
@@ -18,8 +18,10 @@ use super::auto_increment::AutoIncrement;
 use super::conversion::{store_mode, to_column};
 use super::defaults::{default_of, now_for};
 use super::evaluation::{Source, evaluate_for, evaluate_querying, row_vectors};
+use super::forgive;
 use super::insert::target_table;
 use super::joined::{self, has_subquery};
+use super::rules::RowRules;
 use super::writer::{TableWriter, differences, row_values};
 use super::{Changes, Summary};
 use crate::context::{BindContext, ExecContext, TableLookup};
@@ -62,7 +64,8 @@ pub(crate) fn update(
         )?
     };
     let mut updating = Updating {
-        writer: TableWriter::open(context.engine(), &table)?,
+        writer: TableWriter::open(&table, tables, context)?,
+        rules: RowRules::bind(&table, context.eval.session)?,
         automatic: AutoIncrement::of(&table).filter(|a| assigned.contains(&a.column())),
         mode: store_mode(&context.eval.session.settings, statement.ignore),
         ignore: statement.ignore,
@@ -73,7 +76,7 @@ pub(crate) fn update(
         table,
     };
     let mut rows = exec::matching_rows(&mut matching, context)?;
-    if updating.touches_index() {
+    if updating.touches_index() || updating.writer.cascades() {
         let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         let mut bytes = 0usize;
         while let Some((key, row)) = rows.next(context)? {
@@ -132,11 +135,20 @@ fn bind_assignments(
             SqlError::unknown_column(text, "field list")
         })?;
         let Some(column) = table.columns.get(at) else { continue };
+        check_assigned(table, column, &assignment.value)?;
         let mut bind = BindContext { tables, session: context.eval.session };
         let source = Source::bind(&assignment.value, column, scope, &mut bind, sql, context.eval.params)?;
         assignments.push((at, source));
     }
     Ok(assignments)
+}
+
+/// A generated column takes no value but DEFAULT (3105).
+pub(super) fn check_assigned(table: &TableDef, column: &ColumnDef, value: &Expr) -> Result<(), SqlError> {
+    if column.generated.is_some() && !matches!(value.kind, ExprKind::Default(None)) {
+        return Err(SqlError::generated_value(&column.name, &table.name));
+    }
+    Ok(())
 }
 
 /// The number behind LIMIT.
@@ -180,6 +192,7 @@ pub(super) fn positive(value: Option<&Value>) -> u64 {
 pub(super) struct Updating {
     pub(super) table: Arc<TableDef>,
     pub(super) writer: TableWriter,
+    pub(super) rules: Option<RowRules>,
     pub(super) automatic: Option<AutoIncrement>,
     pub(super) mode: StoreMode,
     pub(super) ignore: bool,
@@ -194,7 +207,9 @@ impl Updating {
     fn touches_index(&self) -> bool {
         let timed = self.table.columns.iter().enumerate().filter(|(_, c)| c.on_update_now.is_some());
         let columns: Vec<usize> = self.assigned.iter().copied().chain(timed.map(|(at, _)| at)).collect();
-        self.table.all_indexes().any(|index| index.columns.iter().any(|p| columns.contains(&p.column)))
+        let follows = |at: usize| self.table.columns.get(at).is_some_and(|c| c.generated.is_some());
+        let moves = |at: usize| columns.contains(&at) || follows(at);
+        self.table.all_indexes().any(|index| index.columns.iter().any(|p| moves(p.column)))
     }
 
     fn row(&mut self, key: &[u8], bytes: &[u8], context: &mut ExecContext<'_>) -> Result<(), SqlError> {
@@ -219,23 +234,27 @@ impl Updating {
         mut values: Vec<Value>,
         context: &mut ExecContext<'_>,
     ) -> Result<(), SqlError> {
+        if let Some(rules) = &self.rules {
+            rules.complete(&self.table, &mut values, &self.mode, &mut context.eval)?;
+        }
         if values == old {
             return Ok(());
         }
         let trees = Arc::clone(self.writer.trees());
         let stored = trees.reader.row(bytes)?;
         touch_times(&self.table, &self.assigned, &mut values, context.eval.session);
+        if let Some(rules) = &self.rules {
+            // The time may be what a generated column is made of.
+            rules.complete(&self.table, &mut values, &self.mode, &mut context.eval)?;
+            if let Err(broken) = rules.check(&self.table, &values, &mut context.eval) {
+                let before = self.ignore.then(|| context.txn.savepoint());
+                return forgive(broken, before, context);
+            }
+        }
         let raised = self.automatic.as_ref().map_or(0, |a| positive(values.get(a.column())));
         let before: Option<Savepoint> = self.ignore.then(|| context.txn.savepoint());
-        match self.writer.update(context.txn, key, &stored, &differences(old, values)) {
-            Ok(()) => {}
-            Err(duplicate) if duplicate.code == 1062 => {
-                let Some(before) = before else { return Err(duplicate) };
-                context.txn.rollback_to(before)?;
-                context.eval.session.warn(&duplicate);
-                return Ok(());
-            }
-            Err(other) => return Err(other),
+        if let Err(refused) = self.writer.update(context, key, &stored, &differences(old, values)) {
+            return forgive(refused, before, context);
         }
         if let Some(automatic) = &mut self.automatic {
             automatic.raise(context.database.engine(), raised)?;
@@ -269,6 +288,15 @@ impl Updating {
     ) -> Result<Value, SqlError> {
         let Some(column) = self.table.columns.get(at) else { return Ok(Value::Null) };
         match source {
+            // It is computed when the row is complete.
+            Source::Default if column.generated.is_some() => Ok(row.get(at).cloned().unwrap_or(Value::Null)),
+            Source::Default if matches!(column.default, Some(ColumnDefault::Expression(_))) => {
+                let mut values = row.to_vec();
+                if let Some(rules) = &self.rules {
+                    rules.fill_default(&self.table, at, &mut values, &self.mode, &mut context.eval)?;
+                }
+                Ok(values.get(at).cloned().unwrap_or(Value::Null))
+            }
             Source::Default => {
                 let value = default_of(column, self.mode.strict, context.eval.session)?;
                 self.checked(at, value, context)

@@ -4,6 +4,9 @@
 //! written after the row and in the order of the indexes, so the first violated key is the one that
 //! MySQL names. A failure half-way leaves changes behind: the caller rolls the statement back.
 //!
+//! Foreign keys are seen to here, after the row is written, so no change of a row goes around them
+//! ([`super::foreign_keys`]). Generated columns and CHECK constraints are the caller's ([`super::rules`]).
+//!
 //! Rows are held as stored values: TIMESTAMP in UTC, ENUM and SET as numbers.
 
 use std::sync::Arc;
@@ -12,6 +15,8 @@ use rustydb_catalog::{IndexDef, TableDef};
 use rustydb_transaction::{Engine, Error as TransactionError, LockMode, Transaction, Tree};
 use rustydb_value::{RowBuilder, Value, ValueRef};
 
+use super::foreign_keys::{Place, Relations, check_parents};
+use crate::context::{ExecContext, TableLookup};
 use crate::error::SqlError;
 use crate::stored::{
     self, RowReader, StoredRow, encode_index_key, encode_primary_key, entry, entry_text, hidden_key,
@@ -56,18 +61,37 @@ pub(crate) struct TableWriter {
     index_key: Vec<u8>,
     index_value: Vec<u8>,
     old_key: Vec<u8>,
+    /// None: no foreign key reaches to or from here, or they are not to be checked.
+    place: Option<Place>,
 }
 
 impl TableWriter {
-    /// Opens the trees of a table.
-    pub(crate) fn open(engine: &Engine, def: &Arc<TableDef>) -> Result<TableWriter, SqlError> {
-        Ok(TableWriter::new(TableTrees::open(engine, def)?))
+    /// Opens the trees of a table, and those that its foreign keys lead to.
+    pub(crate) fn open(
+        def: &Arc<TableDef>,
+        tables: &mut dyn TableLookup,
+        context: &ExecContext<'_>,
+    ) -> Result<TableWriter, SqlError> {
+        let trees = TableTrees::open(context.engine(), def)?;
+        let session = &context.eval.session;
+        let relations = if session.settings.foreign_key_checks {
+            Relations::open(&trees, context.engine(), tables, session)?
+        } else {
+            None
+        };
+        Ok(TableWriter::new(trees, relations))
     }
 
     /// Over trees that are open.
-    pub(crate) fn new(trees: Arc<TableTrees>) -> TableWriter {
+    pub(crate) fn new(trees: Arc<TableTrees>, relations: Option<Arc<Relations>>) -> TableWriter {
+        TableWriter::at(trees, relations.map(Place::first))
+    }
+
+    /// Over trees that are open, somewhere in a cascade.
+    pub(super) fn at(trees: Arc<TableTrees>, place: Option<Place>) -> TableWriter {
         TableWriter {
             trees,
+            place,
             builder: RowBuilder::new(),
             row: Vec::new(),
             key: Vec::new(),
@@ -82,8 +106,23 @@ impl TableWriter {
         &self.trees
     }
 
+    /// Whether a row that is found may be changed by a cascade before its turn comes.
+    pub(crate) fn cascades(&self) -> bool {
+        self.place.as_ref().is_some_and(Place::has_children)
+    }
+
     /// Inserts a row of stored values, one per column; `row_id` is the key where the table declares none.
     pub(crate) fn insert(
+        &mut self,
+        context: &mut ExecContext<'_>,
+        values: &[Value],
+        row_id: u64,
+    ) -> Result<(), SqlError> {
+        self.insert_row(context.txn, values, row_id)
+    }
+
+    /// The same, where nothing can cascade.
+    pub(crate) fn insert_row(
         &mut self,
         txn: &mut Transaction,
         values: &[Value],
@@ -118,7 +157,10 @@ impl TableWriter {
         for (index, tree) in def.indexes.iter().zip(&trees.indexes) {
             self.insert_entry(txn, def, index, tree, column, key)?;
         }
-        Ok(())
+        match &self.place {
+            Some(place) => check_parents(&place.relations, place.node, txn, column, None),
+            None => Ok(()),
+        }
     }
 
     fn insert_entry<'v>(
@@ -144,13 +186,14 @@ impl TableWriter {
     /// by this transaction.
     pub(crate) fn update(
         &mut self,
-        txn: &mut Transaction,
+        context: &mut ExecContext<'_>,
         key: &[u8],
         old: &StoredRow<'_>,
         changed: &[(usize, Value)],
     ) -> Result<(), SqlError> {
         let trees = Arc::clone(&self.trees);
         let def = trees.table().as_ref();
+        let txn = &mut *context.txn;
         txn.set_schema_version(def.schema_version);
         self.rebuild_row(def, old, changed)?;
         let is_changed = |c: usize| changed.iter().any(|(at, _)| *at == c);
@@ -201,18 +244,23 @@ impl TableWriter {
             txn.delete(tree, &self.old_key).map_err(|e| entry_error(e, index))?;
         }
         self.key = new_key;
+        if let Some(place) = self.place.clone() {
+            check_parents(&place.relations, place.node, context.txn, &mut after, Some(&is_changed))?;
+            place.after_update(&mut before, &mut after, &is_changed, context)?;
+        }
         Ok(())
     }
 
     /// Deletes the row under `key`. The row is locked by this transaction.
     pub(crate) fn delete(
         &mut self,
-        txn: &mut Transaction,
+        context: &mut ExecContext<'_>,
         key: &[u8],
         old: &StoredRow<'_>,
     ) -> Result<(), SqlError> {
         let trees = Arc::clone(&self.trees);
         let def = trees.table().as_ref();
+        let txn = &mut *context.txn;
         txn.set_schema_version(def.schema_version);
         txn.delete(&trees.primary, key)?;
         let mut column = |c: usize| old.value(c).unwrap_or(ValueRef::Null);
@@ -222,7 +270,10 @@ impl TableWriter {
                 .map_err(|e| stored::damaged(def, e))?;
             txn.delete(tree, &self.index_key).map_err(|e| entry_error(e, index))?;
         }
-        Ok(())
+        match self.place.clone() {
+            Some(place) => place.after_delete(&mut column, context),
+            None => Ok(()),
+        }
     }
 
     /// The first unique key, in the order of the indexes, under which another row lies already. That row's key

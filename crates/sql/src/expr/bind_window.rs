@@ -179,7 +179,7 @@ impl Binder<'_, '_, '_> {
         use crate::plan::aggregate::Operation as Aggregate;
         if matches!(bound.operation, Aggregate::GroupConcat | Aggregate::JsonArray | Aggregate::JsonObject) {
             let name = bound.operation.name();
-            return Err(SqlError::not_supported(&format!("{name} as window function")));
+            return Err(SqlError::not_supported(format!("{name} as window function")));
         }
         let (args, ty) = (bound.args.clone(), bound.ty.clone());
         self.over(Operation::Aggregate(Box::new(bound)), args, over, ty)

@@ -54,7 +54,7 @@ pub(super) static TABLES: &[Declared] = &[
         None,
         None,
         "CONSTRAINT_CATALOG:b64 CONSTRAINT_SCHEMA:b64 CONSTRAINT_NAME:v64 CHECK_CLAUSE:longtext",
-        none,
+        keys::check_constraints,
     ),
     declared(
         "COLLATIONS",
@@ -182,7 +182,7 @@ pub(super) static TABLES: &[Declared] = &[
         "CONSTRAINT_CATALOG:b64 CONSTRAINT_SCHEMA:b64 CONSTRAINT_NAME:v64? UNIQUE_CONSTRAINT_CATALOG:b64 \
          UNIQUE_CONSTRAINT_SCHEMA:b64 UNIQUE_CONSTRAINT_NAME:v64? MATCH_OPTION:b7 UPDATE_RULE:b11 \
          DELETE_RULE:b11 TABLE_NAME:b64 REFERENCED_TABLE_NAME:b64",
-        none,
+        keys::referential_constraints,
     ),
     declared(
         "ROUTINES",
@@ -293,6 +293,9 @@ pub(super) fn definition(name: &str, columns: &str) -> TableDef {
             auto_increment: false,
             visible: true,
             comment: String::new(),
+            generated: None,
+            explicit_collation: false,
+            functional: false,
             absent: Value::Null,
         });
     }
@@ -319,8 +322,12 @@ pub(crate) fn shell(database: &str, name: &str, list: Vec<ColumnDef>) -> TableDe
             visible: true,
             comment: String::new(),
             collation_versions: Vec::new(),
+            made_for_foreign_key: false,
         },
         indexes: Vec::new(),
+        recorded: Vec::new(),
+        foreign_keys: Vec::new(),
+        checks: Vec::new(),
         auto_increment: None,
         collation: Collation::UTF8MB3_GENERAL_CI,
         comment: String::new(),

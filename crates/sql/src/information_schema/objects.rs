@@ -191,8 +191,11 @@ fn push_columns(table: &TableDef, privileges: &str, rows: &mut Rows) {
             text(column_extra(column)),
             text(privileges),
             text(column.comment.as_str()),
-            text(""),
-            Value::Null,
+            text(column.generated.as_ref().map(|g| escaped(&g.expression)).unwrap_or_default()),
+            match column.ty.kind {
+                TypeKind::Geometry { srid: Some(srid), .. } => Value::UInt(u64::from(srid)),
+                _ => Value::Null,
+            },
         ]);
     }
 }
@@ -235,7 +238,14 @@ pub(crate) fn column_default(column: &ColumnDef) -> Option<String> {
             shown
         }
         ColumnDefault::Literal(value) => plain_default(column, value),
+        ColumnDefault::Expression(text) => escaped(text),
+        ColumnDefault::Dropped => return None,
     })
+}
+
+/// The text of an expression as MySQL's tables show it, with its quotes escaped.
+pub(crate) fn escaped(expression: &str) -> String {
+    expression.replace('\\', "\\\\").replace('\'', "\\'")
 }
 
 /// PRI, UNI, MUL or nothing: what DESCRIBE says of the keys of a column.
@@ -250,7 +260,8 @@ pub(crate) fn column_key(table: &TableDef, at: usize) -> &'static str {
         let not_null = table.columns.get(at).is_some_and(|c| !c.nullable);
         return if table.has_hidden_key() && not_null { "PRI" } else { "UNI" };
     }
-    if leading().next().is_some() { "MUL" } else { "" }
+    let recorded = table.recorded.iter().any(|key| key.columns.first() == Some(&at));
+    if leading().next().is_some() || recorded { "MUL" } else { "" }
 }
 
 /// What DESCRIBE shows under Extra.
@@ -259,8 +270,11 @@ pub(crate) fn column_extra(column: &ColumnDef) -> String {
     if column.auto_increment {
         parts.push("auto_increment".to_owned());
     }
-    if matches!(column.default, Some(ColumnDefault::CurrentTimestamp { .. })) {
+    if matches!(column.default, Some(ColumnDefault::CurrentTimestamp { .. } | ColumnDefault::Expression(_))) {
         parts.push("DEFAULT_GENERATED".to_owned());
+    }
+    if let Some(generated) = &column.generated {
+        parts.push(if generated.stored { "STORED GENERATED" } else { "VIRTUAL GENERATED" }.to_owned());
     }
     match column.on_update_now {
         None => {}

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use rustydb_transaction::LockMode;
 use rustydb_value::convert::fits_as_it_is;
-use rustydb_value::{Value, ValueRef};
+use rustydb_value::{TypeKind, Value, ValueRef};
 
 use super::key::{Constant, Key};
 use super::{Body, PointPlan};
 use crate::dml::auto_increment::AutoIncrement;
 use crate::dml::conversion::{store_mode, to_column};
 use crate::dml::defaults::default_of;
+use crate::dml::foreign_keys::Relations;
 use crate::dml::writer::{TableTrees, TableWriter};
 use crate::dml::{Changes, Summary};
 use crate::error::SqlError;
@@ -22,6 +23,7 @@ use crate::session::query::Scope;
 /// INSERT of one row.
 pub(super) struct PointInsert {
     pub(super) trees: Arc<TableTrees>,
+    pub(super) relations: Option<Arc<Relations>>,
     /// Columns that are given, in the order of the statement; the others take their defaults.
     pub(super) given: Vec<(usize, Constant)>,
 }
@@ -40,6 +42,7 @@ pub(super) enum UpdateSource {
 /// UPDATE by primary key.
 pub(super) struct PointUpdate {
     pub(super) trees: Arc<TableTrees>,
+    pub(super) relations: Option<Arc<Relations>>,
     pub(super) key: Key,
     pub(super) assignments: Vec<(usize, UpdateSource)>,
 }
@@ -47,6 +50,7 @@ pub(super) struct PointUpdate {
 /// DELETE by primary key.
 pub(super) struct PointDelete {
     pub(super) trees: Arc<TableTrees>,
+    pub(super) relations: Option<Arc<Relations>>,
     pub(super) key: Key,
 }
 
@@ -93,7 +97,10 @@ impl PointInsert {
             let (Some(column), Some(slot)) = (def.columns.get(*at), values.get_mut(*at)) else { continue };
             let value = constant.value(params);
             if value.is_null() && !column.nullable && !column.auto_increment {
-                return Err(SqlError::column_null(&column.name));
+                return Err(match column.ty.kind {
+                    TypeKind::Geometry { .. } => SqlError::spatial_null(&column.name),
+                    _ => SqlError::column_null(&column.name),
+                });
             }
             *slot = if fits_as_it_is(&value, &column.ty) {
                 value.to_owned()
@@ -107,7 +114,8 @@ impl PointInsert {
             automatic.fill(&engine, scope.state, &mut values, 1)?;
         }
         let row_id = if def.has_hidden_key() { engine.counter_reserve(def.primary.tree, 1, 1)? } else { 0 };
-        TableWriter::new(Arc::clone(&self.trees)).insert(scope.txn, &values, row_id)?;
+        let relations = self.relations.clone().filter(|_| scope.state.settings.foreign_key_checks);
+        TableWriter::new(Arc::clone(&self.trees), relations).insert_row(scope.txn, &values, row_id)?;
         let mut changes = Changes { affected: 1, ..Changes::default() };
         if let Some(automatic) = &automatic {
             changes.generated = automatic.first;
@@ -161,7 +169,14 @@ impl PointUpdate {
         }
         let altered = u64::from(!changed.is_empty());
         if altered > 0 {
-            TableWriter::new(Arc::clone(&self.trees)).update(scope.txn, &key, &row, &changed)?;
+            let relations = self.relations.clone().filter(|_| scope.state.settings.foreign_key_checks);
+            let (mut context, _) = scope.exec(&[]);
+            TableWriter::new(Arc::clone(&self.trees), relations).update(
+                &mut context,
+                &key,
+                &row,
+                &changed,
+            )?;
         }
         Ok(Some(Changes {
             affected: if scope.state.found_rows_mode { 1 } else { altered },
@@ -202,7 +217,9 @@ impl PointDelete {
             return Ok(Changes::default());
         };
         let row = self.trees.reader.row(&bytes)?;
-        TableWriter::new(Arc::clone(&self.trees)).delete(scope.txn, &key, &row)?;
+        let relations = self.relations.clone().filter(|_| scope.state.settings.foreign_key_checks);
+        let (mut context, _) = scope.exec(&[]);
+        TableWriter::new(Arc::clone(&self.trees), relations).delete(&mut context, &key, &row)?;
         Ok(Changes { affected: 1, ..Changes::default() })
     }
 }

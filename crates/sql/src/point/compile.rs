@@ -21,6 +21,8 @@ use crate::api::ColumnMeta;
 use crate::context::{TableLookup, TableRows, TableUse};
 use crate::ddl::names;
 use crate::dml::defaults::needs_value;
+use crate::dml::foreign_keys::Relations;
+use crate::dml::rules::has_rules;
 use crate::dml::writer::TableTrees;
 use crate::error::SqlError;
 use crate::expr::Scope as Names;
@@ -295,8 +297,29 @@ fn compile_insert(
     if def.columns.iter().enumerate().any(unserved) {
         return Ok(None);
     }
-    let trees = TableTrees::open(tables.database().engine(), &def)?;
-    Ok(Some(Body::Insert(PointInsert { trees, given })))
+    let Some((trees, relations)) = writable(&def, tables, session)? else { return Ok(None) };
+    Ok(Some(Body::Insert(PointInsert { trees, relations, given })))
+}
+
+type Writable = (Arc<TableTrees>, Option<Arc<Relations>>);
+
+/// The trees of a table and what its foreign keys lead to. None where rows have to be computed or checked, or a
+/// parent is missing that may come any time: the general executor does that.
+fn writable(
+    def: &Arc<TableDef>,
+    tables: &mut Tables<'_>,
+    session: &SessionState,
+) -> Result<Option<Writable>, SqlError> {
+    if has_rules(def) {
+        return Ok(None);
+    }
+    let engine = Arc::clone(tables.database().engine());
+    let trees = TableTrees::open(&engine, def)?;
+    let relations = Relations::open(&trees, &engine, tables, session)?;
+    if relations.as_ref().is_some_and(|relations| relations.parent_missing) {
+        return Ok(None);
+    }
+    Ok(Some((trees, relations)))
 }
 
 fn is_bits(expr: &Expr) -> bool {
@@ -359,8 +382,8 @@ fn compile_update(
         };
         assignments.push((at, from));
     }
-    let trees = TableTrees::open(tables.database().engine(), &def)?;
-    Ok(Some(Body::Update(PointUpdate { trees, key, assignments })))
+    let Some((trees, relations)) = writable(&def, tables, session)? else { return Ok(None) };
+    Ok(Some(Body::Update(PointUpdate { trees, relations, key, assignments })))
 }
 
 /// `column + constant`, `constant + column`, `column - constant`.
@@ -389,6 +412,6 @@ fn compile_delete(
     let alias = source.alias.as_ref().map(|a| a.as_str());
     let Some(conditions) = Conditions::new(&def, alias, source, conditions) else { return Ok(None) };
     let Some(key) = conditions.primary_key(&def) else { return Ok(None) };
-    let trees = TableTrees::open(tables.database().engine(), &def)?;
-    Ok(Some(Body::Delete(PointDelete { trees, key })))
+    let Some((trees, relations)) = writable(&def, tables, session)? else { return Ok(None) };
+    Ok(Some(Body::Delete(PointDelete { trees, relations, key })))
 }

@@ -59,7 +59,8 @@ impl Session {
                     completion.info = filled.summary.text(self.state.warnings.total());
                 }
                 if changes_table(&statement.ast) {
-                    completion.info = format!("Records: 0  Duplicates: 0  Warnings: {}", completion.warnings);
+                    completion.info =
+                        format!("Records: {affected}  Duplicates: 0  Warnings: {}", completion.warnings);
                 }
                 return Ok(sink.end(&completion)?);
             }
@@ -260,7 +261,7 @@ impl Session {
                 create_select::plan_source(what, sql, params, &mut scope.tables, scope.state, &catalog)?;
             let Some(source) = source else { return Err(SqlError::no_columns()) };
             let columns = source.columns.clone();
-            let new = ddl::table::new_table(what, &database, home.collation, columns, scope.state)?;
+            let new = ddl::table::new_table(what, &database, home.collation, columns, &catalog, scope.state)?;
             let def = catalog.create_temporary(new)?;
             let (mut context, _) = scope.exec(params);
             match create_select::fill(&source, &def, &mut context) {
@@ -304,7 +305,7 @@ impl Session {
 fn changes_table(statement: &Statement) -> bool {
     match statement {
         Statement::CreateIndex(_) | Statement::DropIndex(_) => true,
-        Statement::AlterTable(alter) => !alter.changes.iter().any(|c| {
+        Statement::AlterTable(alter) => !alter.changes.iter().all(|c| {
             matches!(c, TableChange::Rename(_) | TableChange::EnableKeys | TableChange::DisableKeys)
         }),
         _ => false,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustydb_value::Value;
 
+use crate::context::TableUse;
 use crate::database::Database;
 use crate::error::SqlError;
 use crate::plan::SelectPlan;
@@ -50,6 +51,12 @@ impl CachedPlan {
         }
     }
 
+    /// Whether every table that refers to this one by a foreign key is among the plan's.
+    fn knows_children(&self, database: &Database, used: &UsedTable) -> bool {
+        let children = database.catalog().children(&used.database, &used.name);
+        children.iter().all(|child| self.tables.iter().any(|known| known.id == child.id))
+    }
+
     /// The result columns.
     pub(crate) fn columns(&self) -> &[crate::api::ColumnMeta] {
         match &self.body {
@@ -81,6 +88,7 @@ impl CachedPlan {
             let now =
                 table.or_else(|| catalog.view(&used.database, &used.name).map(|def| (def.id, def.version)));
             now == Some((used.id, used.version))
+                && (used.usage == TableUse::Read || self.knows_children(database, used))
         });
         if same {
             self.epoch.store(epoch, Ordering::Release);

@@ -30,7 +30,7 @@ pub(crate) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// What the executor gets, with the tables that binding needs beside it.
-    pub(super) fn exec<'b>(&'b mut self, params: &'b [Value]) -> (ExecContext<'b>, &'b mut Tables<'a>) {
+    pub(crate) fn exec<'b>(&'b mut self, params: &'b [Value]) -> (ExecContext<'b>, &'b mut Tables<'a>) {
         let context = ExecContext {
             database: self.database,
             txn: self.txn,

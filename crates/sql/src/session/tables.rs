@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rustydb_catalog::ViewDef;
+use rustydb_catalog::{TableDef, ViewDef};
 use rustydb_transaction::locks::{LockError, MdlDuration, MdlKey, MdlMode, MetadataLockOwner, WaitOptions};
 
 use crate::context::{TableLookup, TableRef, TableRows, TableUse};
@@ -25,6 +25,8 @@ pub(crate) struct UsedTable {
     pub(crate) id: u64,
     /// Its definition's.
     pub(crate) version: u64,
+    /// A foreign key led to it, and not the statement: LOCK TABLES need not name it.
+    pub(crate) related: bool,
 }
 
 /// A table that LOCK TABLES named.
@@ -90,7 +92,9 @@ impl<'a> Tables<'a> {
 
     /// Takes the lock of a table that a kept plan uses.
     pub(crate) fn relock(&mut self, table: &UsedTable) -> Result<(), SqlError> {
-        self.check_locked(&table.database, &table.name, table.usage)?;
+        if !table.related {
+            self.check_locked(&table.database, &table.name, table.usage)?;
+        }
         self.acquire(&table.key, table.usage)
     }
 
@@ -114,7 +118,8 @@ impl<'a> Tables<'a> {
 
     fn use_object(&mut self, key: MdlKey, usage: TableUse, path: (&str, &str), version: (u64, u64)) {
         let (database, name) = (path.0.to_owned(), path.1.to_owned());
-        self.used.push(UsedTable { key, usage, database, name, id: version.0, version: version.1 });
+        let (id, version) = version;
+        self.used.push(UsedTable { key, usage, database, name, id, version, related: false });
     }
 
     fn check_locked(&self, database: &str, name: &str, usage: TableUse) -> Result<(), SqlError> {
@@ -182,5 +187,27 @@ impl TableLookup for Tables<'_> {
             self.use_object(key, TableUse::Read, (database, name), (def.id, def.version));
         }
         Ok(found)
+    }
+
+    fn related(
+        &mut self,
+        database: &str,
+        name: &str,
+        usage: TableUse,
+    ) -> Result<Option<Arc<TableDef>>, SqlError> {
+        let key = MdlKey::table(database, name);
+        self.acquire(&key, usage)?;
+        let found = self.database.catalog().table(database, name);
+        if let Some(def) = &found {
+            self.use_object(key, usage, (database, name), (def.id, def.version));
+            if let Some(used) = self.used.last_mut() {
+                used.related = true;
+            }
+        }
+        Ok(found)
+    }
+
+    fn children(&self, database: &str, name: &str) -> Vec<Arc<TableDef>> {
+        self.database.catalog().children(database, name)
     }
 }

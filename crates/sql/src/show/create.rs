@@ -3,10 +3,14 @@
 //! The text is SQL that makes the same table again; dumps and migration tools compare it as text, so
 //! every space counts here.
 
-use rustydb_catalog::{ColumnDef, ColumnDefault, DatabaseDef, IndexDef, RowFormat, TableDef};
+use rustydb_catalog::{
+    CheckDef, ColumnDef, ColumnDefault, DatabaseDef, ForeignKeyDef, IndexDef, RecordedKey, RecordedKind,
+    RowFormat, TableDef,
+};
 use rustydb_value::{Charset, Collation, TypeKind, Value, ValueRef};
 
 use super::quote::{identifier, string};
+use crate::ddl::foreign_key::actions;
 
 /// How names and literals are quoted in the text.
 #[derive(Debug, Clone, Copy)]
@@ -34,13 +38,19 @@ pub(crate) fn create_table(table: &TableDef, next: Option<u64>, style: Style) ->
         index_parts(table, &table.primary, style, &mut out);
         index_suffix(&table.primary, &mut out);
     }
-    for index in ordered_indexes(table) {
-        out.push_str(if index.unique { ",\n  UNIQUE KEY " } else { ",\n  KEY " });
-        identifier(&index.name, style, &mut out);
-        out.push(' ');
-        index_parts(table, index, style, &mut out);
-        index_suffix(index, &mut out);
+    for key in ordered_keys(table) {
+        match key {
+            Key::Index(index) => {
+                out.push_str(if index.unique { ",\n  UNIQUE KEY " } else { ",\n  KEY " });
+                identifier(&index.name, style, &mut out);
+                out.push(' ');
+                index_parts(table, index, style, &mut out);
+                index_suffix(index, &mut out);
+            }
+            Key::Recorded(key) => recorded_key(table, key, style, &mut out),
+        }
     }
+    constraints(table, style, &mut out);
     out.push_str("\n)");
     table_options(table, next, &mut out);
     out
@@ -60,6 +70,106 @@ pub(crate) fn ordered_indexes(table: &TableDef) -> Vec<&IndexDef> {
     indexes
 }
 
+/// A key as it is listed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Key<'a> {
+    Index(&'a IndexDef),
+    Recorded(&'a RecordedKey),
+}
+
+/// All keys but the primary as MySQL lists them: unique ones first, FULLTEXT last.
+pub(crate) fn ordered_keys(table: &TableDef) -> Vec<Key<'_>> {
+    let mut keys: Vec<Key<'_>> = ordered_indexes(table).into_iter().map(Key::Index).collect();
+    keys.extend(table.recorded.iter().map(Key::Recorded));
+    // Spatial keys stand among the plain ones by age.
+    keys.sort_by_key(|key| match key {
+        Key::Index(index) if index.unique => (0, 0),
+        Key::Index(index) => (1, index.id),
+        Key::Recorded(key) if key.kind == RecordedKind::Spatial => (1, key.id),
+        Key::Recorded(key) => (2, key.id),
+    });
+    keys
+}
+
+fn recorded_key(table: &TableDef, key: &RecordedKey, style: Style, out: &mut String) {
+    out.push_str(match key.kind {
+        RecordedKind::FullText => ",\n  FULLTEXT KEY ",
+        RecordedKind::Spatial => ",\n  SPATIAL KEY ",
+    });
+    identifier(&key.name, style, out);
+    out.push_str(" (");
+    names(table, &key.columns, ",", style, out);
+    out.push(')');
+    if !key.comment.is_empty() {
+        out.push_str(" COMMENT ");
+        string(&key.comment, out);
+    }
+    if !key.visible {
+        out.push_str(" /*!80000 INVISIBLE */");
+    }
+    if !key.parser.is_empty() {
+        out.push_str(" /*!50100 WITH PARSER ");
+        identifier(&key.parser, style, out);
+        out.push_str(" */ ");
+    }
+}
+
+fn names(table: &TableDef, columns: &[usize], between: &str, style: Style, out: &mut String) {
+    for (at, column) in columns.iter().filter_map(|at| table.columns.get(*at)).enumerate() {
+        if at > 0 {
+            out.push_str(between);
+        }
+        identifier(&column.name, style, out);
+    }
+}
+
+/// Foreign keys and CHECK constraints, each by name.
+fn constraints(table: &TableDef, style: Style, out: &mut String) {
+    for key in ordered_foreign_keys(table) {
+        out.push_str(",\n  CONSTRAINT ");
+        identifier(&key.name, style, out);
+        out.push_str(" FOREIGN KEY (");
+        names(table, &key.columns, ", ", style, out);
+        out.push_str(") REFERENCES ");
+        if key.parent_database != table.database {
+            identifier(&key.parent_database, style, out);
+            out.push('.');
+        }
+        identifier(&key.parent_table, style, out);
+        out.push_str(" (");
+        for (at, column) in key.parent_columns.iter().enumerate() {
+            if at > 0 {
+                out.push_str(", ");
+            }
+            identifier(column, style, out);
+        }
+        out.push(')');
+        out.push_str(&actions(key));
+    }
+    for check in ordered_checks(table) {
+        out.push_str(",\n  CONSTRAINT ");
+        identifier(&check.name, style, out);
+        out.push_str(&format!(" CHECK ({})", check.expression));
+        if !check.enforced {
+            out.push_str(" /*!80016 NOT ENFORCED */");
+        }
+    }
+}
+
+/// The foreign keys by name.
+pub(crate) fn ordered_foreign_keys(table: &TableDef) -> Vec<&ForeignKeyDef> {
+    let mut keys: Vec<&ForeignKeyDef> = table.foreign_keys.iter().collect();
+    keys.sort_by_key(|key| key.name.to_lowercase());
+    keys
+}
+
+/// The CHECK constraints by name.
+pub(crate) fn ordered_checks(table: &TableDef) -> Vec<&CheckDef> {
+    let mut checks: Vec<&CheckDef> = table.checks.iter().collect();
+    checks.sort_by_key(|check| check.name.to_lowercase());
+    checks
+}
+
 /// One column of the text.
 fn column_text(table: &TableDef, column: &ColumnDef, style: Style, out: &mut String) {
     identifier(&column.name, style, out);
@@ -69,26 +179,37 @@ fn column_text(table: &TableDef, column: &ColumnDef, style: Style, out: &mut Str
         // A column that differs from its table names both; one that agrees names only a collation that the
         // character set's name alone would not give.
         let collation = column.ty.collation;
-        if collation != table.collation {
+        let says = collation != table.collation || column.explicit_collation;
+        if says {
             out.push_str(" CHARACTER SET ");
             out.push_str(collation.charset().name());
         }
-        if collation != table.collation || !collation.is_default() {
+        if says || !collation.is_default() {
             out.push_str(" COLLATE ");
             out.push_str(collation.name());
         }
+    }
+    if let Some(generated) = &column.generated {
+        let kind = if generated.stored { "STORED" } else { "VIRTUAL" };
+        out.push_str(&format!(" GENERATED ALWAYS AS ({}) {kind}", generated.expression));
     }
     if !column.nullable {
         out.push_str(" NOT NULL");
     } else if matches!(column.ty.kind, TypeKind::Timestamp { .. }) {
         out.push_str(" NULL");
     }
+    if let TypeKind::Geometry { srid: Some(srid), .. } = column.ty.kind {
+        out.push_str(&format!(" /*!80003 SRID {srid} */"));
+    }
     match &column.default {
+        Some(ColumnDefault::Dropped) => {}
         Some(default) => {
             out.push_str(" DEFAULT ");
             default_text(column, default, out);
         }
-        None if column.nullable && !is_lob(&column.ty.kind) => out.push_str(" DEFAULT NULL"),
+        None if column.nullable && column.generated.is_none() && !is_text_or_blob(&column.ty.kind) => {
+            out.push_str(" DEFAULT NULL")
+        }
         None => {}
     }
     if let Some(fsp) = column.on_update_now {
@@ -107,8 +228,8 @@ fn column_text(table: &TableDef, column: &ColumnDef, style: Style, out: &mut Str
     }
 }
 
-fn is_lob(kind: &TypeKind) -> bool {
-    matches!(kind, TypeKind::Text { .. } | TypeKind::Blob { .. } | TypeKind::Geometry)
+fn is_text_or_blob(kind: &TypeKind) -> bool {
+    matches!(kind, TypeKind::Text { .. } | TypeKind::Blob { .. })
 }
 
 fn digits(fsp: u8, out: &mut String) {
@@ -126,6 +247,8 @@ fn default_text(column: &ColumnDef, default: &ColumnDefault, out: &mut String) {
             out.push_str("CURRENT_TIMESTAMP");
             digits(*fsp, out);
         }
+        ColumnDefault::Expression(text) => out.push_str(&format!("({text})")),
+        ColumnDefault::Dropped => {}
         ColumnDefault::Literal(Value::Bit(bit)) => {
             out.push_str(&format!("b'{:b}'", bit.value));
         }

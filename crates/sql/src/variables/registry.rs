@@ -256,6 +256,7 @@ pub static VARIABLES: &[Variable] = &[
     flag("read_only", Global, Fixed, false),
     size("read_rnd_buffer_size", Both, Fixed, 262_144, 1, MAX),
     flag("require_secure_transport", Global, ReadOnly, false),
+    flag("restrict_fk_on_non_standard_key", Both, Settable, true),
     word("resultset_metadata", Session, Fixed, &["FULL"]),
     variable("secure_file_priv", Global, Kind::Text, ReadOnly, Initial::Null),
     size("server_id", Global, ReadOnly, 1, 0, 4_294_967_295),

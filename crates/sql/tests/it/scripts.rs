@@ -126,5 +126,30 @@ macro_rules! scripts {
 }
 
 scripts! {
-    basics change change_subqueries create_select definitions insert insert_forms interleavings interleavings_snapshot interleavings_writers joined_changes json locks prepared show temporary transactions user_locks variables views
+    alter
+    basics
+    change
+    change_subqueries
+    checks
+    create_select
+    definitions
+    foreign_key_rows
+    foreign_keys
+    generated
+    insert
+    insert_forms
+    interleavings
+    interleavings_snapshot
+    interleavings_writers
+    joined_changes
+    json
+    locks
+    prepared
+    show
+    spatial
+    temporary
+    transactions
+    user_locks
+    variables
+    views
 }

@@ -336,15 +336,9 @@ fn what_is_not_built_is_refused_by_name() {
     let database = database();
     let mut session = sample(&database, 1);
     for sql in [
-        "CREATE TABLE g (a POINT)",
-        "CREATE TABLE f (a INT, FOREIGN KEY (a) REFERENCES t (id))",
-        "CREATE TABLE c (a INT CHECK (a > 0))",
-        "CREATE TABLE v (a INT, b INT AS (a + 1))",
         "CREATE TABLE p (a INT) PARTITION BY HASH (a) PARTITIONS 4",
-        "CREATE TABLE e (a INT DEFAULT (1 + 1))",
-        "CREATE TABLE x (a TEXT, FULLTEXT (a))",
-        "ALTER TABLE t ADD COLUMN z INT",
-        "ALTER TABLE t DROP PRIMARY KEY",
+        "CREATE TABLE x (a INT, KEY ((a + 1)))",
+        "ALTER TABLE t ADD INDEX ((id + 1))",
         "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
         "CREATE PROCEDURE pr() SELECT 1",
         "CALL pr()",

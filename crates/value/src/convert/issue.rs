@@ -59,6 +59,17 @@ pub enum StoreIssue {
     /// Bytes for a JSON column (3144).
     #[error("Cannot create a JSON value from a string with CHARACTER SET 'binary'.")]
     JsonFromBytes,
+    /// Bytes that are no geometry of the column's shape (1416).
+    #[error("Cannot get geometry object from data you send to the GEOMETRY field")]
+    NoGeometry,
+    /// A geometry of another reference system than the column's (3643).
+    #[error("The SRID of the geometry is {found}, but the SRID of the column is {wanted}.")]
+    WrongSrid {
+        /// That of the value.
+        found: u32,
+        /// That of the column.
+        wanted: u32,
+    },
     /// This version does not store the type.
     #[error("{0} columns are not supported by this version")]
     Unsupported(&'static str),
@@ -77,6 +88,8 @@ impl StoreIssue {
             Self::InvalidJson { .. } => 3140,
             Self::JsonTooDeep => 3157,
             Self::JsonFromBytes => 3144,
+            Self::NoGeometry => 1416,
+            Self::WrongSrid { .. } => 3643,
             Self::Unsupported(_) => 1235,
         }
     }
@@ -93,6 +106,8 @@ impl StoreIssue {
             Self::InvalidJson { .. } => "22032",
             Self::JsonTooDeep => "22032",
             Self::JsonFromBytes => "22032",
+            Self::NoGeometry => "22003",
+            Self::WrongSrid { .. } => "HY000",
             Self::Unsupported(_) => "42000",
         }
     }
@@ -105,10 +120,16 @@ impl StoreIssue {
     /// MySQL's message for a column and the number of a row in its statement, counted from 1.
     pub fn message(&self, column: &str, row: u64) -> String {
         match self {
-            Self::Unsupported(_) | Self::DatetimeOverflow | Self::JsonTooDeep | Self::JsonFromBytes => {
-                self.to_string()
-            }
+            Self::Unsupported(_)
+            | Self::DatetimeOverflow
+            | Self::JsonTooDeep
+            | Self::JsonFromBytes
+            | Self::NoGeometry => self.to_string(),
             Self::InvalidJson { .. } => format!("{self} for column '{column}'."),
+            Self::WrongSrid { .. } => format!(
+                "The SRID of the geometry does not match the SRID of the column '{column}'. {self} Consider changing \
+                 the SRID of the geometry or the SRID property of the column."
+            ),
             _ => format!("{self} for column '{column}' at row {row}"),
         }
     }

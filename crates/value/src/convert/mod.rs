@@ -10,6 +10,7 @@
 //! NULL is stored as NULL: whether the column takes it is the caller's to know. A TIMESTAMP is
 //! converted from the session's time zone to UTC here, and back by whoever reads it.
 
+mod geometry;
 mod issue;
 mod json;
 pub mod number;
@@ -96,7 +97,10 @@ pub fn convert_for_store(
         TypeKind::DateTime { .. } | TypeKind::Timestamp { .. } => temporal::to_datetime(value, ty, mode),
         TypeKind::Time { fsp } => temporal::to_time(value, *fsp, mode),
         TypeKind::Json => (json::to_json(value)?, None),
-        TypeKind::Geometry => return Err(StoreIssue::Unsupported(ty.kind.name())),
+        TypeKind::Geometry { shape, srid } => {
+            // Never lenient: bytes that are no geometry have no value to be cut to.
+            return geometry::to_geometry(value, *shape, *srid).map(|value| Stored { value, issue: None });
+        }
         _ => strings::to_string(value, ty),
     };
     match issue.map(|issue| worded(issue, &value, ty, mode.strict)) {

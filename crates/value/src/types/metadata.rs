@@ -42,7 +42,7 @@ impl TypeKind {
             Self::Enum { .. } => "enum",
             Self::Set { .. } => "set",
             Self::Json => "json",
-            Self::Geometry => "geometry",
+            Self::Geometry { shape, .. } => shape.name(),
         }
     }
 
@@ -69,7 +69,7 @@ impl TypeKind {
             Self::Text { .. } | Self::Blob { .. } => ProtocolType::Blob,
             Self::Enum { .. } | Self::Set { .. } => ProtocolType::String,
             Self::Json => ProtocolType::Json,
-            Self::Geometry => ProtocolType::Geometry,
+            Self::Geometry { .. } => ProtocolType::Geometry,
         }
     }
 }
@@ -99,7 +99,7 @@ impl ColumnType {
         }
         flags |= match &self.kind {
             TypeKind::Text { .. } => flag::BLOB,
-            TypeKind::Blob { .. } | TypeKind::Json | TypeKind::Geometry => flag::BLOB | flag::BINARY,
+            TypeKind::Blob { .. } | TypeKind::Json | TypeKind::Geometry { .. } => flag::BLOB | flag::BINARY,
             TypeKind::Binary { .. } | TypeKind::VarBinary { .. } => flag::BINARY,
             TypeKind::Enum { .. } => flag::ENUM,
             TypeKind::Set { .. } => flag::SET,
@@ -173,7 +173,7 @@ impl ColumnType {
                 let letters: usize = members.iter().map(|member| member.chars().count()).sum();
                 (letters + members.len().saturating_sub(1)) as u32
             }
-            TypeKind::Json | TypeKind::Geometry => u32::MAX,
+            TypeKind::Json | TypeKind::Geometry { .. } => u32::MAX,
         }
     }
 

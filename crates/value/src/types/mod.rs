@@ -123,7 +123,60 @@ pub enum TypeKind {
         members: Arc<[String]>,
     },
     Json,
+    /// The SRID (4 bytes, little-endian) and well-known binary, as MySQL stores it.
+    Geometry {
+        shape: GeometryShape,
+        /// The only one that values may have, if it was declared.
+        srid: Option<u32>,
+    },
+}
+
+/// What a spatial column may hold.
+#[allow(missing_docs)] // the names are the field's
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GeometryShape {
+    /// Any of the others.
     Geometry,
+    Point,
+    LineString,
+    Polygon,
+    MultiPoint,
+    MultiLineString,
+    MultiPolygon,
+    Collection,
+}
+
+impl GeometryShape {
+    /// All of them, by their codes.
+    pub const ALL: [Self; 8] = [
+        Self::Geometry,
+        Self::Point,
+        Self::LineString,
+        Self::Polygon,
+        Self::MultiPoint,
+        Self::MultiLineString,
+        Self::MultiPolygon,
+        Self::Collection,
+    ];
+
+    /// The number that well-known binary has for it; 0 for any.
+    pub const fn code(self) -> u64 {
+        self as u64
+    }
+
+    /// The name of the column type.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Geometry => "geometry",
+            Self::Point => "point",
+            Self::LineString => "linestring",
+            Self::Polygon => "polygon",
+            Self::MultiPoint => "multipoint",
+            Self::MultiLineString => "multilinestring",
+            Self::MultiPolygon => "multipolygon",
+            Self::Collection => "geomcollection",
+        }
+    }
 }
 
 /// The type of a column.
@@ -190,7 +243,7 @@ impl ColumnType {
                 | TypeKind::VarBinary { .. }
                 | TypeKind::Blob { .. }
                 | TypeKind::Json
-                | TypeKind::Geometry
+                | TypeKind::Geometry { .. }
         )
     }
 }
@@ -222,7 +275,10 @@ impl TypeKind {
 
     /// Whether values are strings of bytes without characters.
     pub const fn is_binary_string(&self) -> bool {
-        matches!(self, Self::Binary { .. } | Self::VarBinary { .. } | Self::Blob { .. } | Self::Geometry)
+        matches!(
+            self,
+            Self::Binary { .. } | Self::VarBinary { .. } | Self::Blob { .. } | Self::Geometry { .. }
+        )
     }
 
     /// Whether values are dates or times (not YEAR).

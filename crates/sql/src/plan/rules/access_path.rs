@@ -98,7 +98,7 @@ fn key_column(expr: &BoundExpr, scan: &Scan) -> Option<usize> {
         | TypeKind::Float { .. }
         | TypeKind::Year
         | TypeKind::Json
-        | TypeKind::Geometry => None,
+        | TypeKind::Geometry { .. } => None,
         _ => Some(at),
     }
 }
