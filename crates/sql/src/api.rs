@@ -161,6 +161,17 @@ pub struct SessionOptions {
     pub found_rows: bool,
     /// The client is a person (CLIENT_INTERACTIVE): `interactive_timeout` applies
     pub interactive: bool,
+    /// How the client's bytes come
+    pub transport: Transport,
+}
+
+/// How a client's bytes come, as SHOW SESSION STATUS tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transport {
+    /// Version and cipher of TLS, named as by OpenSSL
+    pub tls: Option<(String, String)>,
+    /// Algorithm and level of compression
+    pub compression: Option<(String, u8)>,
 }
 
 impl SessionOptions {
@@ -176,6 +187,7 @@ impl SessionOptions {
             multi_statements: false,
             found_rows: false,
             interactive: false,
+            transport: Transport::default(),
         }
     }
 }

@@ -21,7 +21,7 @@ use rustydb_mysql_protocol::auth::{Scramble, caching_sha2};
 use rustydb_mysql_protocol::compression::Algorithm;
 use rustydb_mysql_protocol::handshake::{ChangeUser, ClientHello, Greeting, HandshakeResponse};
 use rustydb_mysql_protocol::{Capabilities, status};
-use rustydb_sql::{SessionOptions, SqlError};
+use rustydb_sql::{SessionOptions, SqlError, Transport};
 use rustydb_value::Collation;
 use std::io;
 use std::sync::Arc;
@@ -144,7 +144,7 @@ pub(crate) fn greet<B: Backend>(
         deadline,
     };
     let account = authenticate(shared, channel, &proof)?;
-    let options = session_options(&login, account, &host, entry.id);
+    let options = session_options(&login, account, &host, entry.id, transport(channel, &login));
     let mut session = shared.backend.open(&options).map_err(Ending::Refused)?;
     if let Some(database) = &login.database {
         session.use_database(database).map_err(Ending::Refused)?;
@@ -192,7 +192,8 @@ pub(crate) fn change_user<B: Backend>(connection: &mut Connection<B>) -> Result<
         deadline,
     };
     let account = authenticate(&shared, &mut connection.channel, &proof)?;
-    let options = session_options(&login, account, &connection.host, entry.id);
+    // The session keeps how its bytes come.
+    let options = session_options(&login, account, &connection.host, entry.id, Transport::default());
     connection.session.change_user(&options).map_err(Ending::Refused)?;
     if let Some(database) = &login.database {
         connection.session.use_database(database).map_err(Ending::Refused)?;
@@ -200,7 +201,35 @@ pub(crate) fn change_user<B: Backend>(connection: &mut Connection<B>) -> Result<
     Ok(())
 }
 
-fn session_options(login: &Login, account: Account, host: &str, connection_id: u64) -> SessionOptions {
+/// How this client's bytes come from here on.
+fn transport(channel: &Channel, login: &Login) -> Transport {
+    let compression =
+        Algorithm::agreed(login.capabilities, login.zstd_level).map(|algorithm| match algorithm {
+            Algorithm::Zlib => ("zlib".to_owned(), 6),
+            Algorithm::Zstd(level) => ("zstd".to_owned(), level),
+        });
+    let tls = channel.out.tls_names().map(|(version, suite)| (version.to_owned(), cipher_name(suite)));
+    Transport { tls, compression }
+}
+
+/// The name that OpenSSL, and so MySQL, gives to a cipher suite.
+fn cipher_name(suite: &str) -> String {
+    match suite.strip_prefix("TLS13_") {
+        Some(rest) => format!("TLS_{rest}"),
+        None => {
+            let name = suite.trim_start_matches("TLS_").replace("_WITH_", "-").replace("AES_", "AES");
+            name.replace('_', "-").replace("POLY1305-SHA256", "POLY1305")
+        }
+    }
+}
+
+fn session_options(
+    login: &Login,
+    account: Account,
+    host: &str,
+    connection_id: u64,
+    transport: Transport,
+) -> SessionOptions {
     SessionOptions {
         user: login.user.clone(),
         host: host.to_owned(),
@@ -211,9 +240,22 @@ fn session_options(login: &Login, account: Account, host: &str, connection_id: u
         multi_statements: login.capabilities.has(Capabilities::MULTI_STATEMENTS),
         found_rows: login.capabilities.has(Capabilities::FOUND_ROWS),
         interactive: login.capabilities.has(Capabilities::INTERACTIVE),
+        transport,
     }
 }
 
 fn fresh_scramble() -> Result<Scramble, Ending> {
     Scramble::random().map_err(|error| Ending::Io(io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cipher_name;
+
+    #[test]
+    fn ciphers_have_the_names_that_mysql_shows() {
+        assert_eq!(cipher_name("TLS13_AES_256_GCM_SHA384"), "TLS_AES_256_GCM_SHA384");
+        assert_eq!(cipher_name("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"), "ECDHE-ECDSA-AES128-GCM-SHA256");
+        assert_eq!(cipher_name("TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"), "ECDHE-RSA-CHACHA20-POLY1305");
+    }
 }

@@ -33,6 +33,20 @@ fn scripts_print_for_programs_and_for_people() -> Result<()> {
         let out = shell(&server, &words, "");
         assert_eq!(text(&out.stdout), "[\n{\"id\":1,\"n\":\"a;\\tb\"},\n{\"id\":2,\"n\":null}\n]\n");
     }
+    let told = |words: &[&str]| {
+        text(
+            &shell(&server, words, "SHOW STATUS LIKE 'Ssl_version'; SHOW STATUS LIKE 'Compression_a%'")
+                .stdout,
+        )
+    };
+    assert!(
+        told(&["sql", "--compress", "zstd"])
+            .ends_with("Ssl_version\tTLSv1.3\nVariable_name\tValue\nCompression_algorithm\tzstd\n")
+    );
+    assert!(
+        told(&["sql", "--ssl-mode", "disabled"])
+            .ends_with("Ssl_version\t\nVariable_name\tValue\nCompression_algorithm\t\n")
+    );
     let out = shell(&server, &["sql", "-D", "s", "--ssl-mode", "disabled", "-f", "table"], "SELECT n FROM t");
     let table = "+-------+\n| n     |\n+-------+\n| a;\\tb |\n| NULL  |\n+-------+\n";
     assert_eq!(text(&out.stdout), table);

@@ -40,6 +40,8 @@ pub struct SessionState {
     pub host: String,
     /// The account that matched, for `CURRENT_USER()`: user and host
     pub account: (String, String),
+    /// How the client's bytes come
+    pub(crate) transport: crate::api::Transport,
     /// Default database
     pub database: Option<String>,
     /// Variables in the form that statements use
@@ -88,6 +90,7 @@ impl SessionState {
             user: options.user.clone(),
             host: options.host.clone(),
             account: options.account.clone(),
+            transport: options.transport.clone(),
             database: None,
             settings: Settings::from_values(&values),
             warnings: Diagnostics::default(),

@@ -5,7 +5,7 @@ use super::{Listing, text_row};
 use crate::database::metrics::StatementKind;
 use crate::session::Session;
 
-pub(super) fn status(session: &Session, _global: bool) -> Listing {
+pub(super) fn status(session: &Session, global: bool) -> Listing {
     let database = session.database();
     let metrics = database.metrics();
     let engine = database.engine().statistics();
@@ -40,12 +40,32 @@ pub(super) fn status(session: &Session, _global: bool) -> Listing {
         ("Threads_running", running(session)),
         ("Uptime", database.uptime().as_secs()),
     ];
-    figures.sort_by_key(|figure| figure.0);
+    let mut lines: Vec<(&str, String)> =
+        figures.drain(..).map(|(name, value)| (name, value.to_string())).collect();
+    lines.extend(transport(session, global));
+    lines.sort_by_key(|line| line.0);
     let mut listing = Listing::new(&VARIABLES);
-    for (name, value) in figures {
-        listing.push(text_row(name, value.to_string()));
+    for (name, value) in lines {
+        listing.push(text_row(name, value));
     }
     listing
+}
+
+/// How this session's bytes come; compression has no global line.
+fn transport(session: &Session, global: bool) -> Vec<(&'static str, String)> {
+    let transport = &session.state().transport;
+    let (version, cipher) = match &transport.tls {
+        Some((version, cipher)) if !global => (version.clone(), cipher.clone()),
+        _ => Default::default(),
+    };
+    let mut lines = vec![("Ssl_cipher", cipher), ("Ssl_version", version)];
+    if !global {
+        let (algorithm, level) = transport.compression.clone().unwrap_or_default();
+        lines.push(("Compression", if algorithm.is_empty() { "OFF" } else { "ON" }.to_owned()));
+        lines.push(("Compression_algorithm", algorithm));
+        lines.push(("Compression_level", level.to_string()));
+    }
+    lines
 }
 
 fn running(session: &Session) -> u64 {
