@@ -71,6 +71,9 @@ impl Definition<'_> {
             return self.create_temporary(what);
         }
         let (database, name) = self.resolve(&what.name)?;
+        if crate::information_schema::logs::table(&database, &name).is_some() {
+            return self.table_exists(what, &name);
+        }
         self.check_changeable(&database)?;
         let mut locks = table_locks(&database, &name);
         for references in what.elements.iter().filter_map(|element| match element {

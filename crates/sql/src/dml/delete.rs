@@ -15,6 +15,7 @@ use crate::context::{BindContext, ExecContext, TableLookup};
 use crate::error::SqlError;
 use crate::exec::{self, Matching};
 use crate::expr::Scope;
+use crate::view;
 
 /// Runs a DELETE.
 pub(crate) fn delete(
@@ -23,6 +24,8 @@ pub(crate) fn delete(
     tables: &mut dyn TableLookup,
     context: &mut ExecContext<'_>,
 ) -> Result<Changes, SqlError> {
+    let rewritten = view::change::delete(statement, tables, context)?;
+    let statement = rewritten.as_ref().unwrap_or(statement);
     let DeleteTarget::Single(source) = &statement.target else {
         return joined::delete(statement, sql, tables, context);
     };

@@ -33,6 +33,8 @@ use crate::exec;
 use crate::expr::vector::Builder;
 use crate::expr::{Scope, Vector};
 use crate::plan;
+use crate::view;
+use crate::view::change::{BoundChecks, ViewChecks};
 
 /// What a duplicate key means to the statement.
 enum OnDuplicate {
@@ -65,11 +67,27 @@ struct Insertion {
     sql: String,
     /// What the query gave behind the columns of the row that is being inserted.
     further: Vec<Value>,
+    /// Of a view WITH CHECK OPTION.
+    checks: Option<BoundChecks>,
 }
 
 /// Runs an INSERT or REPLACE.
 pub(crate) fn insert(
     statement: &Insert,
+    sql: &str,
+    tables: &mut dyn TableLookup,
+    context: &mut ExecContext<'_>,
+) -> Result<Changes, SqlError> {
+    match view::change::insert(statement, tables, context)? {
+        Some((statement, checks)) => run(&statement, checks.as_ref(), sql, tables, context),
+        None => run(statement, None, sql, tables, context),
+    }
+}
+
+/// Runs an INSERT into a table; `checks` are those of the view that the statement was about.
+fn run(
+    statement: &Insert,
+    checks: Option<&ViewChecks>,
     sql: &str,
     tables: &mut dyn TableLookup,
     context: &mut ExecContext<'_>,
@@ -93,9 +111,11 @@ pub(crate) fn insert(
         duplicates: 0,
         sql: sql.to_owned(),
         further: Vec::new(),
+        checks: None,
         mode,
         table,
     };
+    insertion.checks = checks.map(|c| c.bind(&insertion.table, tables, context)).transpose()?;
     insertion.on_duplicate = insertion.bind_on_duplicate(statement, &targets, tables, context)?;
     match &statement.source {
         InsertSource::Values(rows) => insertion.values(rows, &targets, tables, context)?,
@@ -133,6 +153,7 @@ pub(crate) fn insert_rows(
         duplicates: 0,
         sql: String::new(),
         further: Vec::new(),
+        checks: None,
         mode: store_mode(&context.eval.session.settings, ignore),
         table: Arc::clone(table),
     };
@@ -453,6 +474,13 @@ impl Insertion {
                 return forgive(broken, before, context);
             }
         }
+        if let Some(checks) = &self.checks
+            && !checks.allow(&self.table, &values, self.ignore, context)?
+        {
+            // It is as if the statement had not had this row.
+            self.records -= 1;
+            return Ok(());
+        }
         if !matches!(self.on_duplicate, OnDuplicate::Fail) && !self.resolve_duplicates(&values, context)? {
             return Ok(());
         }
@@ -547,6 +575,11 @@ impl Insertion {
             let counted = u64::from(context.eval.session.found_rows_mode);
             self.changes.affected += counted;
             self.duplicates += counted;
+            return Ok(());
+        }
+        if let Some(checks) = &self.checks
+            && !checks.allow(&self.table, &values, self.ignore, context)?
+        {
             return Ok(());
         }
         let assigned: Vec<usize> = update.assignments.iter().map(|(at, _)| *at).collect();

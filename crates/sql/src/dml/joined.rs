@@ -42,6 +42,7 @@ use crate::expr::vector::Builder;
 use crate::expr::{BoundExpr, Vector};
 use crate::plan;
 use crate::variables::Isolation;
+use crate::view::change::{BoundChecks, ViewChecks};
 
 /// A table whose rows change.
 pub(super) struct Target {
@@ -226,6 +227,7 @@ fn target_of(
 /// Runs an UPDATE through a query.
 pub(super) fn update(
     statement: &Update,
+    checks: Option<&ViewChecks>,
     sql: &str,
     tables: &mut dyn TableLookup,
     context: &mut ExecContext<'_>,
@@ -259,6 +261,12 @@ pub(super) fn update(
     let further = std::mem::take(&mut update.further);
     let found = clauses.find(&update.scope, &targets, further, sql, tables, context)?;
     update.targets = targets;
+    if let Some(checks) = checks
+        && let Some(at) = update.targets.iter().position(|t| t.alias == checks.alias)
+        && let Some(def) = update.targets.get(at).map(|t| Arc::clone(&t.def))
+    {
+        update.checks = Some((at, checks.bind(&def, tables, context)?));
+    }
     update.run(statement.ignore, &found, tables, context)
 }
 
@@ -296,6 +304,8 @@ struct JoinedUpdate {
     further: Vec<Expr>,
     /// The columns that late assignments read.
     used: Vec<UsedColumn>,
+    /// Those of a view WITH CHECK OPTION, and for which target.
+    checks: Option<(usize, BoundChecks)>,
 }
 
 /// A column that a late assignment reads.
@@ -327,6 +337,7 @@ impl JoinedUpdate {
             assignments: Vec::new(),
             further: Vec::new(),
             used: Vec::new(),
+            checks: None,
         };
         // (position in FROM, column, which assignment): tables in the order of FROM.
         let mut places = Vec::with_capacity(statement.assignments.len());
@@ -412,7 +423,7 @@ impl JoinedUpdate {
     }
 
     fn run(
-        self,
+        mut self,
         ignore: bool,
         found: &[Found],
         tables: &mut dyn TableLookup,
@@ -425,6 +436,13 @@ impl JoinedUpdate {
             changing.push(Updating {
                 writer: TableWriter::open(&target.def, tables, context)?,
                 rules: RowRules::bind(&target.def, context.eval.session)?,
+                checks: match self.checks.take() {
+                    Some((at, checks)) if at == number => Some(checks),
+                    other => {
+                        self.checks = other;
+                        None
+                    }
+                },
                 automatic: AutoIncrement::of(&target.def).filter(|a| assigned.contains(&a.column())),
                 mode: store_mode(&context.eval.session.settings, ignore),
                 ignore,

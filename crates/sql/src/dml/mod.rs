@@ -9,7 +9,7 @@ pub(crate) mod auto_increment;
 pub(crate) mod conversion;
 pub(crate) mod defaults;
 mod delete;
-mod evaluation;
+pub(crate) mod evaluation;
 pub(crate) mod foreign_keys;
 mod insert;
 mod joined;

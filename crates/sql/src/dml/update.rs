@@ -30,6 +30,8 @@ use crate::error::SqlError;
 use crate::exec::{self, Matching};
 use crate::expr::Scope;
 use crate::session::SessionState;
+use crate::view;
+use crate::view::change::{BoundChecks, ViewChecks};
 
 /// Runs an UPDATE.
 pub(crate) fn update(
@@ -38,8 +40,22 @@ pub(crate) fn update(
     tables: &mut dyn TableLookup,
     context: &mut ExecContext<'_>,
 ) -> Result<Changes, SqlError> {
+    match view::change::update(statement, tables, context)? {
+        Some((statement, checks)) => run(&statement, checks.as_ref(), sql, tables, context),
+        None => run(statement, None, sql, tables, context),
+    }
+}
+
+/// Runs an UPDATE of tables; `checks` are those of the view that the statement was about.
+fn run(
+    statement: &Update,
+    checks: Option<&ViewChecks>,
+    sql: &str,
+    tables: &mut dyn TableLookup,
+    context: &mut ExecContext<'_>,
+) -> Result<Changes, SqlError> {
     let Some(source) = single_table(statement) else {
-        return joined::update(statement, sql, tables, context);
+        return joined::update(statement, checks, sql, tables, context);
     };
     if !source.partitions.is_empty() {
         return Err(SqlError::not_supported("PARTITION clause"));
@@ -63,7 +79,9 @@ pub(crate) fn update(
             &mut bind,
         )?
     };
+    let checks = checks.map(|c| c.bind(&table, tables, context)).transpose()?;
     let mut updating = Updating {
+        checks,
         writer: TableWriter::open(&table, tables, context)?,
         rules: RowRules::bind(&table, context.eval.session)?,
         automatic: AutoIncrement::of(&table).filter(|a| assigned.contains(&a.column())),
@@ -193,6 +211,8 @@ pub(super) struct Updating {
     pub(super) table: Arc<TableDef>,
     pub(super) writer: TableWriter,
     pub(super) rules: Option<RowRules>,
+    /// Of a view WITH CHECK OPTION
+    pub(super) checks: Option<BoundChecks>,
     pub(super) automatic: Option<AutoIncrement>,
     pub(super) mode: StoreMode,
     pub(super) ignore: bool,
@@ -250,6 +270,11 @@ impl Updating {
                 let before = self.ignore.then(|| context.txn.savepoint());
                 return forgive(broken, before, context);
             }
+        }
+        if let Some(checks) = &self.checks
+            && !checks.allow(&self.table, &values, self.ignore, context)?
+        {
+            return Ok(());
         }
         let raised = self.automatic.as_ref().map_or(0, |a| positive(values.get(a.column())));
         let before: Option<Savepoint> = self.ignore.then(|| context.txn.savepoint());

@@ -5,6 +5,7 @@
 
 mod declaration;
 mod keys;
+pub(crate) mod logs;
 mod objects;
 mod server;
 

@@ -75,6 +75,20 @@ pub(super) fn tables(source: &Source<'_>) -> Result<Rows, SqlError> {
             rows.push(row);
         }
     }
+    if source.filter.schema.as_ref().is_none_or(|s| s == super::logs::DATABASE) {
+        for table in super::logs::tables() {
+            let def = table.definition();
+            if source.filter.table.as_ref().is_some_and(|t| *t != def.name) {
+                continue;
+            }
+            let mut row = vec![text("def"), text(def.database.as_str()), text(def.name.as_str())];
+            row.extend([text("BASE TABLE"), text("CSV"), Value::Int(10), text("Dynamic"), Value::UInt(0)]);
+            row.extend((0..6).map(|_| Value::Null));
+            row.extend([moment(0), Value::Null, Value::Null, text(def.collation.name()), Value::Null]);
+            row.extend([text(""), text(def.comment.as_str())]);
+            rows.push(row);
+        }
+    }
     for view in stored_views(source) {
         let mut row = vec![text("def"), text(view.database.as_str()), text(view.name.as_str()), text("VIEW")];
         row.extend((0..10).map(|_| Value::Null));

@@ -26,6 +26,27 @@ impl Session {
                 write: lock.kind == TableLockKind::Write,
             });
         }
+        // A view is locked with everything under it, however deep.
+        let mut at = 0;
+        while let Some(table) = wanted.get(at).cloned() {
+            at += 1;
+            let Some(view) = self.database.catalog().view(&table.database, &table.name) else { continue };
+            let mut query = crate::view::read(&view)?;
+            crate::view::print::each_table(&mut query, &mut |name| {
+                let Some(database) = &name.database else { return };
+                let (database, name) = (database.as_str(), name.name.as_str());
+                let known =
+                    |t: &LockedTable| t.database == database && t.name == name && t.write >= table.write;
+                if !wanted.iter().any(known) {
+                    wanted.push(LockedTable {
+                        database: database.to_owned(),
+                        name: name.to_owned(),
+                        write: table.write,
+                    });
+                }
+            });
+        }
+        wanted.retain(|t| !self.is_temporary_name(&t.database, &t.name));
         // One order for all sessions: two LOCK TABLES never wait for each other in a circle.
         wanted.sort_by(|a, b| (&a.database, &a.name).cmp(&(&b.database, &b.name)));
         let wait = self.metadata_wait();
@@ -34,7 +55,9 @@ impl Session {
             let key = MdlKey::table(&table.database, &table.name);
             let locks = self.database.engine().metadata_locks();
             let locked = locks.acquire(&mut self.owner, &key, mode, MdlDuration::Explicit, &wait);
-            let exists = self.database.catalog().table(&table.database, &table.name).is_some();
+            let catalog = self.database.catalog();
+            let exists = catalog.table(&table.database, &table.name).is_some()
+                || catalog.view(&table.database, &table.name).is_some();
             let refused = match locked {
                 Err(error) => Some(lock_error(&error)),
                 Ok(()) if exists => None,

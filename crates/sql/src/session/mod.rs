@@ -130,6 +130,11 @@ impl Session {
         self.temporary.find(&def.database, &def.name).is_some_and(|own| own.id == def.id)
     }
 
+    /// Whether a name is that of one of this session's temporary tables.
+    fn is_temporary_name(&self, database: &str, name: &str) -> bool {
+        self.temporary.find(database, name).is_some()
+    }
+
     /// Number of the connection.
     pub fn connection_id(&self) -> u64 {
         self.state.connection_id

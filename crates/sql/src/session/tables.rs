@@ -153,6 +153,10 @@ impl TableLookup for Tables<'_> {
             self.virtual_used = true;
             return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
         }
+        if let Some(table) = information_schema::logs::table(database, name) {
+            self.virtual_used = true;
+            return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
+        }
         if let Some(def) = self.temporary.find(database, name) {
             self.temporary_used = true;
             return Ok(TableRef { def: Arc::clone(def), rows: TableRows::Stored });

@@ -140,7 +140,9 @@ pub(super) fn tables(session: &Session, database: &str, full: bool, pattern: Opt
         let catalog = session.database().catalog();
         let tables = catalog.tables(database).into_iter().map(|t| (t.name.clone(), "BASE TABLE"));
         let views = catalog.views(database).into_iter().map(|v| (v.name.clone(), "VIEW"));
-        let mut both: Vec<(String, &str)> = tables.chain(views).collect();
+        let logs = schema::logs::tables().iter().filter(|_| database == schema::logs::DATABASE);
+        let logs = logs.map(|t| (t.definition().name.clone(), "BASE TABLE"));
+        let mut both: Vec<(String, &str)> = tables.chain(views).chain(logs).collect();
         both.sort();
         for (name, kind) in both {
             push(&name, kind);

@@ -13,6 +13,7 @@
 //! Limits: a view with subqueries outside of FROM is materialised; definer and invoker differ in nothing while every
 //! account may do everything.
 
+pub(crate) mod change;
 pub(crate) mod columns;
 pub(crate) mod expand;
 pub(crate) mod print;
