@@ -1,6 +1,6 @@
 //! `information_schema`: tables whose rows are read from the catalog and the server when they are scanned.
 //!
-//! Columns have the names, order and types of MySQL 8.4. Tables that describe what is not built (views,
+//! Columns have the names, order and types of MySQL 8.4. Tables that describe what is not built (
 //! routines, triggers, ...) exist and are empty, because that is what they would be.
 
 mod declaration;

@@ -34,6 +34,7 @@ impl Session {
             S::Insert(_) | S::Update(_) | S::Delete(_) => return self.run_change(running, sink),
             S::Show(show) => return self.run_show(|s, e| show::show(show, s, e), running, sink),
             S::Describe(what) => return self.run_show(|s, e| show::describe(what, s, e), running, sink),
+            S::MaintainTables(what) => return self.run_show(|s, _| s.maintain(what), running, sink),
             S::Execute(execute) => return self.sql_execute(execute, running.more, sink),
             S::CreateDatabase(_)
             | S::AlterDatabase(_)
@@ -355,7 +356,6 @@ fn unsupported(statement: &Statement) -> &'static str {
         S::DropRole(_) => "DROP ROLE",
         S::Grant(_) => "GRANT",
         S::Revoke(_) => "REVOKE",
-        S::MaintainTables(_) => "ANALYZE, CHECK, OPTIMIZE and REPAIR TABLE",
         S::Reset(_) => "RESET",
         S::PurgeLogs(_) => "PURGE BINARY LOGS",
         S::CacheIndex(_) => "CACHE INDEX",

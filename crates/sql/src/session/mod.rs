@@ -17,6 +17,7 @@ mod change;
 pub mod diagnostics;
 mod dispatch;
 mod lock_tables;
+pub(crate) mod maintain;
 pub(crate) mod plan_cache;
 mod prepared;
 pub(crate) mod query;

@@ -137,6 +137,7 @@ impl Session {
             }
             Statement::Show(show) => Ok(crate::show::columns(show)),
             Statement::Describe(_) => Ok(crate::show::describe_columns()),
+            Statement::MaintainTables(_) => Ok(crate::show::Listing::new(&super::maintain::COLUMNS).columns),
             Statement::Insert(insert) => {
                 self.check_table(&insert.table)?;
                 Ok(Vec::new())
@@ -248,6 +249,7 @@ fn can_be_prepared(statement: &Statement) -> bool {
         | Statement::Prepare(_)
         | Statement::Execute(_)
         | Statement::Deallocate(_) => false,
+        Statement::MaintainTables(what) => what.action != rustydb_sql_parser::ast::TableMaintenance::Check,
         Statement::Show(show) => {
             !matches!(**show, Show::Warnings(_) | Show::Errors(_) | Show::WarningCount | Show::ErrorCount)
         }

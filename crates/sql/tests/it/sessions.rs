@@ -344,7 +344,6 @@ fn what_is_not_built_is_refused_by_name() {
         "CALL pr()",
         "LOAD DATA INFILE 'x' INTO TABLE t",
         "XA START 'x'",
-        "ANALYZE TABLE t",
         "SET PERSIST autocommit = 1",
         "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
         "HANDLER t OPEN",
