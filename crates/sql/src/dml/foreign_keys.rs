@@ -192,7 +192,14 @@ impl Opening<'_> {
                 }
             }
         }
-        links.sort_by_key(|link| link.key);
+        // By name, as InnoDB keeps them: of several that refuse, the first is the error.
+        links.sort_by_cached_key(|link| {
+            let child = self.relations.nodes.get(link.node).map(|node| node.trees.table());
+            child.and_then(|child| {
+                let key = child.foreign_keys.get(link.key)?;
+                Some((child.database.clone(), key.name.clone()))
+            })
+        });
         Ok(links)
     }
 }
