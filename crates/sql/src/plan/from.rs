@@ -388,7 +388,11 @@ fn plan_join(node: &ast::Join, of: From<'_>, planning: &mut Planning<'_, '_>) ->
     let plan = if node.kind == JoinKind::Right {
         swapped(left, right, on)?
     } else {
-        join(left, right, node.kind == JoinKind::Left, on, lateral)?.plan
+        let mut joined = join(left, right, node.kind == JoinKind::Left, on, lateral)?.plan;
+        if let Plan::Join(join) = &mut joined {
+            join.straight = node.kind == JoinKind::Straight;
+        }
+        joined
     };
     Ok(Source { plan, scope: joined })
 }
@@ -426,6 +430,7 @@ fn join(
         keys: Vec::new(),
         lookup: false,
         lateral,
+        straight: false,
     };
     Ok(Source { plan: Plan::Join(Box::new(node)), scope })
 }

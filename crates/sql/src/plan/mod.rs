@@ -468,6 +468,8 @@ pub struct Join {
     pub lookup: bool,
     /// LATERAL: the right side is run for every left row, with these values of it as its row around.
     pub lateral: Option<Vec<BoundExpr>>,
+    /// STRAIGHT_JOIN: the left side is read first.
+    pub straight: bool,
 }
 
 /// A subquery in FROM that is read in several places, or again and again.
@@ -590,6 +592,14 @@ impl Plan {
             }
             _ => self.each_input(&mut |input| input.each_scan(f)),
         }
+    }
+
+    /// SELECT STRAIGHT_JOIN: all its joins stay in their order.
+    pub fn keep_join_order(&mut self) {
+        if let Plan::Join(join) = self {
+            join.straight = true;
+        }
+        self.each_input_mut(&mut Plan::keep_join_order);
     }
 
     /// Calls `f` with the number of every work table that is read.

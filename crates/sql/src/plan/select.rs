@@ -314,6 +314,10 @@ fn plan_select(
     let windows = resolve_windows(&select.windows)?;
     let around = std::mem::take(&mut planning.subplans);
     let Source { plan: source, scope } = plan_from(&select.from, &query.locking, planning)?;
+    let mut source = source;
+    if select.options.straight_join {
+        source.keep_join_order();
+    }
     let mut block = Block { select, items: Vec::new(), windows: &windows };
     let conditions = match &select.filter {
         Some(filter) => block.bind(planning, &scope, "where clause", AggregateUse::Refused, &[], |b| {

@@ -3,7 +3,7 @@
 //! 0. [`lift_projections`]: the projections of merged views move up, out of the way of what follows.
 //! 1. [`push_filters`]: conditions move down to the scans and joins that can decide them.
 //! 2. [`access_path`]: a scan whose conditions bound an index reads only that part of it.
-//! 3. [`join_keys`]: a join finds matches through an index or a hash table.
+//! 3. [`join_order`] and [`join_keys`]: what is bounded is read first, and a join finds matches through an index or a hash table.
 //! 4. [`prune_columns`]: scans give only the columns that somebody reads.
 //! 5. [`index_order`]: a sort that an index already provides goes away; limits move to where they save work.
 //!
@@ -14,6 +14,7 @@
 pub mod access_path;
 pub mod index_order;
 pub mod join_keys;
+pub mod join_order;
 pub mod lift_projections;
 pub mod min_max;
 pub mod prune_columns;
@@ -27,6 +28,7 @@ pub fn improve(plan: &mut SelectPlan) {
     let mut root = root;
     lift_projections::lift(&mut root);
     plan.root = push_filters::push_filters(root);
+    join_order::order_joins(&mut plan.root);
     join_keys::choose_join_keys(&mut plan.root);
     access_path::choose_access_paths(&mut plan.root);
     prune_columns::prune(&mut plan.root);

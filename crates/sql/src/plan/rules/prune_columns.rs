@@ -3,7 +3,7 @@
 //! Also decides whether an index alone has all columns that are left (a covering read).
 
 use crate::context::TableRows;
-use crate::expr::BoundExpr;
+use crate::expr::{BoundExpr, Node};
 use crate::plan::{Access, IndexAccess, KeyBounds, KeyEqual, Plan, Scan};
 
 /// Prunes a whole plan; its own columns all stay.
@@ -46,6 +46,25 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             let moved = narrow(input, &wanted);
             predicates.iter_mut().for_each(|p| moved.apply(p));
             moved
+        }
+        // Columns that only change their places.
+        Plan::Project { input, exprs } if exprs.iter().all(|e| matches!(e.node, Node::Column(_))) => {
+            let mut kept = Vec::with_capacity(needed.len());
+            let mut places = vec![None; exprs.len()];
+            for (at, expr) in std::mem::take(exprs).into_iter().enumerate() {
+                if needed.contains(&at) {
+                    if let Some(place) = places.get_mut(at) {
+                        *place = Some(kept.len());
+                    }
+                    kept.push(expr);
+                }
+            }
+            let mut wanted = Vec::new();
+            add(&kept, &mut wanted);
+            let moved = narrow(input, &wanted);
+            kept.iter_mut().for_each(|e| moved.apply(e));
+            *exprs = kept;
+            Moved(places)
         }
         Plan::Project { input, exprs } => {
             let mut wanted = Vec::new();
