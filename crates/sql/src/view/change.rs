@@ -433,7 +433,7 @@ pub(crate) fn update(
 }
 
 /// Puts the tables of a view in its place.
-fn replace(from: &mut Vec<TableReference>, alias: &str, merged: &Merged) {
+fn replace(from: &mut [TableReference], alias: &str, merged: &Merged) {
     for reference in from.iter_mut() {
         reference.each_condition(&mut |on| merged.apply(on, alias));
         reference.each_leaf(&mut |leaf| {
