@@ -9,6 +9,7 @@ mod embedding;
 mod first_start;
 mod operators;
 mod peer;
+mod sakila;
 mod shell;
 
 use rustydb_testkit::rustydb::Home;
