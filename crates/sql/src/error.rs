@@ -385,6 +385,7 @@ errors! {
     1525 b"HY000" wrong_value(kind, value) "Incorrect {kind} value: '{value}'";
     1411 b"HY000" wrong_value_for_type(kind, value, function) "Incorrect {kind} value: '{value}' for function {function}";
     1267 b"HY000" collation_mix_two(first, first_level, second, second_level, operation) "Illegal mix of collations ({first},{first_level}) and ({second},{second_level}) for operation '{operation}'";
+    3513 b"HY000" bit_lengths() "Binary operands of bitwise operators must be of equal length";
     1649 b"HY000" unknown_locale(name) "Unknown locale: '{name}'";
     1583 b"42000" native_parameters(function) "Incorrect parameters in the call to native function '{function}'";
     1271 b"HY000" collation_mix(operation) "Illegal mix of collations for operation '{operation}'";

@@ -285,17 +285,14 @@ fn to_uint(input: &Vector, from: &ExprType, rows: usize, context: &mut EvalConte
                     let v = input.as_doubles().at(row);
                     double_to_u64(v).unwrap_or_else(|| match double_to_i64(v) {
                         Some(signed) => signed as u64,
-                        None => {
-                            truncated("INTEGER", &ValueRef::Double(v).to_text(), context);
-                            if v < 0.0 { i64::MIN as u64 } else { u64::MAX }
-                        }
+                        None => (if v < 0.0 { i64::MIN } else { i64::MAX }) as u64,
                     })
                 }
                 Class::Decimal => {
                     let v = decimal_from_i256(input.as_decimals().at(row), from.decimals);
-                    v.to_u64().unwrap_or_else(|_| {
+                    v.to_u64().or_else(|_| v.to_i64().map(|signed| signed as u64)).unwrap_or_else(|_| {
                         truncated("DECIMAL", &ValueRef::Decimal(v).to_text(), context);
-                        if v.is_negative() { 0 } else { u64::MAX }
+                        if v.is_negative() { i64::MIN as u64 } else { u64::MAX }
                     })
                 }
                 Class::Text | Class::Binary => {
@@ -466,7 +463,7 @@ fn to_string(
                     Ok(text) => out.push(ValueRef::Text(text)),
                     Err(error) => {
                         let bad = bytes.get(error.valid_up_to()..).unwrap_or(&[]);
-                        let shown: String = bad.iter().take(6).map(|b| format!("\\x{b:02X}")).collect();
+                        let shown: String = bad.iter().take(6).map(|b| format!("{b:02X}")).collect();
                         super::eval::warn(context, &SqlError::invalid_character_string("utf8mb4", shown));
                         out.push_null();
                     }
@@ -558,10 +555,13 @@ fn to_temporal(
                             read_datetime(text.as_bytes(), fsp, what, context)
                         }
                         _ => {
-                            let number = to_int(&input.slice(row, 1), from, 1, context).as_ints().at(0);
-                            let read = datetime_from_number(number, date_mode(context.session));
+                            let read = number_of(input, from, row).and_then(|(number, micros)| {
+                                let read = datetime_from_number(number, date_mode(context.session))?;
+                                let micros = if read.micro() == 0 { micros } else { 0 };
+                                read.with_fsp(6).add_micros(if number < 0 { 0 } else { micros })
+                            });
                             if read.is_none() {
-                                incorrect(what, &input.cell(row, from).to_text(), context);
+                                incorrect("datetime", &input.cell(row, from).to_text(), context);
                             }
                             read
                         }
@@ -578,6 +578,21 @@ fn to_temporal(
         out.push(value.unwrap_or(0));
     }
     Vector::ints(out, nulls_from(valid))
+}
+
+/// The whole part of a number, rounded toward zero, and its fraction in microseconds.
+fn number_of(input: &Vector, from: &ExprType, row: usize) -> Option<(i64, i64)> {
+    let exact = match from.class() {
+        Class::Int => return Some((input.as_ints().at(row), 0)),
+        Class::UInt => return i64::try_from(input.as_uints().at(row)).ok().map(|n| (n, 0)),
+        Class::Double => Decimal::from_f64(input.as_doubles().at(row)).ok()?,
+        Class::Decimal => decimal_from_i256(input.as_decimals().at(row), from.decimals),
+        _ => return None,
+    };
+    let scaled = exact.round(6).ok()?;
+    let scaled = rescale(i256::from_le_bytes(scaled.to_le_bytes()), scaled.scale(), 6)?.to_i128()?;
+    let whole = i64::try_from(scaled / 1_000_000).ok()?;
+    Some((whole, (scaled % 1_000_000) as i64))
 }
 
 fn one_time(
@@ -608,19 +623,16 @@ fn one_time(
             }
         }
         _ => {
-            let number = to_int(&input.slice(row, 1), from, 1, context).as_ints().at(0);
-            match time_from_number(number) {
-                Some((time, clamped)) => {
-                    if clamped {
-                        truncated("time", &input.cell(row, from).to_text(), context);
-                    }
-                    Some(time)
-                }
-                None => {
-                    truncated("time", &input.cell(row, from).to_text(), context);
-                    None
-                }
+            let read = number_of(input, from, row).and_then(|(number, micros)| {
+                let (time, clamped) = time_from_number(number).filter(|(_, clamped)| !clamped)?;
+                debug_assert!(!clamped);
+                let micros = if number < 0 || (number == 0 && micros < 0) { -micros.abs() } else { micros };
+                Some(Time::clamped(time.micros() + micros, 6))
+            });
+            if read.is_none() {
+                truncated("time", &input.cell(row, from).to_text(), context);
             }
+            read
         }
     }
 }

@@ -14,7 +14,14 @@ impl Display for BoundExpr {
                 let text = vector.cell(0, &self.ty).to_text();
                 let text = String::from_utf8_lossy(&text);
                 match self.ty.class() {
-                    Class::Int | Class::UInt | Class::Double | Class::Decimal => f.write_str(&text),
+                    Class::Int | Class::UInt | Class::Double | Class::Decimal => match text.strip_prefix('-')
+                    {
+                        Some(amount) if amount != "9223372036854775808" => write!(f, "-({amount})"),
+                        _ => f.write_str(&text),
+                    },
+                    Class::Date => write!(f, "DATE'{text}'"),
+                    Class::Time => write!(f, "TIME'{text}'"),
+                    Class::DateTime => write!(f, "TIMESTAMP'{text}'"),
                     _ => write!(f, "'{}'", text.replace('\'', "\\'")),
                 }
             }
@@ -49,6 +56,7 @@ impl Display for BoundExpr {
             }
             Node::Assign { name, value } => write!(f, "(@{name}:={value})"),
             Node::Call { function, args } => match args.as_slice() {
+                [left, right] if function.name == "div" => write!(f, "({left} DIV {right})"),
                 [left, right] if function.infix => write!(f, "({left} {} {right})", function.name),
                 [text, pattern, ..] if function.name == "like" => write!(f, "({text} like {pattern})"),
                 [only] if function.name == "neg" => write!(f, "-({only})"),

@@ -21,6 +21,12 @@ pub static FUNCTIONS: &[Function] = &[
     Function::new("date_sub", (3, 3), "A date less an interval", bind_interval, |r, a, n| {
         add_interval(r, a, n, -1)
     }),
+    Function::new("adddate", (2, 2), "A date so many days later", bind_days, |r, a, n| {
+        add_interval(r, a, n, 1)
+    }),
+    Function::new("subdate", (2, 2), "A date so many days earlier", bind_days, |r, a, n| {
+        add_interval(r, a, n, -1)
+    }),
     Function::new("timestampadd", (3, 3), "A date and an interval later", bind_interval, |r, a, n| {
         add_interval(r, a, n, 1)
     }),
@@ -50,8 +56,8 @@ fn numbers(text: &str) -> (Vec<(i64, usize)>, bool) {
     (parts, negative)
 }
 
-/// What an amount of a unit is.
-fn span_of(unit: U, value: &Vector, ty: &ExprType, row: usize) -> Span {
+/// What an amount of a unit is; None for a text of more numbers than the unit has parts.
+fn span_of(unit: U, value: &Vector, ty: &ExprType, row: usize) -> Option<Span> {
     let plain = |v: f64| v.round() as i64;
     let compound: &[i128] = match unit {
         U::SecondMicrosecond => &[SECOND, 1],
@@ -70,13 +76,17 @@ fn span_of(unit: U, value: &Vector, ty: &ExprType, row: usize) -> Span {
         let text = value.cell(row, ty).to_text();
         let (parts, negative) = numbers(&String::from_utf8_lossy(&text));
         let sign = if negative { -1 } else { 1 };
+        let most = if unit == U::YearMonth { 2 } else { compound.len() };
+        if parts.len() > most {
+            return None;
+        }
         if unit == U::YearMonth {
             let months = match parts.as_slice() {
                 [(m, _)] => *m,
                 [(y, _), (m, _), ..] => y.saturating_mul(12).saturating_add(*m),
                 [] => 0,
             };
-            return Span { months: months * sign, micros: 0 };
+            return Some(Span { months: months.saturating_mul(sign), micros: 0 });
         }
         // Fewer numbers than units fill from the right.
         let skip = compound.len().saturating_sub(parts.len());
@@ -89,7 +99,7 @@ fn span_of(unit: U, value: &Vector, ty: &ExprType, row: usize) -> Span {
                 amount * unit
             };
         }
-        return Span { months: 0, micros: micros * i128::from(sign) };
+        return Some(Span { months: 0, micros: micros * i128::from(sign) });
     }
     let exact = |v: &Vector| -> i64 {
         match ty.class() {
@@ -101,7 +111,7 @@ fn span_of(unit: U, value: &Vector, ty: &ExprType, row: usize) -> Span {
             }
         }
     };
-    match unit {
+    Some(match unit {
         U::Year => Span { months: exact(value).saturating_mul(12), micros: 0 },
         U::Quarter => Span { months: exact(value).saturating_mul(3), micros: 0 },
         U::Month => Span { months: exact(value), micros: 0 },
@@ -116,12 +126,23 @@ fn span_of(unit: U, value: &Vector, ty: &ExprType, row: usize) -> Span {
         }
         U::Second => Span { months: 0, micros: i128::from(exact(value)) * SECOND },
         _ => Span { months: 0, micros: i128::from(exact(value)) },
-    }
+    })
+}
+
+/// Whether a unit leaves the time of day alone.
+fn in_days(unit: U) -> bool {
+    matches!(unit, U::Day | U::Week | U::Month | U::Quarter | U::Year | U::YearMonth)
+}
+
+fn bind_days(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
+    call.args.push(crate::expr::bind::literal_int(i64::from(super::date::unit_code(U::Day))));
+    bind_interval(call)
 }
 
 fn bind_interval(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let unit = unit_of(call.constant_int(2).unwrap_or(4));
-    let whole_days = matches!(unit, U::Day | U::Week | U::Month | U::Quarter | U::Year | U::YearMonth);
+    let whole_days = in_days(unit);
+    let has_day = matches!(unit, U::DayMicrosecond | U::DaySecond | U::DayMinute | U::DayHour);
     let fraction = match unit {
         U::Microsecond
         | U::SecondMicrosecond
@@ -129,7 +150,7 @@ fn bind_interval(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         | U::HourMicrosecond
         | U::DayMicrosecond => 6,
         U::Second => match call.class(1) {
-            Class::Int | Class::UInt => 0,
+            Class::Int | Class::UInt | Class::Null => 0,
             Class::Decimal => call.ty(1).decimals.min(6),
             _ => 6,
         },
@@ -143,7 +164,7 @@ fn bind_interval(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
             ExprType::datetime(fraction)
         }
         Class::DateTime => ExprType::datetime(ty.decimals.max(fraction)),
-        Class::Time if !whole_days || unit == U::Day => ExprType::time(ty.decimals.max(fraction)),
+        Class::Time if !whole_days && !has_day => ExprType::time(ty.decimals.max(fraction)),
         Class::Time => {
             call.to(0, ExprType::datetime(ty.decimals));
             ExprType::datetime(ty.decimals.max(fraction))
@@ -185,7 +206,10 @@ fn add_interval(
             out.push_null();
             continue;
         }
-        let span = span_of(unit, value, &value_ty, row);
+        let Some(span) = span_of(unit, value, &value_ty, row) else {
+            out.push_null();
+            continue;
+        };
         let span = Span { months: span.months.saturating_mul(sign), micros: span.micros * i128::from(sign) };
         let raw = date.as_ints().at(row);
         let fsp = run.ty.decimals.min(6);
@@ -225,7 +249,7 @@ fn add_interval(
                     out.push_null();
                     continue;
                 };
-                let timed = text.contains(&b':') || span.micros % DAY != 0;
+                let timed = text.contains(&b':') || !in_days(unit);
                 match shifted(moment, span) {
                     Some(moved) if !timed => out.push_bytes(&ValueRef::Date(moved.date()).to_text()),
                     Some(moved) => {

@@ -380,6 +380,11 @@ fn conv(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Ve
 
 fn bind_base(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     if call.class(0) != Class::UInt {
+        // As of CONV: the integer that the text of the number begins with.
+        if matches!(call.class(0), Class::Double | Class::Decimal) {
+            call.to_string(0);
+        }
+        call.to_int(0);
         call.to(0, ExprType::uint(21));
     }
     Ok(base_type(call))

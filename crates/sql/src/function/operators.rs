@@ -10,7 +10,7 @@ use rustydb_value::Decimal;
 use super::{Call, Function, Invocation};
 use crate::error::SqlError;
 use crate::expr::number::{decimal_from_i256, power_of_ten, rescale};
-use crate::expr::types::{Class, DIVISION_SCALE, ExprType, MAX_SCALE, NOT_FIXED};
+use crate::expr::types::{Class, DIVISION_SCALE, ExprType, MAX_PRECISION, MAX_SCALE, NOT_FIXED};
 use crate::expr::vector::{Builder, Vector, nulls_from, union_nulls};
 use crate::expr::{Coercibility, Kind};
 use crate::variables::SqlMode;
@@ -142,6 +142,12 @@ fn bind_div(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let (a, b) = (call.ty(0), call.ty(1));
     let class = if numeric_class(&a, &b) == Class::Int { Class::Int } else { Class::Decimal };
     let (digits, _) = a.digits();
+    for at in 0..2 {
+        // A DOUBLE is divided as the DECIMAL that it shows.
+        if class == Class::Decimal && call.class(at) == Class::Double {
+            call.to(at, ExprType::decimal(MAX_PRECISION, MAX_SCALE, false));
+        }
+    }
     coerce_operands(call, class);
     Ok(integer_type(digits.min(20), a.unsigned || b.unsigned).with_nullable(true))
 }

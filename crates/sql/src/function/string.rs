@@ -78,6 +78,11 @@ pub fn packet_limit(run: &Invocation<'_, '_>) -> usize {
     MAX_TEXT as usize
 }
 
+/// The most characters of a text of no known length.
+fn longest(collation: Collation) -> u32 {
+    MAX_TEXT / collation.charset().max_bytes_per_char().max(1)
+}
+
 /// Warning 1301.
 pub fn too_long(run: &mut Invocation<'_, '_>) {
     let limit = packet_limit(run);
@@ -401,7 +406,7 @@ fn bind_repeat(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let (collation, coercibility) = call.combine(0, 1)?;
     let length = match call.constant_int(1) {
         Some(count) => call.ty(0).length.saturating_mul(u32::try_from(count.max(0)).unwrap_or(u32::MAX)),
-        None => MAX_TEXT,
+        None => longest(collation),
     };
     call.to_int(1);
     Ok(typed(length, collation, coercibility, call.nullable()))
@@ -432,9 +437,13 @@ fn repeat(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<
 }
 
 fn bind_space(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let length = call.constant_int(0).map_or(MAX_TEXT, |n| u32::try_from(n.max(0)).unwrap_or(MAX_TEXT));
-    call.to_int(0);
     let collation = call.session.settings.collation_connection;
+    let most = longest(collation);
+    let length = match call.class(0) {
+        Class::Null => 0,
+        _ => call.constant_int(0).map_or(most, |n| u32::try_from(n.max(0)).unwrap_or(most)).min(most),
+    };
+    call.to_int(0);
     Ok(typed(length, collation, Coercibility::Coercible, call.nullable()))
 }
 
@@ -465,9 +474,10 @@ fn bind_pad(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         call.to_binary(0);
         call.to_binary(2);
     }
-    let length = call.constant_int(1).map_or(MAX_TEXT, |n| u32::try_from(n.max(0)).unwrap_or(MAX_TEXT));
+    let longest = longest(collation);
+    let length = call.constant_int(1).map_or(longest, |n| u32::try_from(n.max(0)).unwrap_or(longest));
     call.to_int(1);
-    Ok(typed(length, collation, coercibility, true))
+    Ok(typed(length.min(longest), collation, coercibility, true))
 }
 
 fn pad(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, front: bool) -> Result<Vector, SqlError> {
@@ -529,6 +539,8 @@ fn bind_hex(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         0
     } else {
         if ty.class() != Class::UInt {
+            // Larger than any signed number becomes the largest.
+            call.to_integer(0);
             call.to(0, ExprType::uint(21));
         }
         16
