@@ -430,7 +430,7 @@ pub fn encode_text_prefix(out: &mut Vec<u8>, ty: &ColumnType, prefix: &str, desc
             encode_bytes(out, kept_text(&ty.kind, prefix).as_bytes());
         }
         TextForm::Weights => {
-            ty.collation.sort_key(kept_text(&ty.kind, prefix), out);
+            ty.collation.prefix_key(kept_text(&ty.kind, prefix), out);
         }
         form => {
             // The sort key without its end: a space and its mark.

@@ -25,6 +25,7 @@ pub struct Pattern {
     steps: Vec<Step>,
     collation: Collation,
     binary: bool,
+    cased: bool,
 }
 
 impl Pattern {
@@ -46,7 +47,8 @@ impl Pattern {
                 steps.push(Step::Char(c));
             }
         }
-        Pattern { steps, collation, binary: is_binary_order(collation) }
+        let cased = collation.is_case_sensitive();
+        Pattern { steps, collation, binary: is_binary_order(collation), cased }
     }
 
     /// The characters before the first wildcard: what an index can be searched for.
@@ -67,7 +69,7 @@ impl Pattern {
             return false;
         }
         if a.is_ascii() && b.is_ascii() {
-            return a.eq_ignore_ascii_case(&b);
+            return !self.cased && a.eq_ignore_ascii_case(&b);
         }
         let (mut x, mut y) = ([0u8; 4], [0u8; 4]);
         self.collation.compare(a.encode_utf8(&mut x), b.encode_utf8(&mut y)).is_eq()

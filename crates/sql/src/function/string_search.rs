@@ -72,7 +72,7 @@ fn find(text: &str, needle: &str, from: usize, collation: Collation) -> Option<u
     if is_binary_order(collation) {
         return rest.find(needle).map(|at| at + from);
     }
-    if rest.is_ascii() && needle.is_ascii() {
+    if rest.is_ascii() && needle.is_ascii() && !collation.is_case_sensitive() {
         let (hay, pin) = (rest.as_bytes(), needle.as_bytes());
         return hay.windows(pin.len()).position(|w| w.eq_ignore_ascii_case(pin)).map(|at| at + from);
     }

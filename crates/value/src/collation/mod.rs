@@ -14,6 +14,7 @@
 //! holds for bytes compared by memcmp, and no sort key is the beginning of another.
 
 mod general;
+mod levels;
 mod swedish;
 mod uca;
 mod weights;
@@ -163,6 +164,15 @@ enum Weights {
     Latin1Swedish,
     /// Primary weights of UCA 9.0.0.
     Uca0900,
+    /// Primary weights of UCA 5.2.0.
+    Uca0520,
+    /// Primary weights of UCA 4.0.0.
+    Uca0400,
+    /// Primary and secondary weights of UCA 9.0.0, and tertiary ones if letter case counts.
+    Levels {
+        /// Whether it does.
+        cased: bool,
+    },
     /// No table in this version: the collation is known by name and number only.
     Absent,
 }
@@ -186,10 +196,10 @@ const fn describe(
 }
 
 /// Sorted by number.
-static DESCRIPTIONS: [Description; 21] = {
+static DESCRIPTIONS: [Description; 22] = {
     use Charset::{Ascii, Binary, Latin1, Utf8mb3, Utf8mb4};
     use PadAttribute::{NoPad, PadSpace};
-    use Weights::{Absent, AsciiUpper, Bytes, General, Latin1Swedish, Uca0900};
+    use Weights::{Absent, AsciiUpper, Bytes, General, Latin1Swedish, Levels, Uca0400, Uca0520, Uca0900};
     [
         describe(8, "latin1_swedish_ci", Latin1, PadSpace, Latin1Swedish),
         describe(11, "ascii_general_ci", Ascii, PadSpace, AsciiUpper),
@@ -202,14 +212,15 @@ static DESCRIPTIONS: [Description; 21] = {
         describe(65, "ascii_bin", Ascii, PadSpace, Bytes),
         describe(76, "utf8mb3_tolower_ci", Utf8mb3, PadSpace, Absent),
         describe(83, "utf8mb3_bin", Utf8mb3, PadSpace, Bytes),
-        describe(192, "utf8mb3_unicode_ci", Utf8mb3, PadSpace, Absent),
-        describe(224, "utf8mb4_unicode_ci", Utf8mb4, PadSpace, Absent),
-        describe(246, "utf8mb4_unicode_520_ci", Utf8mb4, PadSpace, Absent),
+        describe(192, "utf8mb3_unicode_ci", Utf8mb3, PadSpace, Uca0400),
+        describe(214, "utf8mb3_unicode_520_ci", Utf8mb3, PadSpace, Uca0520),
+        describe(224, "utf8mb4_unicode_ci", Utf8mb4, PadSpace, Uca0400),
+        describe(246, "utf8mb4_unicode_520_ci", Utf8mb4, PadSpace, Uca0520),
         describe(255, "utf8mb4_0900_ai_ci", Utf8mb4, NoPad, Uca0900),
-        describe(278, "utf8mb4_0900_as_cs", Utf8mb4, NoPad, Absent),
+        describe(278, "utf8mb4_0900_as_cs", Utf8mb4, NoPad, Levels { cased: true }),
         describe(303, "utf8mb4_ja_0900_as_cs", Utf8mb4, NoPad, Absent),
         describe(304, "utf8mb4_ja_0900_as_cs_ks", Utf8mb4, NoPad, Absent),
-        describe(305, "utf8mb4_0900_as_ci", Utf8mb4, NoPad, Absent),
+        describe(305, "utf8mb4_0900_as_ci", Utf8mb4, NoPad, Levels { cased: false }),
         describe(308, "utf8mb4_zh_0900_as_cs", Utf8mb4, NoPad, Absent),
         describe(309, "utf8mb4_0900_bin", Utf8mb4, NoPad, Bytes),
     ]

@@ -1,82 +1,223 @@
-//! The weights of `utf8mb4_0900_ai_ci`: primary weights of the Unicode Collation Algorithm 9.0.0.
+//! Primary weights of the Unicode Collation Algorithm: of 9.0.0 (`utf8mb4_0900_ai_ci`), of 5.2.0
+//! (`utf8mb4_unicode_520_ci`) and of 4.0.0 (`utf8mb4_unicode_ci`).
 //!
-//! The table is `tables/uca-9.0.0.bin`, made from the published DUCET by `tables/generate.py`, where
-//! its layout is told. A character weighs alone, without regard to its neighbours. On top of the
+//! The tables are `tables/uca-*.bin`, made from the published DUCET by `tables/generate.py`, where
+//! their layout is told. A character weighs alone, without regard to its neighbours. On top of the
 //! table, as UTS #10 (revision 34) and MySQL have it:
 //!
 //! - variable elements (spaces, punctuation) count like all others; elements with no primary weight
 //!   (control characters, marks) weigh nothing;
 //! - the contractions of the DUCET (`l·`, Thai and Lao vowels before their consonant) are not applied:
 //!   MySQL does not apply them in this collation either;
-//! - Hangul syllables are taken apart into their jamo; MySQL's arithmetic goes on to U+D7AF;
+//! - in 9.0.0, Hangul syllables are taken apart into their jamo; MySQL's arithmetic goes on to U+D7AF;
 //! - characters without an entry get two implicit weights by the kind of character;
 //! - a character has at most eight weights, as in MySQL (only U+FDFA would have more).
 //!
 //! Text is not normalised first: precomposed characters have entries that equal their parts.
+//!
+//! The older two pad with spaces, and what pads wants the space to weigh 0x20 ([`crate::collation`]): their
+//! weights up to the space's are moved down ([`Version::lowered`]), which keeps the order.
 
 use std::cmp::Ordering;
 
-const TABLE: &[u8] = include_bytes!("../../tables/uca-9.0.0.bin");
 const HEAD: usize = 12;
 const BLOCKS: usize = 0x11_0000 >> 8;
 const PAGE_BYTES: usize = 512;
-const WORDS_AT: usize = HEAD + BLOCKS + read_u16(8) as usize * PAGE_BYTES;
 
 const NO_ENTRY: u16 = 0xffff;
 const RUN: u16 = 0x8000;
 
-const _: () = {
-    let [b'R', b'U', b'C', b'A', 9, 0, 0, 1, ..] = *TABLE else {
-        panic!("uca-9.0.0.bin is of another layout")
-    };
-    assert!(TABLE.len() == WORDS_AT + read_u16(10) as usize * 2);
-};
-
-const fn read_u16(at: usize) -> u16 {
-    TABLE[at] as u16 | (TABLE[at + 1] as u16) << 8
+/// A packed table of one entry for each character; see `tables/generate.py`.
+pub(super) struct Table {
+    bytes: &'static [u8],
+    words_at: usize,
 }
 
-/// The primary weights of ASCII, 0 for those that weigh nothing; all of them are single.
+impl Table {
+    /// A table of this magic.
+    pub(super) const fn new(bytes: &'static [u8], magic: [u8; 8]) -> Table {
+        let mut at = 0;
+        while at < magic.len() {
+            assert!(bytes[at] == magic[at], "a table is of another layout");
+            at += 1;
+        }
+        let words_at = HEAD + BLOCKS + read_u16(bytes, 8) as usize * PAGE_BYTES;
+        assert!(bytes.len() == words_at + read_u16(bytes, 10) as usize * 2);
+        Table { bytes, words_at }
+    }
+
+    const fn entry_of_block(&self, block: usize, low: usize) -> u16 {
+        read_u16(self.bytes, HEAD + BLOCKS + self.bytes[HEAD + block] as usize * PAGE_BYTES + low * 2)
+    }
+
+    #[inline]
+    fn entry(&self, character: char) -> u16 {
+        let code = character as usize;
+        self.entry_of_block(code >> 8, code & 0xff)
+    }
+
+    /// A word of the runs; 0 outside of them, which the table's generator does not let happen.
+    #[inline]
+    fn word(&self, at: usize) -> u16 {
+        let at = self.words_at + at * 2;
+        if at + 2 <= self.bytes.len() { read_u16(self.bytes, at) } else { 0 }
+    }
+
+    /// The words of a character's run; None if it has no entry.
+    pub(super) fn run(&self, character: char) -> Option<impl Iterator<Item = u16> + '_> {
+        let (from, len) = match self.entry(character) {
+            NO_ENTRY => return None,
+            0 => (0, 0),
+            entry => {
+                let run = usize::from(entry & !RUN);
+                (run, usize::from(self.word(run)))
+            }
+        };
+        Some((1..=len).map(move |at| self.word(from + at)))
+    }
+}
+
+const fn read_u16(bytes: &[u8], at: usize) -> u16 {
+    bytes[at] as u16 | (bytes[at + 1] as u16) << 8
+}
+
+/// A version of the algorithm.
+pub(super) trait Version {
+    /// Its weights.
+    const TABLE: Table;
+    /// What the space weighs.
+    const SPACE: u16;
+    /// The last character that the table knows; those behind weigh 0xfffd.
+    const LAST: char;
+    /// Appends the weights of a character without an entry.
+    fn push_implicit(pending: &mut Pending, code: u32);
+
+    /// A weight with the space's moved to 0x20 and those below it to below that.
+    #[inline]
+    fn lowered(weight: u16) -> u16 {
+        match weight {
+            weight if weight > Self::SPACE => weight,
+            weight if weight == Self::SPACE => 0x20,
+            weight => weight & 0x1f,
+        }
+    }
+
+    /// The weight that was [`Self::lowered`].
+    #[inline]
+    fn raised(weight: u16) -> u16 {
+        match weight {
+            weight if weight > Self::SPACE => weight,
+            0x20 => Self::SPACE,
+            weight => weight | 0x200,
+        }
+    }
+}
+
+/// UCA 9.0.0.
+pub(super) struct V900;
+/// UCA 5.2.0.
+pub(super) struct V520;
+/// UCA 4.0.0, of the Basic Multilingual Plane.
+pub(super) struct V400;
+
+static TABLE_900: Table = Table::new(include_bytes!("../../tables/uca-9.0.0.bin"), *b"RUCA\x09\0\0\x01");
+
+impl Version for V900 {
+    const TABLE: Table = Table::new(include_bytes!("../../tables/uca-9.0.0.bin"), *b"RUCA\x09\0\0\x01");
+    const SPACE: u16 = 0x209;
+    const LAST: char = char::MAX;
+
+    fn push_implicit(pending: &mut Pending, code: u32) {
+        if let Some(jamo) = jamo(code) {
+            return jamo.into_iter().flatten().for_each(|c| pending.push_entry::<V900>(c));
+        }
+        let (base, low) = match code {
+            0x1_7000..=0x1_8aff => (0xfb00, code - 0x1_7000),
+            0x4e00..=0x9fd5 => (0xfb40 + (code >> 15), code & 0x7fff),
+            code if is_unified_among_compatible(code) => (0xfb40 + (code >> 15), code & 0x7fff),
+            0x3400..=0x4db5
+            | 0x2_0000..=0x2_a6d6
+            | 0x2_a700..=0x2_b734
+            | 0x2_b740..=0x2_b81d
+            | 0x2_b820..=0x2_cea1 => (0xfb80 + (code >> 15), code & 0x7fff),
+            _ => (0xfbc0 + (code >> 15), code & 0x7fff),
+        };
+        pending.push_two(base, low);
+    }
+}
+
+impl Version for V520 {
+    const TABLE: Table = Table::new(include_bytes!("../../tables/uca-5.2.0.bin"), *b"RUCA\x05\x02\0\x01");
+    const SPACE: u16 = 0x20a;
+    const LAST: char = char::MAX;
+
+    fn push_implicit(pending: &mut Pending, code: u32) {
+        let base = match code {
+            0x4e00..=0x9fa5 => 0xfb40,
+            code if is_unified_among_compatible(code) => 0xfb40,
+            0x3400..=0x4db5 => 0xfb80,
+            _ => 0xfbc0,
+        };
+        pending.push_two(base + (code >> 15), code & 0x7fff);
+    }
+}
+
+impl Version for V400 {
+    const TABLE: Table = Table::new(include_bytes!("../../tables/uca-4.0.0.bin"), *b"RUCA\x04\0\0\x01");
+    const SPACE: u16 = 0x20a;
+    const LAST: char = '\u{ffff}';
+
+    fn push_implicit(pending: &mut Pending, code: u32) {
+        let base = match code {
+            0x4e00..=0x9fa5 => 0xfb40,
+            0x3400..=0x4db5 => 0xfb80,
+            _ => 0xfbc0,
+        };
+        pending.push_two(base + (code >> 15), code & 0x7fff);
+    }
+}
+
+/// The ideographs that are no copies, in the block of compatible ones.
+fn is_unified_among_compatible(code: u32) -> bool {
+    matches!(
+        code,
+        0xfa0e | 0xfa0f | 0xfa11 | 0xfa13 | 0xfa14 | 0xfa1f | 0xfa21 | 0xfa23 | 0xfa24 | 0xfa27..=0xfa29
+    )
+}
+
+/// The two or three parts of a Hangul syllable.
+pub(super) fn jamo(code: u32) -> Option<[Option<char>; 3]> {
+    let 0xac00..=0xd7af = code else { return None };
+    let index = code - 0xac00;
+    let last = if index.is_multiple_of(28) { None } else { char::from_u32(0x11a7 + index % 28) };
+    Some([char::from_u32(0x1100 + index / 588), char::from_u32(0x1161 + index % 588 / 28), last])
+}
+
+/// The primary weights of ASCII in 9.0.0, 0 for those that weigh nothing; all of them are single.
 static ASCII: [u16; 128] = {
     let mut table = [0u16; 128];
     let mut code = 0;
     while code < 128 {
-        table[code] = entry_of_block(0, code);
+        table[code] = TABLE_900.entry_of_block(0, code);
         assert!(table[code] & RUN == 0);
         code += 1;
     }
     table
 };
 
-const fn entry_of_block(block: usize, low: usize) -> u16 {
-    read_u16(HEAD + BLOCKS + TABLE[HEAD + block] as usize * PAGE_BYTES + low * 2)
-}
-
-#[inline]
-fn entry(character: char) -> u16 {
-    let code = character as usize;
-    entry_of_block(code >> 8, code & 0xff)
-}
-
-/// A word of the runs; 0 outside of them, which the table's generator does not let happen.
-#[inline]
-fn word(at: usize) -> u16 {
-    let at = WORDS_AT + at * 2;
-    if at + 2 <= TABLE.len() { read_u16(at) } else { 0 }
-}
-
 /// Most weights of one character: three jamo with two each, or MySQL's limit of eight.
 const MOST_WEIGHTS: usize = 8;
 
 /// An iterator over the weights of a text.
-struct Weights<'a> {
+pub(super) struct Weights<'a, V> {
     rest: std::str::Chars<'a>,
     pending: Pending,
+    version: std::marker::PhantomData<V>,
 }
 
 /// Weights that a step gave and the iterator has not.
 #[derive(Default)]
-struct Pending {
+pub(super) struct Pending {
     weights: [u16; MOST_WEIGHTS],
     at: u8,
     len: u8,
@@ -90,58 +231,31 @@ impl Pending {
         }
     }
 
-    fn push_run(&mut self, run: usize) {
-        let len = usize::from(word(run));
-        (1..=len).for_each(|i| self.push(word(run + i)));
-    }
-
-    fn push_entry(&mut self, character: char) {
-        match entry(character) {
-            0 => {}
-            NO_ENTRY => self.push_implicit(u32::from(character)),
-            entry if entry & RUN == 0 => self.push(entry),
-            entry => self.push_run(usize::from(entry & !RUN)),
-        }
-    }
-
-    fn push_implicit(&mut self, code: u32) {
-        if let 0xac00..=0xd7af = code {
-            let index = code - 0xac00;
-            let jamo = [0x1100 + index / 588, 0x1161 + index % 588 / 28, 0x11a7 + index % 28];
-            let jamo = if index.is_multiple_of(28) { &jamo[..2] } else { &jamo };
-            return jamo.iter().filter_map(|&code| char::from_u32(code)).for_each(|c| self.push_entry(c));
-        }
-        let (base, low) = match code {
-            0x1_7000..=0x1_8aff => (0xfb00, code - 0x1_7000),
-            0x4e00..=0x9fd5
-            | 0xfa0e
-            | 0xfa0f
-            | 0xfa11
-            | 0xfa13
-            | 0xfa14
-            | 0xfa1f
-            | 0xfa21
-            | 0xfa23
-            | 0xfa24
-            | 0xfa27..=0xfa29 => (0xfb40 + (code >> 15), code & 0x7fff),
-            0x3400..=0x4db5
-            | 0x2_0000..=0x2_a6d6
-            | 0x2_a700..=0x2_b734
-            | 0x2_b740..=0x2_b81d
-            | 0x2_b820..=0x2_cea1 => (0xfb80 + (code >> 15), code & 0x7fff),
-            _ => (0xfbc0 + (code >> 15), code & 0x7fff),
-        };
+    fn push_two(&mut self, base: u32, low: u32) {
         self.push(base as u16);
         self.push((low | 0x8000) as u16);
+    }
+
+    fn push_entry<V: Version>(&mut self, character: char) {
+        match V::TABLE.entry(character) {
+            0 => {}
+            NO_ENTRY => V::push_implicit(self, u32::from(character)),
+            entry if entry & RUN == 0 => self.push(entry),
+            entry => {
+                let run = usize::from(entry & !RUN);
+                let len = usize::from(V::TABLE.word(run));
+                (1..=len).for_each(|i| self.push(V::TABLE.word(run + i)));
+            }
+        }
     }
 }
 
 /// The weights of a text.
-pub(super) fn weights(text: &str) -> impl Iterator<Item = u16> + '_ {
-    Weights { rest: text.chars(), pending: Pending::default() }
+pub(super) fn weights<V: Version>(text: &str) -> Weights<'_, V> {
+    Weights { rest: text.chars(), pending: Pending::default(), version: std::marker::PhantomData }
 }
 
-impl Iterator for Weights<'_> {
+impl<V: Version> Iterator for Weights<'_, V> {
     type Item = u16;
 
     #[inline]
@@ -152,19 +266,22 @@ impl Iterator for Weights<'_> {
                 return Some(self.pending.weights[usize::from(self.pending.at) - 1]);
             }
             let character = self.rest.next()?;
-            match entry(character) {
+            if character > V::LAST {
+                return Some(0xfffd);
+            }
+            match V::TABLE.entry(character) {
                 0 => {}
                 entry if entry & RUN == 0 => return Some(entry),
                 _ => {
                     self.pending = Pending::default();
-                    self.pending.push_entry(character);
+                    self.pending.push_entry::<V>(character);
                 }
             }
         }
     }
 }
 
-/// The order of two texts.
+/// The order of two texts by 9.0.0.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     let same = super::weights::common_prefix(a, b);
     let (a, b) = (&a[same..], &b[same..]);
@@ -176,14 +293,14 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
                     return x.cmp(&y);
                 }
             }
-            _ => return weights(&a[at..]).cmp(weights(&b[at..])),
+            _ => return weights::<V900>(&a[at..]).cmp(weights::<V900>(&b[at..])),
         }
     }
     let both = a.len().min(b.len());
-    weights(&a[both..]).cmp(weights(&b[both..]))
+    weights::<V900>(&a[both..]).cmp(weights::<V900>(&b[both..]))
 }
 
-/// Appends the weights, big-endian.
+/// Appends the weights of 9.0.0, big-endian.
 pub(super) fn sort_key(text: &str, out: &mut Vec<u8>) {
     out.reserve(text.len() * 2);
     for (at, &byte) in text.as_bytes().iter().enumerate() {
@@ -191,7 +308,7 @@ pub(super) fn sort_key(text: &str, out: &mut Vec<u8>) {
             Some(0) => {}
             Some(weight) => out.extend_from_slice(&weight.to_be_bytes()),
             None => {
-                let rest = weights(&text[at..]);
+                let rest = weights::<V900>(&text[at..]);
                 return rest.for_each(|weight| out.extend_from_slice(&weight.to_be_bytes()));
             }
         }
@@ -204,7 +321,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(text: &str) -> Vec<u16> {
-        weights(text).collect()
+        weights::<V900>(text).collect()
     }
 
     #[test]

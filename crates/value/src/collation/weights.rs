@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::{Collation, PadAttribute, Weights, general, swedish, uca};
+use super::uca::{V400, V520, V900, Version};
+use super::{Collation, PadAttribute, Weights, general, levels, swedish, uca};
 
 /// Behind a space of a padded sort key: what follows the run of spaces sorts below a space.
 const SPACE_THEN_LESS: u8 = 1;
@@ -33,8 +34,16 @@ macro_rules! with_weights {
                 let $weights = $text.chars().map(swedish::weight);
                 $body
             }
-            Weights::Uca0900 => {
-                let $weights = uca::weights($text);
+            Weights::Uca0900 | Weights::Levels { .. } => {
+                let $weights = uca::weights::<V900>($text);
+                $body
+            }
+            Weights::Uca0520 => {
+                let $weights = uca::weights::<V520>($text).map(V520::lowered);
+                $body
+            }
+            Weights::Uca0400 => {
+                let $weights = uca::weights::<V400>($text).map(V400::lowered);
                 $body
             }
         }
@@ -46,7 +55,7 @@ impl Collation {
     #[inline]
     pub(crate) fn is_padded(self) -> bool {
         match self.id() {
-            255 | 63 | 309 => false,
+            255 | 63 | 309 | 278 | 305 => false,
             _ => self.pad_attribute() == PadAttribute::PadSpace,
         }
     }
@@ -55,7 +64,11 @@ impl Collation {
     #[inline]
     pub(crate) fn weight_bytes(self) -> usize {
         match self.weights() {
-            Weights::General | Weights::Uca0900 => 2,
+            Weights::General
+            | Weights::Uca0900
+            | Weights::Uca0520
+            | Weights::Uca0400
+            | Weights::Levels { .. } => 2,
             _ => 1,
         }
     }
@@ -70,6 +83,7 @@ impl Collation {
         match self.weights() {
             Weights::Bytes if !padded => a.as_bytes().cmp(b.as_bytes()),
             Weights::Uca0900 => uca::compare(a, b),
+            Weights::Levels { cased } => levels::compare(a, b, cased),
             kind => {
                 // Characters weigh alone, so equal beginnings can be skipped.
                 let same = common_prefix(a, b);
@@ -90,6 +104,7 @@ impl Collation {
         if !self.is_padded() {
             return match kind {
                 Weights::Uca0900 => uca::sort_key(text, out),
+                Weights::Levels { cased } => levels::write(text, cased, levels::BETWEEN, out),
                 _ => out.extend_from_slice(text.as_bytes()),
             };
         }
@@ -97,6 +112,15 @@ impl Collation {
         out.reserve(text.len() * self.weight_bytes() + 3);
         let wide = self.weight_bytes() == 2;
         with_weights!(kind, text, |weights| padded_key(weights, wide, out));
+    }
+
+    /// Appends the bytes that the sort keys of all texts beginning with `text` have in common, where the
+    /// collation does not pad.
+    pub(crate) fn prefix_key(self, text: &str, out: &mut Vec<u8>) {
+        match self.weights() {
+            Weights::Levels { .. } => uca::sort_key(text, out),
+            _ => self.sort_key(text, out),
+        }
     }
 
     /// Appends what MySQL's function WEIGHT_STRING shows: the weights alone, as text of the
@@ -108,9 +132,15 @@ impl Collation {
                     out.extend_from_slice(&(character as u32).to_be_bytes()[1..]);
                 }
             }
+            Weights::Levels { cased } => levels::write(text, cased, levels::SHOWN_BETWEEN, out),
             kind => {
                 let wide = self.weight_bytes() == 2;
-                with_weights!(kind, text, |weights| weights.for_each(|weight| push(weight, wide, out)));
+                let shown = |weight| match kind {
+                    Weights::Uca0520 => V520::raised(weight),
+                    Weights::Uca0400 => V400::raised(weight),
+                    _ => weight,
+                };
+                with_weights!(kind, text, |weights| weights.for_each(|weight| push(shown(weight), wide, out)));
             }
         }
     }

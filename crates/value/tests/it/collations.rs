@@ -22,6 +22,10 @@ fn digest(texts: impl Iterator<Item = String>, collation: Collation) -> u64 {
     hash
 }
 
+fn named(name: &str) -> Collation {
+    Collation::from_name(name).unwrap()
+}
+
 fn every_character() -> impl Iterator<Item = String> {
     (0..=0x10_ffff).filter_map(char::from_u32).map(String::from)
 }
@@ -34,9 +38,45 @@ fn every_code_point_weighs_what_it_weighs_in_mysql() {
         (Collation::UTF8MB4_GENERAL_CI, 0x91f1_b61a_a287_0518),
         (Collation::UTF8MB4_BIN, 0x324a_8cfd_2866_a325),
         (Collation::UTF8MB4_0900_BIN, 0xf9be_ef57_d278_2525),
+        (named("utf8mb4_unicode_520_ci"), 0xc65c_7825_aebb_8efa),
+        (named("utf8mb4_0900_as_cs"), 0xe658_141c_0d9e_0763),
+        (named("utf8mb4_0900_as_ci"), 0xec64_2c31_efff_9bae),
     ] {
         assert_eq!(digest(every_character(), collation), expected, "{}", collation.name());
     }
+}
+
+/// The numbers of UCA 4.0.0's weights are not MySQL's, their order is: each weight as its rank.
+#[test]
+fn unicode_ci_orders_every_code_point_as_mysql_does() {
+    let words = |text: String| -> Vec<u16> {
+        let mut bytes = Vec::new();
+        named("utf8mb4_unicode_ci").weight_string(&text, &mut bytes);
+        bytes.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
+    };
+    let all: Vec<Vec<u16>> = every_character().map(words).collect();
+    let distinct: std::collections::BTreeSet<u16> = all.iter().flatten().copied().collect();
+    let ranks: std::collections::HashMap<u16, u16> = distinct.into_iter().zip(0..).collect();
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for word in &all {
+        let bytes: Vec<u8> = word.iter().flat_map(|weight| ranks[weight].to_be_bytes()).collect();
+        for byte in std::iter::once(bytes.len() as u8).chain(bytes) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+    assert_eq!(hash, 0x5c71_3f3d_abbd_c566);
+}
+
+#[test]
+fn levels_decide_in_their_order() {
+    let (cs, ci) = (named("utf8mb4_0900_as_cs"), named("utf8mb4_0900_as_ci"));
+    assert_eq!(cs.compare("a", "A"), Ordering::Less);
+    assert_eq!(ci.compare("a", "A"), Ordering::Equal);
+    assert_eq!(ci.compare("e", "é"), Ordering::Less);
+    // A mark in front weighs less than a letter behind, whatever its case.
+    assert_eq!(cs.compare("éa", "eb"), Ordering::Less);
+    assert_eq!(cs.compare("Ea", "éa"), Ordering::Less);
+    assert_eq!(cs.compare("a", "a "), Ordering::Less);
 }
 
 #[test]
@@ -125,9 +165,10 @@ fn told(collation: Collation, a: &str, b: &str) -> Ordering {
     };
     let (mut x, mut y) = (weights(a), weights(b));
     if collation.pad_attribute() == rustydb_value::PadAttribute::PadSpace {
+        let space = weights(" ").first().copied().unwrap_or(0x20);
         let longest = x.len().max(y.len());
-        x.resize(longest, 0x20);
-        y.resize(longest, 0x20);
+        x.resize(longest, space);
+        y.resize(longest, space);
     }
     x.cmp(&y)
 }
