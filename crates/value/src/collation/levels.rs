@@ -11,8 +11,7 @@ use std::cmp::Ordering;
 
 use super::uca::{self, Table, V900};
 
-static LEVELS: Table =
-    Table::new(include_bytes!("../../tables/uca-9.0.0-levels.bin"), *b"RUCL\x09\0\0\x01");
+static LEVELS: Table = Table::new(include_bytes!("../../tables/uca-9.0.0-levels.bin"), *b"RUCL\x09\0\0\x01");
 
 /// Parts the levels of a sort key.
 pub(super) const BETWEEN: u16 = 1;

@@ -140,7 +140,11 @@ impl Collation {
                     Weights::Uca0400 => V400::raised(weight),
                     _ => weight,
                 };
-                with_weights!(kind, text, |weights| weights.for_each(|weight| push(shown(weight), wide, out)));
+                with_weights!(kind, text, |weights| weights.for_each(|weight| push(
+                    shown(weight),
+                    wide,
+                    out
+                )));
             }
         }
     }
