@@ -386,6 +386,9 @@ errors! {
     1411 b"HY000" wrong_value_for_type(kind, value, function) "Incorrect {kind} value: '{value}' for function {function}";
     1267 b"HY000" collation_mix_two(first, first_level, second, second_level, operation) "Illegal mix of collations ({first},{first_level}) and ({second},{second_level}) for operation '{operation}'";
     3513 b"HY000" bit_lengths() "Binary operands of bitwise operators must be of equal length";
+    1618 b"HY000" option_ignored(option) "<{option}> option ignored";
+    1256 b"HY000" zlib_too_big(limit) "Uncompressed data size too large; the maximum size is {limit} (probably, length of uncompressed data was corrupted)";
+    1259 b"HY000" zlib_corrupted() "ZLIB: Input data corrupted";
     1649 b"HY000" unknown_locale(name) "Unknown locale: '{name}'";
     1583 b"42000" native_parameters(function) "Incorrect parameters in the call to native function '{function}'";
     1271 b"HY000" collation_mix(operation) "Illegal mix of collations for operation '{operation}'";

@@ -71,7 +71,12 @@ pub(crate) fn column_collation(
         let base = set.unwrap_or(default.charset());
         return Ok(binary_collation(base));
     }
-    resolve(set, collate, default)
+    let found = resolve(set, collate, default)?;
+    if !found.is_built() {
+        // It is known by name only; an index would have the wrong order.
+        return Err(SqlError::unknown_collation(found.name()));
+    }
+    Ok(found)
 }
 
 /// The `_bin` collation of a character set.

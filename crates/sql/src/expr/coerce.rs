@@ -5,8 +5,9 @@
 //! half away from zero, clips what does not fit, and gives NULL with a warning for what is no date.
 
 use arrow_buffer::i256;
+use rustydb_value::collation::{latin1_byte, latin1_char};
 use rustydb_value::temporal::{datetime_from_number, parse_datetime, parse_time, time_from_number};
-use rustydb_value::{Collation, Date, DateMode, DateTime, Decimal, Json, Time, ValueRef};
+use rustydb_value::{Charset, Collation, Date, DateMode, DateTime, Decimal, Json, Time, ValueRef};
 
 use super::number::{
     decimal_from_i256, double_to_i64, double_to_u64, parse_decimal, parse_double, parse_integer,
@@ -449,12 +450,38 @@ fn to_string(
     let mut out = Builder::of(to, rows);
     let mut buffer = Vec::new();
     let text_wanted = to.class() == Class::Text;
+    let wanted = to.collation.charset();
+    let narrow = |charset| matches!(charset, Charset::Latin1 | Charset::Ascii);
+    let encodes = from.class() == Class::Text && !text_wanted && narrow(from.collation.charset());
+    let loses = from.class() == Class::Text
+        && text_wanted
+        && wanted != from.collation.charset()
+        && wanted != Charset::Utf8mb4;
+    let decodes = from.class() == Class::Binary && text_wanted && narrow(wanted);
     for row in 0..rows {
         if input.is_null(row) {
             out.push_null();
             continue;
         }
         match from.class() {
+            Class::Text if encodes => {
+                buffer.clear();
+                buffer.extend(input.text(row).chars().map(|c| latin1_byte(c).unwrap_or(b'?')));
+                out.push_bytes(&buffer);
+            }
+            Class::Text if loses => {
+                let shown: String =
+                    input.text(row).chars().map(|c| if wanted.holds(c) { c } else { '?' }).collect();
+                out.push(ValueRef::Text(&shown));
+            }
+            Class::Binary if decodes => {
+                let shown = |byte: &u8| match wanted {
+                    Charset::Ascii if !byte.is_ascii() => '?',
+                    _ => latin1_char(*byte),
+                };
+                let text: String = input.bytes(row).iter().map(shown).collect();
+                out.push(ValueRef::Text(&text));
+            }
             Class::Text => out.push_bytes(input.bytes(row)),
             Class::Binary if !text_wanted => out.push_bytes(input.bytes(row)),
             Class::Binary => {

@@ -1,6 +1,7 @@
 //! Constants as written: their value and the type that MySQL gives them.
 
 use rustydb_sql_parser::ast::{BitString, Literal, StringLiteral};
+use rustydb_value::collation::latin1_char;
 use rustydb_value::temporal::{parse_datetime, parse_time};
 use rustydb_value::{Charset, Collation, Date, DateTime, Decimal, Value};
 
@@ -110,13 +111,26 @@ pub fn negative(literal: &Literal) -> Option<BoundExpr> {
 }
 
 fn text_literal(bytes: &[u8], collation: Collation) -> Result<BoundExpr, SqlError> {
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        let shown: String = bytes.iter().take(6).map(|b| format!("\\x{b:02X}")).collect();
+    let Some(text) = decode(bytes, collation.charset()) else {
+        let bad = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), |_| 0);
+        let shown: String = bytes.iter().skip(bad).take(6).map(|b| format!("{b:02X}")).collect();
         return Err(SqlError::invalid_character_string(collation.charset().name(), shown));
     };
     let length = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
     let ty = ExprType::text(length, collation, Coercibility::Coercible).not_null();
     Ok(BoundExpr::literal(&Value::Text(text.to_string()), ty))
+}
+
+/// The text of bytes in a character set; None for what is no text in it.
+fn decode(bytes: &[u8], charset: Charset) -> Option<std::borrow::Cow<'_, str>> {
+    Some(match charset {
+        Charset::Latin1 => bytes.iter().map(|byte| latin1_char(*byte)).collect::<String>().into(),
+        Charset::Ascii => {
+            let shown = |byte: &u8| if byte.is_ascii() { char::from(*byte) } else { '?' };
+            bytes.iter().map(shown).collect::<String>().into()
+        }
+        _ => std::str::from_utf8(bytes).ok()?.into(),
+    })
 }
 
 fn bytes_literal(bytes: &[u8], unsigned: bool) -> BoundExpr {
@@ -133,6 +147,14 @@ fn introduced(charset: &str) -> Result<Collation, SqlError> {
         .ok_or_else(|| SqlError::unknown_charset(charset))
 }
 
+/// Statements are UTF-8 by the time that they are bound.
+fn as_read(collation: Collation) -> Collation {
+    if matches!(collation.charset(), Charset::Latin1 | Charset::Ascii) {
+        return Collation::default();
+    }
+    collation
+}
+
 fn string(literal: &StringLiteral, session: &SessionState) -> Result<BoundExpr, SqlError> {
     let collation = match &literal.charset {
         Some(charset) => introduced(charset)?,
@@ -140,6 +162,13 @@ fn string(literal: &StringLiteral, session: &SessionState) -> Result<BoundExpr, 
     };
     if collation == Collation::BINARY {
         return Ok(bytes_literal(&literal.value, false));
+    }
+    if literal.charset.is_none() || session.settings.character_set_client == collation.charset() {
+        // The statement was read in the client's character set already.
+        return text_literal(&literal.value, as_read(collation)).map(|mut bound| {
+            bound.ty.collation = collation;
+            bound
+        });
     }
     text_literal(&literal.value, collation)
 }

@@ -169,6 +169,11 @@ fn string() {
 }
 
 #[test]
+fn charset() {
+    run("charset", include_str!("../../testscripts/expressions/charset"));
+}
+
+#[test]
 fn library() {
     run("library", include_str!("../../testscripts/expressions/library"));
 }

@@ -29,7 +29,7 @@ fn bytes_of(call: &Call<'_>, at: usize) -> u32 {
 
 fn bind_to(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let digits = bytes_of(call, 0).div_ceil(3).saturating_mul(4);
-    call.to_string(0);
+    call.to_encoded(0);
     let breaks = digits.saturating_sub(1) / LINE as u32;
     let collation = call.session.settings.collation_connection;
     Ok(ExprType::text(digits.saturating_add(breaks).min(MAX_TEXT), collation, Coercibility::Coercible))

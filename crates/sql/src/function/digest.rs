@@ -44,7 +44,7 @@ pub static FUNCTIONS: &[Function] = &[
 ];
 
 fn bind_digest(call: &mut Call<'_>, length: u32) -> Result<ExprType, SqlError> {
-    call.to_string(0);
+    call.to_encoded(0);
     let collation = call.session.settings.collation_connection;
     Ok(typed(length, collation, Coercibility::Coercible, call.nullable()))
 }
@@ -85,7 +85,7 @@ fn bind_sha2(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         Some(0 | 256) => 64,
         _ => 128,
     };
-    call.to_string(0);
+    call.to_encoded(0);
     call.to_int(1);
     let collation = call.session.settings.collation_connection;
     Ok(typed(length, collation, Coercibility::Coercible, true))
@@ -146,7 +146,7 @@ fn random(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<
 }
 
 fn bind_crc32(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    call.to_string(0);
+    call.to_encoded(0);
     Ok(ExprType::uint(10).with_nullable(call.nullable()))
 }
 

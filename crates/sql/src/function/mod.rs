@@ -14,7 +14,9 @@
 pub mod address;
 pub mod base64;
 pub mod bits;
+pub mod cipher;
 pub mod comparison;
+pub mod compress;
 pub mod control;
 pub mod date;
 pub mod date_format;
@@ -41,7 +43,7 @@ pub mod uuid;
 pub mod variables;
 pub mod weight_string;
 
-use rustydb_value::Collation;
+use rustydb_value::{Charset, Collation};
 
 use crate::context::EvalContext;
 use crate::error::SqlError;
@@ -147,6 +149,8 @@ static FAMILIES: &[&[Function]] = &[
     variables::FUNCTIONS,
     address::FUNCTIONS,
     base64::FUNCTIONS,
+    cipher::FUNCTIONS,
+    compress::FUNCTIONS,
     interval::FUNCTIONS,
     number_format::FUNCTIONS,
     period::FUNCTIONS,
@@ -268,6 +272,15 @@ impl Call<'_> {
         if !arg.ty.class().is_string() {
             let ty = coerce::text_type(&arg.ty, self.session.settings.collation_connection);
             self.to(at, ty);
+        }
+    }
+    /// Converts an argument to a string whose bytes are those of its character set.
+    pub fn to_encoded(&mut self, at: usize) {
+        self.to_string(at);
+        let ty = self.ty(at);
+        let narrow = matches!(ty.collation.charset(), Charset::Latin1 | Charset::Ascii);
+        if ty.class() == Class::Text && narrow {
+            self.to(at, ExprType::binary(ty.length));
         }
     }
     /// Converts an argument to bytes.

@@ -16,7 +16,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function::new("bit_length", (1, 1), "Length in bits", bind_length, |r, a, n| {
         lengths(r, a, n, |b, _| b.len() * 8)
     }),
-    Function::new("char_length", (1, 1), "Length in characters", bind_length, char_length)
+    Function::new("char_length", (1, 1), "Length in characters", bind_char_length, char_length)
         .aliases(&["character_length"]),
     Function::new(
         "concat",
@@ -108,8 +108,13 @@ pub fn typed(length: u32, collation: Collation, coercibility: Coercibility, _: b
     ExprType::text(length.min(MAX_TEXT), collation, coercibility).with_nullable(true)
 }
 
-fn bind_length(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
+fn bind_char_length(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.to_string(0);
+    Ok(ExprType::int(11).with_nullable(call.nullable()))
+}
+
+fn bind_length(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
+    call.to_encoded(0);
     Ok(ExprType::int(11).with_nullable(call.nullable()))
 }
 
@@ -531,7 +536,7 @@ fn bind_hex(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let collation = call.session.settings.collation_connection;
     let ty = call.ty(0);
     let length = if ty.is_string() || ty.class().is_temporal() {
-        call.to_string(0);
+        call.to_encoded(0);
         let widest = if call.class(0) == Class::Text { 4 } else { 1 };
         call.ty(0).length.saturating_mul(2 * widest)
     } else if ty.kind == crate::expr::Kind::Null {
@@ -605,7 +610,7 @@ fn unhex(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<V
 }
 
 fn bind_code(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    call.to_string(0);
+    call.to_encoded(0);
     let length = if call.function.name == "ascii" { 4 } else { 21 };
     Ok(ExprType::int(length).with_nullable(call.nullable()))
 }

@@ -126,5 +126,33 @@ macro_rules! scripts {
 }
 
 scripts! {
-    alter basics change change_subqueries checks create_select definitions foreign_key_rows foreign_keys generated insert insert_forms interleavings interleavings_snapshot interleavings_writers joined_changes json locks maintenance prepared show spatial temporary transactions user_locks variables view_changes views
+    alter
+    basics
+    change
+    change_subqueries
+    checks
+    collations
+    create_select
+    definitions
+    foreign_key_rows
+    foreign_keys
+    generated
+    insert
+    insert_forms
+    interleavings
+    interleavings_snapshot
+    interleavings_writers
+    joined_changes
+    json
+    locks
+    maintenance
+    prepared
+    show
+    spatial
+    temporary
+    transactions
+    user_locks
+    variables
+    view_changes
+    views
 }
