@@ -317,7 +317,8 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                 let name = if arithmetic.subtract { "date_sub" } else { "date_add" };
                 self.call(name, vec![date, value, unit])
             }
-            E::Default(_) => Err(SqlError::not_supported("DEFAULT in an expression")),
+            E::Default(Some(name)) => self.default_of(name),
+            E::Default(None) => Err(SqlError::not_supported("DEFAULT in an expression")),
             E::InsertValue(_) => Err(SqlError::not_supported("VALUES() outside of ON DUPLICATE KEY UPDATE")),
             E::Aggregate(call) => self.aggregate(call),
             E::Window(call) => self.window_function(call),
@@ -388,6 +389,33 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// `DEFAULT(column)`
+    fn default_of(&mut self, name: &ast::ColumnName) -> Result<BoundExpr, SqlError> {
+        use super::scope::DefaultValue;
+        let index = self.scope.find(name, self.clause)?;
+        let column = self.scope.column(index).ok_or_else(|| SqlError::unknown("scope"))?;
+        match &column.default {
+            DefaultValue::Known(value) => {
+                let ty = column.ty.clone().with_nullable(true);
+                let value = match (&ty.kind, value) {
+                    (_, Value::Null) => Value::Null,
+                    // A member travels as its number.
+                    (Kind::Enum(members), Value::Text(text)) => members
+                        .iter()
+                        .position(|member| member == text)
+                        .map_or(Value::UInt(0), |at| Value::UInt(at as u64 + 1)),
+                    (Kind::Set(_), Value::Text(_)) => {
+                        return Err(SqlError::not_supported("DEFAULT of this column"));
+                    }
+                    (_, value) => value.clone(),
+                };
+                Ok(BoundExpr::literal(&value, ty))
+            }
+            DefaultValue::Missing => Err(SqlError::no_default(name.name.as_str())),
+            DefaultValue::Computed => Err(SqlError::not_supported("DEFAULT of this column")),
         }
     }
 

@@ -53,6 +53,15 @@ fn exact_literal(column: &BoundExpr, constant: &BoundExpr) -> Option<BoundExpr> 
     let (Node::Column(_) | Node::Outer(_), Node::Literal(vector)) = (&column.node, &constant.node) else {
         return None;
     };
+    if column.ty.kind == Kind::Year && constant.ty.class() == Class::Int && !vector.is_null(0) {
+        // Two digits are a year of this time, as where they are stored.
+        let year = match vector.as_ints().at(0) {
+            short @ 1..=69 => short + 2000,
+            short @ 70..=99 => short + 1900,
+            _ => return None,
+        };
+        return Some(BoundExpr::literal(&Value::Int(year), ExprType::int(4).not_null()));
+    }
     if !constant.ty.class().is_string() || vector.is_null(0) {
         return None;
     }

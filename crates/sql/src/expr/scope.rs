@@ -32,6 +32,19 @@ pub struct ScopeColumn {
     pub hidden: bool,
     /// Whether the bare name does not find it (the second of a USING pair).
     pub qualified_only: bool,
+    /// What `DEFAULT(column)` is.
+    pub default: DefaultValue,
+}
+
+/// The default of a column that can be named.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DefaultValue {
+    /// A constant, or NULL.
+    Known(rustydb_value::Value),
+    /// There is none: error 1364.
+    Missing,
+    /// Computed for each row, or of a table without stored columns.
+    Computed,
 }
 
 /// A table that can be named.
@@ -205,6 +218,14 @@ pub fn stored_table(def: &TableDef, alias: Option<&str>) -> ScopeTable {
                 ty,
                 hidden: !column.visible,
                 qualified_only: false,
+                default: match &column.default {
+                    Some(rustydb_catalog::ColumnDefault::Literal(value)) => {
+                        DefaultValue::Known(value.clone())
+                    }
+                    Some(_) => DefaultValue::Computed,
+                    None if column.nullable => DefaultValue::Known(rustydb_value::Value::Null),
+                    None => DefaultValue::Missing,
+                },
             }
         })
         .collect();
@@ -221,6 +242,7 @@ pub fn row_key_column(def: &TableDef) -> ScopeColumn {
         ty,
         hidden: true,
         qualified_only: true,
+        default: DefaultValue::Computed,
     }
 }
 
@@ -257,6 +279,7 @@ pub fn derived_table(
                 ty: ty.clone(),
                 hidden: false,
                 qualified_only: false,
+                default: DefaultValue::Computed,
             }
         })
         .collect();

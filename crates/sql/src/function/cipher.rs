@@ -85,12 +85,10 @@ fn decrypt(text: &[u8], key: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-fn each(
-    run: &mut Invocation<'_, '_>,
-    args: &[Vector],
-    rows: usize,
-    f: fn(&[u8], &[u8], &mut Vec<u8>) -> Option<()>,
-) -> Result<Vector, SqlError> {
+/// Appends what a text becomes under a key; None if it cannot.
+type Cipher = fn(&[u8], &[u8], &mut Vec<u8>) -> Option<()>;
+
+fn each(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, f: Cipher) -> Result<Vector, SqlError> {
     let [text, key, ..] = args else { return Ok(Vector::null(rows)) };
     let inputs = [text.clone(), key.clone()];
     let vector = args.len() == 3;

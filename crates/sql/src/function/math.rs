@@ -337,6 +337,19 @@ fn in_base(mut value: u64, base: u64, out: &mut Vec<u8>) {
     }
 }
 
+/// The number that a text begins with in a base; the largest one where it is larger.
+fn of_digits(digits: &[u8], base: u64) -> u64 {
+    let mut value = 0u64;
+    for byte in digits {
+        let Some(digit) = char::from(*byte).to_digit(36).map(u64::from).filter(|d| *d < base) else { break };
+        value = match value.checked_mul(base).and_then(|v| v.checked_add(digit)) {
+            Some(value) => value,
+            None => return u64::MAX,
+        };
+    }
+    value
+}
+
 fn conv(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     let [text, from, to] = args else { return Ok(Vector::null(rows)) };
     let mut out = StringWriter::new(run.ty, rows, usize::MAX);
@@ -353,21 +366,10 @@ fn conv(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Ve
             Some(b'+') => (false, bytes.get(1..).unwrap_or(&[])),
             _ => (false, bytes),
         };
-        let base = f.unsigned_abs();
-        let mut value = 0u64;
-        for byte in digits {
-            let Some(digit) = char::from(*byte).to_digit(36).map(u64::from).filter(|d| *d < base) else {
-                break;
-            };
-            value = match value.checked_mul(base).and_then(|v| v.checked_add(digit)) {
-                Some(v) => v,
-                None => {
-                    value = u64::MAX;
-                    break;
-                }
-            };
+        let mut value = of_digits(digits, f.unsigned_abs());
+        if negative {
+            value = value.wrapping_neg();
         }
-        let mut value = if negative { value.wrapping_neg() } else { value };
         if t < 0 && (value as i64) < 0 {
             out.buffer.push(b'-');
             value = value.wrapping_neg();
@@ -383,6 +385,7 @@ fn bind_base(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         // As of CONV: the integer that the text of the number begins with.
         if matches!(call.class(0), Class::Double | Class::Decimal) {
             call.to_string(0);
+            return Ok(base_type(call));
         }
         call.to_int(0);
         call.to(0, ExprType::uint(21));
@@ -392,12 +395,21 @@ fn bind_base(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 
 fn base(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, base: u64) -> Result<Vector, SqlError> {
     let [a] = args else { return Ok(Vector::null(rows)) };
+    let texts = run.arg_ty(0).is_some_and(|t| t.class().is_string());
     let mut out = StringWriter::new(run.ty, rows, usize::MAX);
     for row in 0..rows {
         if a.is_null(row) {
             out.push_null();
         } else {
-            in_base(a.as_uints().at(row), base, &mut out.buffer);
+            let value = if texts {
+                match a.bytes(row).strip_prefix(b"-") {
+                    Some(digits) => of_digits(digits, 10).wrapping_neg(),
+                    None => of_digits(a.bytes(row), 10),
+                }
+            } else {
+                a.as_uints().at(row)
+            };
+            in_base(value, base, &mut out.buffer);
             out.end_row();
         }
     }

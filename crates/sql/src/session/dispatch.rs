@@ -288,7 +288,9 @@ impl Session {
             sink.row(&cells)?;
         }
         let rows = listing.rows.len() as u64;
-        self.state.found_rows = rows;
+        if !super::run::asks_about_warnings(&running.statement.ast) {
+            self.state.found_rows = rows;
+        }
         self.state.row_count = -1;
         let mut completion = self.completion(running, rows, 0, String::new());
         if super::run::asks_about_warnings(&running.statement.ast) {

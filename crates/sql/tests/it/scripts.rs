@@ -128,6 +128,8 @@ macro_rules! scripts {
 scripts! {
     alter
     basics
+    collations
+    column_values
     change
     change_subqueries
     checks
