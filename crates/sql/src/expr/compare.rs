@@ -102,6 +102,8 @@ pub fn unify(
     if let Some(column) = column.or_else(|| operands.iter().position(|o| matches!(o.node, Node::Outer(_)))) {
         for at in 0..operands.len() {
             let better = match (operands.get(column), operands.get(at)) {
+                // In a list, MySQL takes two digits for the year that they are.
+                (Some(c), Some(_)) if c.ty.kind == Kind::Year && operation == " IN " => None,
                 (Some(c), Some(o)) if at != column => exact_literal(c, o),
                 _ => None,
             };
