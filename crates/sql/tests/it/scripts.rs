@@ -128,12 +128,11 @@ macro_rules! scripts {
 scripts! {
     alter
     basics
-    collations
-    column_values
     change
     change_subqueries
     checks
     collations
+    column_values
     create_select
     definitions
     foreign_key_rows
