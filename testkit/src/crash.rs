@@ -1,20 +1,24 @@
 //! The crash test: SIGKILL the real server at random moments under load, and hold it to its word.
 //!
 //! A round starts the server, checks everything that was ever acknowledged, stops it by SIGTERM, runs
-//! `rustydb check`, starts it again, loads it by eight clients and one that creates and drops tables, and
-//! kills it. Some rounds kill it again while it restarts; some kill a second, fresh server at its very first
+//! `rustydb check`, starts it again, loads it by eight clients, one that creates and drops tables and one that
+//! alters those of the eight, and kills it. The eight also work on a foreign key that cascades across clients,
+//! and compare views with their tables, which are compared again after each restart. Some rounds kill it again while it restarts; some kill a second, fresh server at its very first
 //! start. Moments and work follow from the seed (the interleaving of threads does not).
 //!
 //! What a kill cannot show is what the disk would lose with the power: the operating system keeps written
 //! pages. That is the simulated disk's part (`cargo xtask crash --simulated`).
 
+mod alterations;
 mod client;
+mod families;
 mod ledger;
 mod schema;
 mod tables;
 mod verify;
 
 use crate::options::Options;
+use alterations::Alterations;
 use client::Client;
 use rustydb_testkit::random::Random;
 use rustydb_testkit::rustydb::Home;
@@ -39,15 +43,21 @@ pub(crate) fn run(mut options: Options) -> Result<()> {
     let mut test = Test {
         clients: (0..CLIENTS).map(|id| Client::new(id, seed)).collect(),
         tables: Tables::new(seed),
+        alterations: Alterations::new(seed),
         random: Random::new(seed),
     };
     match test.all_rounds(&home, rounds) {
         Ok(()) => {
             let (acknowledged, conflicts) = test.totals();
             println!(
-                "crash: {rounds} rounds, {acknowledged} transactions and {} table changes acknowledged, none lost; \
-                 {conflicts} conflicts; sums conserved; every check clean (seed {seed})",
-                test.tables.acknowledged
+                "crash: {rounds} rounds, {acknowledged} transactions, {} table changes and {} alterations under load \
+                 acknowledged, none lost ({} undecided at a kill, {} of which had happened); {conflicts} conflicts; {} children of lost parents refused, none without \
+                 its parent; views agree; sums conserved; every check clean (seed {seed})",
+                test.tables.acknowledged,
+                test.alterations.acknowledged,
+                test.alterations.unanswered,
+                test.alterations.survived,
+                test.clients.iter().map(|client| client.orphans).sum::<u64>(),
             );
             Ok(())
         }
@@ -61,6 +71,7 @@ pub(crate) fn run(mut options: Options) -> Result<()> {
 struct Test {
     clients: Vec<Client>,
     tables: Tables,
+    alterations: Alterations,
     random: Random,
 }
 
@@ -125,14 +136,17 @@ impl Test {
     /// Runs all clients until the server is killed under them.
     fn load(&mut self, server: RustyDb, load: Duration) -> Result<()> {
         let mut connections = Vec::new();
-        for _ in 0..=self.clients.len() {
+        for _ in 0..self.clients.len() + 2 {
             connections.push(server.address().connect_to("crash")?);
         }
-        let (clients, tables) = (&mut self.clients, &mut self.tables);
+        let (clients, tables, alterations) = (&mut self.clients, &mut self.tables, &mut self.alterations);
         let found = std::thread::scope(|scope| {
             let mut running = Vec::new();
             if let Some(mut connection) = connections.pop() {
                 running.push(scope.spawn(move || tables.load(&mut connection)));
+            }
+            if let Some(mut connection) = connections.pop() {
+                running.push(scope.spawn(move || alterations.load(&mut connection)));
             }
             for (client, mut connection) in clients.iter_mut().zip(connections) {
                 running.push(scope.spawn(move || client.load(&mut connection)));
@@ -163,7 +177,8 @@ impl Test {
     fn verify(&mut self, server: &RustyDb) -> Result<()> {
         let mut connection = server.address().connect()?;
         verify::verify(&mut connection, &mut self.clients)?;
-        self.tables.settle(&mut connection)?.map_err(Error::Broken)
+        self.tables.settle(&mut connection)?.map_err(Error::Broken)?;
+        self.alterations.settle(&mut connection)?.map_err(Error::Broken)
     }
 
     fn totals(&self) -> (u64, u64) {

@@ -7,7 +7,8 @@ use rustydb_testkit::client::code;
 pub(crate) enum Outcome {
     /// The server said OK
     Done,
-    /// The server gave way to another transaction: deadlock or lock wait timeout
+    /// The server gave way to another transaction: deadlock, lock wait timeout, or a table rebuilt since the
+    /// transaction's snapshot
     Conflict,
     /// The connection broke: the server is gone
     Lost,
@@ -20,7 +21,7 @@ pub(crate) fn outcome(result: mysql::Result<()>) -> Outcome {
     match result {
         Ok(()) => Outcome::Done,
         Err(error) => match code(&error) {
-            Some(1205 | 1213) => Outcome::Conflict,
+            Some(1205 | 1213 | 1412) => Outcome::Conflict,
             Some(_) => Outcome::Defect(error.to_string()),
             None => Outcome::Lost,
         },

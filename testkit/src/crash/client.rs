@@ -2,9 +2,11 @@
 //!
 //! A client repeats transactions of one to five steps, ended by COMMIT, sometimes by ROLLBACK, or single
 //! statements under autocommit: insert, update and delete of its own rows, transfers between accounts that
-//! all clients share (so they wait for each other and deadlock), and rows numbered by AUTO_INCREMENT.
+//! all clients share (so they wait for each other and deadlock), rows numbered by AUTO_INCREMENT, and parents
+//! and children that refer to each other across clients ([`super::families`]).
 //! Text and prepared statements are mixed. The schema and what each number means is in [`super::schema`].
 
+use super::families::{self, End};
 use super::ledger::{Change, Ledger, Table};
 use super::schema::{ACCOUNTS, pad};
 use crate::outcome::{Outcome, outcome};
@@ -23,6 +25,10 @@ pub(crate) struct Client {
     /// Transactions that were acknowledged, and those refused by a deadlock or a lock wait timeout
     pub(crate) acknowledged: u64,
     pub(crate) conflicts: u64,
+    /// Children refused because their parent was gone
+    pub(crate) orphans: u64,
+    /// A parent that another client had when this one looked
+    seen: Option<families::Seen>,
     random: Random,
 }
 
@@ -34,6 +40,8 @@ impl Client {
             numbers: BTreeSet::new(),
             acknowledged: 0,
             conflicts: 0,
+            orphans: 0,
+            seen: None,
             random: Random::new(seed ^ id.wrapping_mul(0x9e37_79b9)),
         }
     }
@@ -41,8 +49,10 @@ impl Client {
     /// Runs transactions until the connection breaks. An error is a defect of the server.
     pub(crate) fn load(&mut self, connection: &mut Conn) -> Result<(), String> {
         loop {
-            let outcome = match self.random.below(10) {
+            let outcome = match self.random.below(12) {
                 0 => self.number(connection),
+                10 if self.random.once_in(4) => families::look(connection),
+                10 | 11 => self.family(connection),
                 1..=3 => self.single(connection),
                 _ => self.transaction(connection),
             };
@@ -76,6 +86,46 @@ impl Client {
         outcome
     }
 
+    /// One step of a family under autocommit.
+    fn family(&mut self, connection: &mut Conn) -> Outcome {
+        let mut change = Change::default();
+        let step = match self.family_step(&change, connection) {
+            Ok(step) => step,
+            Err(outcome) => return outcome,
+        };
+        step.record(&mut change);
+        self.ledger.sent(change);
+        match step.run(self.id, connection) {
+            End::NoParent => {
+                self.orphans += 1;
+                self.ledger.refused();
+                Outcome::Conflict
+            }
+            End::Outcome(outcome) => {
+                self.told(&outcome);
+                outcome
+            }
+        }
+    }
+
+    /// One step of a family within a transaction, which goes on where a child had no parent.
+    fn family_in(&mut self, change: &mut Change, connection: &mut Conn) -> Outcome {
+        let step = match self.family_step(change, connection) {
+            Ok(step) => step,
+            Err(outcome) => return outcome,
+        };
+        match step.run(self.id, connection) {
+            End::NoParent => {
+                self.orphans += 1;
+                Outcome::Done
+            }
+            End::Outcome(outcome) => {
+                step.record(change);
+                outcome
+            }
+        }
+    }
+
     /// Several statements and an end.
     fn transaction(&mut self, connection: &mut Conn) -> Outcome {
         let mut change = Change::default();
@@ -83,9 +133,13 @@ impl Client {
         let mut last = outcome(connection.query_drop(begin));
         for _ in 0..=self.random.below(5) {
             let Outcome::Done = last else { break };
-            let step = match self.random.once_in(3) {
-                true => self.transfer_step(),
-                false => self.item_step(&change),
+            let step = match self.random.below(12) {
+                0..4 => self.transfer_step(),
+                4..8 => self.item_step(&change),
+                _ => {
+                    last = self.family_in(&mut change, connection);
+                    continue;
+                }
             };
             step.record(&mut change);
             last = step.run(self.id, connection);
@@ -128,6 +182,10 @@ impl Client {
             (3, Some(seq)) if live.len() > 20 => Step::Delete { seq: *seq },
             _ => Step::Insert { seq: self.ledger.fresh(), content },
         }
+    }
+
+    fn family_step(&mut self, change: &Change, connection: &mut Conn) -> Result<families::Step, Outcome> {
+        families::choose(self.id, &mut self.ledger, change, &mut self.random, &mut self.seen, connection)
     }
 
     fn transfer_step(&mut self) -> Step {

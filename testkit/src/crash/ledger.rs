@@ -3,7 +3,8 @@
 //! A row is a key and a number that stands for its whole content. A client changes only rows of its own, so
 //! after a crash their state has to be exactly what it was told: every acknowledged transaction applied,
 //! nothing of one that was rolled back or never reached COMMIT. Only the one transaction whose COMMIT was
-//! under way when the server died is undecided, and then wholly there or wholly not.
+//! under way when the server died is undecided, and then wholly there or wholly not. Rows that another
+//! client may take away by a foreign key are forgotten before, by [`Ledger::forget`].
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,10 @@ pub(crate) enum Table {
     Items,
     /// The journal of transfers: inserted only
     Transfers,
+    /// Rows that children refer to
+    Parents,
+    /// Rows that go when their parent goes, whoever deletes it
+    Children,
 }
 
 /// A row of one client.
@@ -54,6 +59,19 @@ impl Ledger {
         let kept = self.rows.keys().filter(in_table).filter(|key| !change.0.contains_key(key));
         let put = change.0.iter().filter(|(key, content)| key.0 == table && content.is_some());
         kept.chain(put.map(|(key, _)| key)).map(|key| key.1).collect()
+    }
+
+    /// What `key` holds once `change` is applied too.
+    pub(crate) fn content(&self, key: Key, change: &Change) -> Option<u64> {
+        change.0.get(&key).copied().unwrap_or_else(|| self.rows.get(&key).copied())
+    }
+
+    /// Forgets rows of `table` whose content makes `gone` true, also those that are undecided.
+    pub(crate) fn forget(&mut self, table: Table, gone: impl Fn(u64) -> bool) {
+        self.rows.retain(|key, content| key.0 != table || !gone(*content));
+        if let Some(change) = &mut self.undecided {
+            change.0.retain(|key, content| key.0 != table || !content.is_some_and(&gone));
+        }
     }
 
     /// From now until [`Ledger::acknowledged`] or [`Ledger::refused`], `change` may or may not have happened.
@@ -187,5 +205,25 @@ mod tests {
         change.put(B, 1);
         assert_eq!(ledger.live(Table::Items, &change), [2]);
         assert!(ledger.live(Table::Transfers, &change).is_empty());
+    }
+
+    #[test]
+    fn forgotten_rows_are_missed_neither_acknowledged_nor_undecided() {
+        let child = |seq| (Table::Children, seq);
+        let mut ledger = ledger();
+        for (seq, parent) in [(5, 1), (6, 2)] {
+            let mut change = Change::default();
+            change.put(child(seq), parent);
+            ledger.sent(change);
+            ledger.acknowledged();
+        }
+        let mut change = Change::default();
+        change.put(child(7), 1);
+        change.put(child(8), 2);
+        ledger.sent(change);
+        ledger.forget(Table::Children, |parent| parent == 1);
+        assert!(ledger.clone().settle(&shown(&[(A, 10)])).unwrap_err().contains("missing"));
+        assert_eq!(ledger.clone().settle(&shown(&[(A, 10), (child(6), 2)])), Ok(()));
+        assert_eq!(ledger.settle(&shown(&[(A, 10), (child(6), 2), (child(8), 2)])), Ok(()));
     }
 }

@@ -1,4 +1,4 @@
-//! The tables of the crash test, and how a row's number stands for its whole content.
+//! The tables and views of the crash test, and how a row's number stands for its whole content.
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
@@ -9,13 +9,23 @@ pub(crate) const ACCOUNTS: u64 = 40;
 /// What each holds at first; it may fall below zero.
 pub(crate) const BALANCE: i64 = 1_000;
 
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 8] = [
     "CREATE TABLE items (client INT NOT NULL, seq BIGINT NOT NULL, content BIGINT UNSIGNED NOT NULL, \
      pad LONGTEXT NOT NULL, PRIMARY KEY (client, seq), KEY by_content (content), UNIQUE KEY by_seq (seq, client))",
     "CREATE TABLE transfers (client INT NOT NULL, seq BIGINT NOT NULL, src INT NOT NULL, dst INT NOT NULL, \
      amount INT NOT NULL, PRIMARY KEY (client, seq), KEY by_src (src))",
     "CREATE TABLE accounts (id INT NOT NULL PRIMARY KEY, balance BIGINT NOT NULL)",
     "CREATE TABLE numbers (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, client INT NOT NULL)",
+    "CREATE TABLE parents (client INT NOT NULL, seq BIGINT NOT NULL, code BIGINT UNSIGNED NOT NULL, \
+     PRIMARY KEY (client, seq), UNIQUE KEY by_code (code))",
+    "CREATE TABLE children (client INT NOT NULL, seq BIGINT NOT NULL, code BIGINT UNSIGNED NOT NULL, \
+     parent BIGINT UNSIGNED NOT NULL, PRIMARY KEY (client, seq), KEY by_code (code), \
+     CONSTRAINT child_of FOREIGN KEY (code) REFERENCES parents (code) ON DELETE CASCADE ON UPDATE CASCADE)",
+    // A view that is materialised and one that is merged.
+    "CREATE VIEW families AS SELECT p.client, p.seq, p.code, COUNT(c.seq) AS children \
+     FROM parents p LEFT JOIN children c ON c.code = p.code GROUP BY p.client, p.seq, p.code",
+    "CREATE VIEW kin AS SELECT c.client, c.seq, c.parent, p.client AS parent_client, p.seq AS parent_seq \
+     FROM children c JOIN parents p ON p.code = c.code",
 ];
 
 /// Makes the tables and the accounts, all acknowledged.

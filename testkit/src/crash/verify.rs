@@ -1,6 +1,7 @@
 //! What has to hold when the server is back.
 
 use super::client::Client;
+use super::families;
 use super::ledger::{Key, Table};
 use super::schema::{ACCOUNTS, BALANCE, pad, transfer};
 use mysql::Conn;
@@ -15,11 +16,16 @@ const SAMPLE: usize = 25;
 pub(crate) fn verify(connection: &mut Conn, clients: &mut [Client]) -> Result<()> {
     connection.query_drop("USE crash")?;
     let mut balances = vec![BALANCE; ACCOUNTS as usize];
+    let codes = families::codes(connection)?;
     for client in clients.iter_mut() {
-        let shown = shown(connection, client.id, &mut balances)?;
+        let mut shown = shown(connection, client.id, &mut balances)?;
+        families::shown(connection, client.id, &codes, &mut shown)?;
+        // Whether a parent may be gone is for its own client to say.
+        client.ledger.forget(Table::Children, |parent| !codes.contains_key(&parent));
         client.ledger.settle(&shown).map_err(|why| Error::Broken(format!("client {}: {why}", client.id)))?;
         by_index(connection, client)?;
     }
+    families::verify(connection)?;
     let numbers: Vec<(u64, u64)> = connection.query("SELECT id, client FROM numbers")?;
     let numbers: BTreeMap<_, _> = numbers.into_iter().collect();
     for client in clients.iter() {
