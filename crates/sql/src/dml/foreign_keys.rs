@@ -10,6 +10,10 @@
 //! written: so of a parent that is deleted and a child that is inserted at the same time one waits for the other
 //! and then sees what it did. What cascades changes is part of the statement and goes back with it.
 //!
+//! The children of a row are looked at one foreign key after the other, in the order in which they were made; a cascade
+//! is carried out to its end before the next is looked at. So a row that a CASCADE and a RESTRICT refer to stays only
+//! if the RESTRICT is the older one, or refers from another row. MySQL 9.7 does the same (8.4 goes by their names).
+//!
 //! The tables that a statement may reach are found, and their metadata locked, before it begins ([`Relations`]).
 //!
 //! Limits: cascades go 15 steps deep (error 3008). A table that a cascade of updates comes to a second time is
@@ -192,14 +196,9 @@ impl Opening<'_> {
                 }
             }
         }
-        // By name, as InnoDB keeps them: of several that refuse, the first is the error.
-        links.sort_by_cached_key(|link| {
-            let child = self.relations.nodes.get(link.node).map(|node| node.trees.table());
-            child.and_then(|child| {
-                let key = child.foreign_keys.get(link.key)?;
-                Some((child.database.clone(), key.name.clone()))
-            })
-        });
+        // The oldest first, as MySQL 9.7 goes: of several that refuse it is the error, and what an older one cascades
+        // to, a younger one no longer finds.
+        links.sort_by_key(|link| (self.relations.nodes.get(link.node).map(|n| n.trees.table().id), link.key));
         Ok(links)
     }
 }
