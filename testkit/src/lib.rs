@@ -11,6 +11,7 @@
 
 pub mod client;
 mod error;
+pub mod history;
 pub mod mariadb;
 pub mod programs;
 pub mod random;

@@ -62,8 +62,11 @@ fn scripts(folder: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
     if !names.is_empty() {
         return Ok(names.iter().map(|name| folder.join(format!("{name}.script"))).collect());
     }
-    let entries = std::fs::read_dir(folder).map_err(Error::io(format!("list {}", folder.display())))?;
-    let mut found: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    let mut found = Vec::new();
+    for folder in [folder.to_owned(), folder.join("hermitage")] {
+        let entries = std::fs::read_dir(&folder).map_err(Error::io(format!("list {}", folder.display())))?;
+        found.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
+    }
     found.retain(|path| path.extension().is_some_and(|extension| extension == "script"));
     found.sort();
     Ok(found)
