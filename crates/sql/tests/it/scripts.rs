@@ -114,10 +114,10 @@ impl goldenscript::Runner for Script {
 }
 
 macro_rules! scripts {
-    ($($name:ident)*) => {
+    ($folder:literal: $($name:ident)*) => {
         $(#[test]
         fn $name() {
-            let path = concat!("testscripts/", stringify!($name), ".script");
+            let path = concat!("testscripts/", $folder, stringify!($name), ".script");
             if let Err(error) = goldenscript::run(&mut Script::new(), path) {
                 panic!("{path}: {error}");
             }
@@ -126,6 +126,7 @@ macro_rules! scripts {
 }
 
 scripts! {
+    "":
     alter
     basics
     change
@@ -156,4 +157,29 @@ scripts! {
     variables
     view_changes
     views
+}
+
+/// Martin Kleppmann's Hermitage: each anomaly tried at each isolation level.
+mod hermitage {
+    use super::Script;
+
+    scripts! {
+        "hermitage/":
+        g0
+        g1a
+        g1b
+        g1c
+        g2
+        g2_item
+        g2_two_edges
+        g_single
+        g_single_predicate
+        g_single_write_predicate
+        otv
+        p4
+        p4_locking
+        p4_statement
+        pmp
+        pmp_write
+    }
 }
