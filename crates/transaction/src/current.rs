@@ -5,6 +5,7 @@
 //! in InnoDB, so what was not there stays so; they are locked under the latch of the leaf that shows
 //! them, so no insert slips in between.
 
+use std::cell::RefCell;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use rustydb_storage::{KeyRange, Lsn, ScanPosition, Tree};
 
 use crate::error::Result;
 use crate::locks::LockMode;
-use crate::transaction::{Direction, Isolation, Transaction, is_above_low, is_ahead};
+use crate::transaction::{Direction, Isolation, Transaction, as_slice, behind, is_above_low, is_ahead};
 
 impl Transaction {
     /// Locks a key and reads its newest version. Where there is none, REPEATABLE READ keeps it so.
@@ -21,8 +22,13 @@ impl Transaction {
     /// # Errors
     /// Those of lock waits; the store's own.
     pub fn get_locked(&mut self, tree: &Tree, key: &[u8], mode: LockMode) -> Result<Option<Vec<u8>>> {
+        self.check_serial()?;
         self.unmatched = None;
         let found = self.read_newest(tree, key, mode)?;
+        if self.isolation().decides_by_snapshot() {
+            self.check_serial()?;
+            return Ok(found);
+        }
         if found.is_none() && self.isolation() == Isolation::RepeatableRead {
             self.lock_gap_around(tree, key)?;
             // A row may have come before the gap was locked.
@@ -51,11 +57,12 @@ impl Transaction {
     }
 
     /// Lets go of a row that was locked by the last locking read and turned out not to matter: READ COMMITTED
-    /// only, and only if nothing else had locked it before.
+    /// and those levels that decide by the snapshot only, and only if nothing else had locked it before.
     pub fn release_unmatched(&mut self, tree: &Tree, key: &[u8]) {
-        if self.isolation() != Isolation::ReadCommitted {
+        if self.isolation() == Isolation::RepeatableRead {
             return;
         }
+        self.outdated.take_if(|(id, locked)| *id == tree.id() && locked == key);
         if self.unmatched.take_if(|(id, locked)| *id == tree.id() && locked == key).is_some() {
             self.engine.locks().unlock_row(&mut self.owner, tree.id(), key);
         }
@@ -74,6 +81,9 @@ impl Transaction {
     /// Locks a row and reads its newest version; does not keep a lock on what is not there.
     pub(crate) fn read_newest(&mut self, tree: &Tree, key: &[u8], mode: LockMode) -> Result<Option<Vec<u8>>> {
         let newly = self.lock_row(tree, key, mode)?;
+        if self.isolation().decides_by_snapshot() {
+            return self.read_by_snapshot(tree, key, newly);
+        }
         let found = tree.get(key, |entry, _| {
             entry.filter(|entry| !entry.is_tombstone).map(|entry| entry.value.to_vec())
         })?;
@@ -155,14 +165,6 @@ pub struct LockedScan {
     passed: ScanPosition,
 }
 
-fn as_slice(bound: &ScanPosition) -> Bound<&[u8]> {
-    match bound {
-        Bound::Included(key) => Bound::Included(key.as_slice()),
-        Bound::Excluded(key) => Bound::Excluded(key.as_slice()),
-        Bound::Unbounded => Bound::Unbounded,
-    }
-}
-
 impl LockedScan {
     /// The next row, locked; `None` at the end.
     ///
@@ -170,6 +172,7 @@ impl LockedScan {
     /// Those of lock waits; the store's own.
     pub fn next(&mut self, transaction: &mut Transaction) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
         loop {
+            transaction.check_serial()?;
             let Some(key) = self.next_key(transaction)? else { return Ok(None) };
             self.position = Some(Bound::Excluded(key.clone()));
             transaction.unmatched = None;
@@ -182,22 +185,39 @@ impl LockedScan {
     /// The next key that has a row, or is being changed by somebody else.
     fn next_key(&mut self, transaction: &mut Transaction) -> Result<Option<Vec<u8>>> {
         let locks_gaps = transaction.isolation() == Isolation::RepeatableRead;
+        // What the snapshot shows must be met even if it is deleted by now.
+        let seen = match transaction.isolation().decides_by_snapshot() {
+            true => transaction.snapshot().csn,
+            false => u64::MAX,
+        };
         let engine = transaction.engine.clone();
         let own = transaction.id.0;
         let id = self.tree.id();
         while let Some(from) = self.position.take() {
             let (range, direction) = (&self.range, self.direction);
-            let (passed, owner) = (&mut self.passed, &mut transaction.owner);
-            let mut lock_to = |key: &[u8], included: bool| {
-                if !locks_gaps {
+            let end = as_slice(match direction {
+                Direction::Forward => &range.high,
+                Direction::Backward => &range.low,
+            });
+            let passed = RefCell::new(&mut self.passed);
+            let holder = RefCell::new((&mut transaction.owner, transaction.member.as_mut()));
+            // All up to here is locked against inserts, or known to be read; then the scan is at `at`.
+            let cover = |to: Bound<&[u8]>, at: Option<ScanPosition>| {
+                let (mut passed, mut holder) = (passed.borrow_mut(), holder.borrow_mut());
+                let (low, high) = match direction {
+                    Direction::Forward => (as_slice(&passed), to),
+                    Direction::Backward => (to, as_slice(&passed)),
+                };
+                if locks_gaps {
+                    engine.locks().lock_range(holder.0, id, low, high);
+                } else if let Some(member) = &mut holder.1 {
+                    engine.serial.reads_range(member, id, low, high);
+                } else {
                     return;
                 }
-                let here = if included { Bound::Included(key) } else { Bound::Excluded(key) };
-                match direction {
-                    Direction::Forward => engine.locks().lock_range(owner, id, as_slice(passed), here),
-                    Direction::Backward => engine.locks().lock_range(owner, id, here, as_slice(passed)),
+                if let Some(at) = at {
+                    **passed = at;
                 }
-                *passed = Bound::Excluded(key.to_vec());
             };
             let mut found = None;
             let mut is_at_end = false;
@@ -213,13 +233,18 @@ impl LockedScan {
                     if let Some((_, lsn)) = committed {
                         deleted = deleted.max(Lsn(lsn));
                     }
-                    let is_settled =
-                        committed.is_some() || writer.is_none_or(|writer| writer.transaction == own);
+                    let is_settled = committed.is_some_and(|(csn, _)| csn <= seen)
+                        || writer.is_none_or(|writer| writer.transaction == own);
                     if is_settled || !is_inside {
                         return Ok(ControlFlow::Continue(()));
                     }
                 }
-                lock_to(key, is_inside);
+                let here = match (is_inside, locks_gaps) {
+                    (true, _) => Bound::Included(key),
+                    (false, true) => Bound::Excluded(key),
+                    (false, false) => end,
+                };
+                cover(here, Some(Bound::Excluded(key.to_vec())));
                 if is_inside {
                     found = Some(key.to_vec());
                 } else {
@@ -227,9 +252,18 @@ impl LockedScan {
                 }
                 Ok(ControlFlow::Break(()))
             };
+            // Under the leaf's latch: what comes into it later finds the gap locked.
+            let at_fence = |next: Option<&ScanPosition>| match next {
+                Some(position) if locks_gaps || is_ahead(range, direction, position) => {
+                    cover(behind(position), Some(position.clone()));
+                }
+                Some(_) => cover(end, None),
+                None if locks_gaps => cover(Bound::Unbounded, None),
+                None => cover(end, None),
+            };
             let next = match direction {
-                Direction::Forward => self.tree.scan_leaf_forward(&from, each)?,
-                Direction::Backward => self.tree.scan_leaf_backward(&from, each)?,
+                Direction::Forward => self.tree.scan_leaf_forward_to(&from, each, at_fence)?,
+                Direction::Backward => self.tree.scan_leaf_backward_to(&from, each, at_fence)?,
             };
             // That a row is gone is read as much as one that is there.
             transaction.observe_commit(deleted);
@@ -238,13 +272,6 @@ impl LockedScan {
             }
             if is_at_end {
                 return Ok(None);
-            }
-            if next.is_none() && locks_gaps {
-                let (low, high) = match self.direction {
-                    Direction::Forward => (as_slice(&self.passed), Bound::Unbounded),
-                    Direction::Backward => (Bound::Unbounded, as_slice(&self.passed)),
-                };
-                engine.locks().lock_range(&mut transaction.owner, id, low, high);
             }
             // The gap behind the range reaches to the next key, so with gaps the scan looks one key further.
             self.position =

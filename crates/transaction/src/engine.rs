@@ -21,6 +21,7 @@ use crate::commits::{Commits, Committed, FirstRecord};
 use crate::error::{Error, Result};
 use crate::locks::{LockCounters, LockTable, MetadataLocks, OwnerId};
 use crate::purge::{Leftover, PurgeQueue};
+use crate::serial::{Serial, SerialCounters};
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::transaction::{Isolation, Transaction, TransactionId};
 use crate::versions::{Versions, Writer};
@@ -49,6 +50,8 @@ pub struct EngineStatistics {
     pub storage: Statistics,
     /// Row and range locks.
     pub locks: LockCounters,
+    /// Serializable transactions.
+    pub serial: SerialCounters,
     /// Commits that wrote.
     pub commits: u64,
     /// Transactions rolled back after they wrote.
@@ -86,6 +89,7 @@ pub struct Engine {
     pub(crate) versions: Versions,
     pub(crate) snapshots: Snapshots,
     pub(crate) births: Births,
+    pub(crate) serial: Serial,
     pub(crate) commits: Commits,
     purge_queue: PurgeQueue,
     purging: Mutex<()>,
@@ -129,6 +133,7 @@ impl Engine {
             versions: Versions::default(),
             snapshots: Snapshots::default(),
             births: Births::default(),
+            serial: Serial::default(),
             commits: Commits::new(&recovered, clock),
             purge_queue: PurgeQueue::default(),
             purging: Mutex::new(()),
@@ -385,6 +390,14 @@ impl Engine {
         }
     }
 
+    /// Waits until a commit can be seen by new snapshots.
+    pub(crate) fn wait_visible(&self, lsn: Lsn) -> Result<()> {
+        self.wait_durable(lsn)?;
+        // Whoever commits publishes too, perhaps a moment later.
+        self.commits.publish(Lsn(lsn.0 + 1));
+        Ok(())
+    }
+
     /// A transaction was rolled back; `keys` are those at which a tombstone stands again.
     pub(crate) fn rolled_back(&self, first: FirstRecord, keys: Vec<(TreeId, Arc<[u8]>)>) {
         if !keys.is_empty() {
@@ -489,6 +502,7 @@ impl Engine {
         EngineStatistics {
             storage: self.store.statistics(),
             locks: self.locks.counters(),
+            serial: self.serial.counters(),
             commits: self.commit_count.load(Ordering::Relaxed),
             rollbacks: self.rollback_count.load(Ordering::Relaxed),
             snapshots: self.snapshots.count(),

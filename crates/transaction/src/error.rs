@@ -19,7 +19,8 @@ pub enum ErrorClass {
     Terminal,
 }
 
-/// Why an operation of a transaction failed. But for [`Error::Deadlock`] the transaction goes on; what the
+/// Why an operation of a transaction failed. But for [`Error::Deadlock`] and
+/// [`Error::Serialization`] the transaction goes on; what the
 /// statement has done is taken back by [`crate::Transaction::rollback_statement`].
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -36,6 +37,10 @@ pub enum Error {
     /// The wait closed a circle, and this transaction is the one to give way (MySQL 1213). Roll it back.
     #[error("the transaction was chosen as victim of a deadlock")]
     Deadlock,
+    /// A row is not any more what the transaction's snapshot shows, or the transaction has no place in an order of
+    /// all serializable ones (MySQL 1213). Roll it back.
+    #[error("the transaction conflicts with another that ran beside it")]
+    Serialization,
     /// The lock is not free, and the statement does not wait (MySQL 3572).
     #[error("the lock is not free")]
     WouldBlock,
@@ -79,7 +84,7 @@ impl Error {
     pub fn class(&self) -> ErrorClass {
         match self {
             Error::LockWaitTimeout | Error::WouldBlock | Error::DiskFull => ErrorClass::RetryStatement,
-            Error::Deadlock | Error::DefinitionChanged => ErrorClass::RetryTransaction,
+            Error::Deadlock | Error::Serialization | Error::DefinitionChanged => ErrorClass::RetryTransaction,
             _ => ErrorClass::Terminal,
         }
     }

@@ -15,19 +15,24 @@
 //!   against inserts. So a counter incremented by two never loses one; a transaction that mixes plain
 //!   reads with writes may see its own write next to older rows, as in InnoDB. Write skew between
 //!   plain reads is possible.
+//! - SNAPSHOT: decides by the snapshot too: what somebody has changed since cannot be changed or locked.
+//! - SERIALIZABLE: as SNAPSHOT, and what could not have happened one after the other is refused (see `serial`).
 //!
 //! A commit is seen by new snapshots only once it is durable. Its locks go earlier, when its record is in
 //! the log's buffer; who then reads what it wrote, to decide, is told only after that record is durable
 //! ([`Transaction::wait_observed_durable`]). So one row can be changed at the speed of memory.
 
 mod births;
+mod by_snapshot;
 pub mod cancel;
 mod commits;
 mod current;
 mod engine;
 mod error;
+mod key_ranges;
 pub mod locks;
 mod purge;
+mod serial;
 mod snapshot;
 mod transaction;
 mod versions;
@@ -40,4 +45,5 @@ pub use engine::{Engine, EngineOptions, EngineStatistics};
 pub use error::{Error, ErrorClass, Result};
 pub use locks::{LockMode, LockTable, MetadataLocks, OwnerId, WaitOptions};
 pub use rustydb_storage::{Durability, EntryBatch, KeyRange, Tree, TreeId};
+pub use serial::SerialCounters;
 pub use transaction::{Direction, Isolation, Savepoint, Scan, StatementMark, Transaction, TransactionId};

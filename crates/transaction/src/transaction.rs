@@ -4,6 +4,7 @@
 //! changes are listed in order; a savepoint is a place in that list, and going back to it takes the
 //! changes behind it back, last first, each logged as a compensation. Locks stay until the end.
 
+use std::cell::RefCell;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::commits::{Committed, FirstRecord};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::locks::{LockOwner, OwnerId, WaitOptions};
+use crate::serial::{Member, Unseen};
 use crate::snapshot::Snapshot;
 use crate::versions::{Before, Writer};
 
@@ -34,6 +36,19 @@ pub enum Isolation {
     /// All statements see what was committed at the first read.
     #[default]
     RepeatableRead,
+    /// As REPEATABLE READ, and a row that somebody changed since cannot be changed or locked: the first to
+    /// change it wins, the other is refused.
+    Snapshot,
+    /// As SNAPSHOT, and transactions that could not have run one after the other are refused.
+    Serializable,
+}
+
+impl Isolation {
+    /// Whether writes and locking reads see the snapshot too, instead of the newest rows.
+    #[must_use]
+    pub fn decides_by_snapshot(self) -> bool {
+        matches!(self, Isolation::Snapshot | Isolation::Serializable)
+    }
 }
 
 /// Which way a scan goes.
@@ -85,6 +100,10 @@ pub struct Transaction {
     /// The newest commit it has built on that was not durable then.
     pub(crate) observed: Lsn,
     pub(crate) unmatched: Option<(TreeId, Vec<u8>)>,
+    /// A row that was locked and is not what the snapshot shows any more; whether it matters is for the owner to say.
+    pub(crate) outdated: Option<(TreeId, Vec<u8>)>,
+    /// Set with the snapshot, at SERIALIZABLE.
+    pub(crate) member: Option<Member>,
     pub(crate) schema_version: u32,
     /// Keys at which a tombstone was put back, whose own purge may have been and gone.
     restored_tombstones: Vec<(TreeId, Arc<[u8]>)>,
@@ -127,6 +146,8 @@ impl Transaction {
             last: Lsn::ZERO,
             observed: Lsn::ZERO,
             unmatched: None,
+            outdated: None,
+            member: None,
             schema_version: 0,
             restored_tombstones: Vec::new(),
             is_over: false,
@@ -200,10 +221,23 @@ impl Transaction {
     }
 
     pub(crate) fn snapshot(&mut self) -> Snapshot {
-        match self.snapshot {
-            Some(snapshot) => snapshot,
-            None => *self.snapshot.insert(self.engine.take_snapshot()),
+        if let Some(snapshot) = self.snapshot {
+            return snapshot;
         }
+        let engine = &self.engine;
+        let snapshot = if self.isolation == Isolation::Serializable {
+            let (member, snapshot) =
+                engine.serial.enter(self.id.0, self.read_only, || engine.take_snapshot());
+            self.member = Some(member);
+            snapshot
+        } else {
+            engine.take_snapshot()
+        };
+        *self.snapshot.insert(snapshot)
+    }
+
+    pub(crate) fn has_snapshot(&self) -> bool {
+        self.snapshot.is_some()
     }
 
     fn drop_snapshot(&mut self) {
@@ -271,6 +305,7 @@ impl Transaction {
 
     /// The snapshot to read a tree at.
     fn snapshot_for(&mut self, tree: TreeId) -> Result<Snapshot> {
+        self.check_serial()?;
         let snapshot = self.snapshot();
         match self.engine.births.are_seen(tree, snapshot.csn) {
             true => Ok(snapshot),
@@ -285,12 +320,19 @@ impl Transaction {
     pub fn get<R>(&mut self, tree: &Tree, key: &[u8], f: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
         let snapshot = self.snapshot_for(tree.id())?;
         let (versions, reader) = (&self.engine.versions, self.id.0);
-        Ok(tree.get(key, |entry, changed| {
+        if let Some(member) = &mut self.member {
+            self.engine.serial.reads_key(member, tree.id(), key);
+        }
+        let mut unseen = Unseen::new();
+        let found = tree.get(key, |entry, changed| {
             if changed < snapshot.settled_before {
                 return entry.filter(|entry| !entry.is_tombstone).map(|entry| f(entry.value));
             }
-            versions.resolve(tree.id(), key, entry, snapshot.csn, reader, f)
-        })?)
+            let note = |writer| unseen.push(writer);
+            versions.resolve(tree.id(), key, entry, snapshot.csn, reader, note, f)
+        })?;
+        self.note_unseen(&unseen)?;
+        Ok(found)
     }
 
     /// Begins to read a range at the snapshot.
@@ -321,15 +363,34 @@ impl Transaction {
     /// When the log or the disk fails; then the store has stopped, and what became of the transaction shows
     /// when it is opened again.
     pub fn commit(mut self) -> Result<Committed> {
-        self.is_over = true;
-        self.drop_snapshot();
+        if let Err(refused) = self.check_serial() {
+            self.end_rolled_back()?;
+            return Err(refused);
+        }
         let nothing = Committed { csn: 0, lsn: Lsn::ZERO, number: 0 };
-        let Some((writer, first)) = self.writing.take() else {
+        if self.changes.is_empty()
+            && let Some(member) = self.member.take()
+        {
+            let commits = &self.engine.commits;
+            let ended =
+                self.engine.serial.commit(member, false, || commits.visible(), || Ok((commits.last().0, ())));
+            if let Err(refused) = ended {
+                self.end_rolled_back()?;
+                return Err(refused);
+            }
+        }
+        if self.writing.is_none() {
+            self.is_over = true;
+            self.drop_snapshot();
             self.engine.locks().release_all(&mut self.owner);
             self.wait_observed_durable()?;
             return Ok(nothing);
-        };
-        if self.changes.is_empty() {
+        }
+        if self.changes.is_empty()
+            && let Some((_, first)) = self.writing.take()
+        {
+            self.is_over = true;
+            self.drop_snapshot();
             let logged = self.engine.log_abort(self.id.0);
             self.engine.rolled_back(first, std::mem::take(&mut self.restored_tombstones));
             self.engine.locks().release_all(&mut self.owner);
@@ -337,13 +398,34 @@ impl Transaction {
             self.wait_observed_durable()?;
             return Ok(nothing);
         }
-        let mut keys = std::mem::take(&mut self.restored_tombstones);
-        keys.extend(std::mem::take(&mut self.changes).into_iter().map(|change| (change.tree, change.key)));
-        let logged = self.engine.log_commit(&writer, first, keys);
+        let logged = match self.member.take() {
+            None => self.log_commit(),
+            Some(member) => {
+                let engine = self.engine.clone();
+                let number = || self.log_commit().map(|committed| (committed.csn, committed));
+                engine.serial.commit(member, true, || engine.commits.visible(), number)
+            }
+        };
+        if matches!(logged, Err(Error::Serialization)) {
+            self.end_rolled_back()?;
+            return logged;
+        }
+        self.is_over = true;
+        self.drop_snapshot();
         self.engine.locks().release_all(&mut self.owner);
         let committed = logged?;
         self.engine.finish_commit(committed)?;
         Ok(committed)
+    }
+
+    /// Numbers and logs the commit of what was changed.
+    fn log_commit(&mut self) -> Result<Committed> {
+        let Some((writer, first)) = self.writing.take() else {
+            return Ok(Committed { csn: 0, lsn: Lsn::ZERO, number: 0 });
+        };
+        let mut keys = std::mem::take(&mut self.restored_tombstones);
+        keys.extend(std::mem::take(&mut self.changes).into_iter().map(|change| (change.tree, change.key)));
+        self.engine.log_commit(&writer, first, keys)
     }
 
     /// Takes everything back.
@@ -358,6 +440,9 @@ impl Transaction {
         self.is_over = true;
         self.drop_snapshot();
         let mut ended = self.take_back(0);
+        if let Some(member) = self.member.take() {
+            self.engine.serial.rolled_back(member, || self.engine.commits.visible());
+        }
         if let Some((_, first)) = self.writing.take() {
             if ended.is_ok() {
                 ended = self.engine.log_abort(self.id.0);
@@ -397,47 +482,116 @@ impl Scan {
         batch: &mut EntryBatch,
         most: usize,
     ) -> Result<bool> {
+        transaction.check_serial()?;
         let snapshot = transaction.snapshot();
-        let (versions, reader) = (&transaction.engine.versions, transaction.id.0);
         let goal = batch.len() + most;
         while batch.len() < goal {
             let Some(from) = self.position.take() else { return Ok(false) };
-            let (tree, range, direction) = (&self.tree, &self.range, self.direction);
-            let mut stopped_at = None;
-            let each = |key: &[u8], entry: Entry<'_>, changed: Lsn| -> Result<ControlFlow<()>> {
-                let is_inside = match direction {
-                    Direction::Forward => range.is_below_high(key),
-                    Direction::Backward => is_above_low(range, key),
-                };
-                if !is_inside {
-                    return Ok(ControlFlow::Break(()));
-                }
-                if changed < snapshot.settled_before {
-                    if !entry.is_tombstone {
-                        batch.push(key, entry.value);
-                    }
-                } else {
-                    versions.resolve(tree.id(), key, Some(entry), snapshot.csn, reader, |value| {
-                        batch.push(key, value)
-                    });
-                }
-                if batch.len() >= goal || !batch.has_room(64 << 20) {
-                    stopped_at = Some(key.to_vec());
-                    return Ok(ControlFlow::Break(()));
-                }
-                Ok(ControlFlow::Continue(()))
-            };
-            let next = match direction {
-                Direction::Forward => tree.scan_leaf_forward(&from, each)?,
-                Direction::Backward => tree.scan_leaf_backward(&from, each)?,
-            };
-            if let Some(key) = stopped_at {
-                self.position = Some(Bound::Excluded(key));
+            let mut unseen = Unseen::new();
+            let more = self.read_leaf(transaction, batch, goal, snapshot, &from, &mut unseen)?;
+            transaction.note_unseen(&unseen)?;
+            if more {
                 return Ok(true);
             }
-            self.position = next.filter(|position| is_ahead(range, direction, position));
         }
         Ok(self.position.is_some())
+    }
+
+    /// Reads on in one leaf; true when the batch is full before the leaf's end.
+    fn read_leaf(
+        &mut self,
+        transaction: &mut Transaction,
+        batch: &mut EntryBatch,
+        goal: usize,
+        snapshot: Snapshot,
+        from: &ScanPosition,
+        unseen: &mut Unseen,
+    ) -> Result<bool> {
+        let engine = &transaction.engine;
+        let (versions, reader) = (&engine.versions, transaction.id.0);
+        let (tree, range, direction) = (&self.tree, &self.range, self.direction);
+        let member = RefCell::new(transaction.member.as_mut());
+        // From where this leaf was entered to here, in the direction of the scan.
+        let note_read_to = |to: Bound<&[u8]>| {
+            if let Some(member) = member.borrow_mut().as_mut() {
+                let (low, high) = match direction {
+                    Direction::Forward => (as_slice(from), to),
+                    Direction::Backward => (to, as_slice(from)),
+                };
+                engine.serial.reads_range(member, tree.id(), low, high);
+            }
+        };
+        let mut stopped_at = None;
+        let each = |key: &[u8], entry: Entry<'_>, changed: Lsn| -> Result<ControlFlow<()>> {
+            let is_inside = match direction {
+                Direction::Forward => range.is_below_high(key),
+                Direction::Backward => is_above_low(range, key),
+            };
+            if !is_inside {
+                note_read_to(as_slice(match direction {
+                    Direction::Forward => &range.high,
+                    Direction::Backward => &range.low,
+                }));
+                return Ok(ControlFlow::Break(()));
+            }
+            if changed < snapshot.settled_before {
+                if !entry.is_tombstone {
+                    batch.push(key, entry.value);
+                }
+            } else {
+                let note = |writer| {
+                    if unseen.last() != Some(&writer) {
+                        unseen.push(writer);
+                    }
+                };
+                versions.resolve(tree.id(), key, Some(entry), snapshot.csn, reader, note, |value| {
+                    batch.push(key, value)
+                });
+            }
+            if batch.len() >= goal || !batch.has_room(64 << 20) {
+                note_read_to(Bound::Included(key));
+                stopped_at = Some(key.to_vec());
+                return Ok(ControlFlow::Break(()));
+            }
+            Ok(ControlFlow::Continue(()))
+        };
+        let passed = |next: Option<&ScanPosition>| {
+            note_read_to(match next {
+                Some(position) if is_ahead(range, direction, position) => behind(position),
+                // What the leaf has further on is not asked for.
+                _ => as_slice(match direction {
+                    Direction::Forward => &range.high,
+                    Direction::Backward => &range.low,
+                }),
+            });
+        };
+        let next = match direction {
+            Direction::Forward => tree.scan_leaf_forward_to(from, each, passed)?,
+            Direction::Backward => tree.scan_leaf_backward_to(from, each, passed)?,
+        };
+        if let Some(key) = stopped_at {
+            self.position = Some(Bound::Excluded(key));
+            return Ok(true);
+        }
+        self.position = next.filter(|position| is_ahead(range, direction, position));
+        Ok(false)
+    }
+}
+
+/// The bound of a range that was read up to where its scan will go on.
+pub(crate) fn behind(next: &ScanPosition) -> Bound<&[u8]> {
+    match next {
+        Bound::Included(key) => Bound::Excluded(key.as_slice()),
+        Bound::Excluded(key) => Bound::Included(key.as_slice()),
+        Bound::Unbounded => Bound::Unbounded,
+    }
+}
+
+pub(crate) fn as_slice(bound: &ScanPosition) -> Bound<&[u8]> {
+    match bound {
+        Bound::Included(key) => Bound::Included(key.as_slice()),
+        Bound::Excluded(key) => Bound::Excluded(key.as_slice()),
+        Bound::Unbounded => Bound::Unbounded,
     }
 }
 

@@ -188,7 +188,9 @@ impl Versions {
         self.shard(&key).lock().contains_key(&key)
     }
 
-    /// Shows `f` the value that a reader at `csn` sees, given what the leaf has.
+    /// Shows `f` the value that a reader at `csn` sees, given what the leaf has; `unseen` hears the transactions
+    /// whose changes it does not see.
+    #[expect(clippy::too_many_arguments, reason = "what a reader brings along")]
     pub(crate) fn resolve<R>(
         &self,
         tree: TreeId,
@@ -196,6 +198,7 @@ impl Versions {
         leaf: Option<Entry<'_>>,
         csn: u64,
         reader: u64,
+        mut unseen: impl FnMut(u64),
         f: impl FnOnce(&[u8]) -> R,
     ) -> Option<R> {
         let live = leaf.filter(|entry| !entry.is_tombstone).map(|entry| entry.value);
@@ -207,6 +210,7 @@ impl Versions {
                 if version.writer.is_visible(csn, reader) {
                     break;
                 }
+                unseen(version.writer.transaction);
                 seen = version.before.live();
             }
         }

@@ -18,11 +18,16 @@ impl Transaction {
     /// [`Error::DuplicateKey`]; those of lock waits; the store's own.
     pub fn insert(&mut self, tree: &Tree, key: &[u8], value: &[u8]) -> Result<()> {
         self.check_writable()?;
+        self.check_serial()?;
         // Most duplicates are found here, under a shared lock that lets others find the same.
         if tree.get(key, |entry, _| entry.is_some_and(|entry| !entry.is_tombstone))? {
             let mine = self.engine.versions.newest_writer(tree.id(), key);
             let is_own = mine.is_some_and(|writer| writer.transaction == self.id.0);
-            if is_own || self.read_newest(tree, key, LockMode::Shared)?.is_some() {
+            if is_own {
+                return Err(Error::DuplicateKey);
+            }
+            if self.read_newest(tree, key, LockMode::Shared)?.is_some() {
+                self.check_serial()?;
                 return Err(Error::DuplicateKey);
             }
         }
@@ -34,6 +39,9 @@ impl Transaction {
                 }
                 Err(Error::DuplicateKey) => {
                     self.observe(tree, key);
+                    if let Some(member) = &mut self.member {
+                        self.engine.serial.reads_key(member, tree.id(), key);
+                    }
                     return Err(Error::DuplicateKey);
                 }
                 done => return done,
@@ -47,6 +55,7 @@ impl Transaction {
     /// [`Error::KeyNotFound`]; those of lock waits; the store's own.
     pub fn update(&mut self, tree: &Tree, key: &[u8], value: &[u8]) -> Result<()> {
         self.check_writable()?;
+        self.check_serial()?;
         self.lock_row(tree, key, LockMode::Exclusive)?;
         self.change(tree, key, State::Value(value), Expect::Live)
     }
@@ -57,11 +66,18 @@ impl Transaction {
     /// [`Error::KeyNotFound`]; those of lock waits; the store's own.
     pub fn delete(&mut self, tree: &Tree, key: &[u8]) -> Result<()> {
         self.check_writable()?;
+        self.check_serial()?;
         self.lock_row(tree, key, LockMode::Exclusive)?;
         self.change(tree, key, State::Tombstone, Expect::Live)
     }
 
     fn change(&mut self, tree: &Tree, key: &[u8], new: State<'_>, expect: Expect) -> Result<()> {
+        if self.isolation().decides_by_snapshot() {
+            self.settle_snapshot(tree.id(), key)?;
+            if !self.sees_newest(tree.id(), key) {
+                return Err(self.conflict(tree.id(), key));
+            }
+        }
         let writer = match &self.writing {
             Some((writer, _)) => writer.clone(),
             None => {
@@ -91,6 +107,10 @@ impl Transaction {
         self.changes.push(Change { tree: tree.id(), key: shared, previous: self.last });
         self.last = lsn;
         self.owner.weight += 1;
-        Ok(())
+        match &self.member {
+            // After the change: who reads now finds it, who has read is found here.
+            Some(member) => self.engine.serial.writes(member, tree.id(), key),
+            None => Ok(()),
+        }
     }
 }

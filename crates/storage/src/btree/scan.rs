@@ -99,7 +99,21 @@ impl Tree {
     pub fn scan_leaf_forward<E: From<crate::Error>>(
         &self,
         from: &ScanPosition,
+        each: impl FnMut(&[u8], Entry<'_>, Lsn) -> Result<ControlFlow<()>, E>,
+    ) -> Result<Option<ScanPosition>, E> {
+        self.scan_leaf_forward_to(from, each, |_| ())
+    }
+
+    /// The same; `passed` hears where the scan will go on (`None`: the tree's end) while the leaf is still
+    /// latched, so that nothing can have come into what was visited. Not when `each` breaks.
+    ///
+    /// # Errors
+    /// When a page cannot be read, or `each` fails.
+    pub fn scan_leaf_forward_to<E: From<crate::Error>>(
+        &self,
+        from: &ScanPosition,
         mut each: impl FnMut(&[u8], Entry<'_>, Lsn) -> Result<ControlFlow<()>, E>,
+        passed: impl FnOnce(Option<&ScanPosition>),
     ) -> Result<Option<ScanPosition>, E> {
         let leaf = match from {
             Bound::Included(key) | Bound::Excluded(key) => self.leaf(key)?,
@@ -116,7 +130,9 @@ impl Tree {
         if self.visit(&leaf, start..node::count(&leaf), &mut each)?.is_break() {
             return Ok(None);
         }
-        Ok(self.whole_fence(&leaf, true)?.map(Bound::Included))
+        let next = self.whole_fence(&leaf, true)?.map(Bound::Included);
+        passed(next.as_ref());
+        Ok(next)
     }
 
     /// The same in descending order, from `from` downward.
@@ -126,7 +142,20 @@ impl Tree {
     pub fn scan_leaf_backward<E: From<crate::Error>>(
         &self,
         from: &ScanPosition,
+        each: impl FnMut(&[u8], Entry<'_>, Lsn) -> Result<ControlFlow<()>, E>,
+    ) -> Result<Option<ScanPosition>, E> {
+        self.scan_leaf_backward_to(from, each, |_| ())
+    }
+
+    /// The same; for `passed` see [`Tree::scan_leaf_forward_to`].
+    ///
+    /// # Errors
+    /// When a page cannot be read, or `each` fails.
+    pub fn scan_leaf_backward_to<E: From<crate::Error>>(
+        &self,
+        from: &ScanPosition,
         mut each: impl FnMut(&[u8], Entry<'_>, Lsn) -> Result<ControlFlow<()>, E>,
+        passed: impl FnOnce(Option<&ScanPosition>),
     ) -> Result<Option<ScanPosition>, E> {
         let leaf = match from {
             Bound::Included(key) => self.leaf(key)?,
@@ -149,7 +178,9 @@ impl Tree {
         if self.visit(&leaf, (0..end).rev(), &mut each)?.is_break() {
             return Ok(None);
         }
-        Ok(self.whole_fence(&leaf, false)?.map(Bound::Excluded))
+        let next = self.whole_fence(&leaf, false)?.map(Bound::Excluded);
+        passed(next.as_ref());
+        Ok(next)
     }
 
     fn visit<E: From<crate::Error>>(

@@ -4,6 +4,7 @@
 
 mod failures;
 mod isolation;
+mod serializable;
 mod simulated;
 mod threads;
 
