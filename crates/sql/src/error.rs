@@ -43,6 +43,11 @@ impl SqlError {
         SqlError { code, sqlstate: *sqlstate, message: message.into() }
     }
 
+    /// Whether the transaction was refused because of what a concurrent one did, not for a lock.
+    pub(crate) fn is_conflict_of_snapshots(&self) -> bool {
+        self.code == 1213 && *self == SqlError::not_serializable()
+    }
+
     /// What the caller can do about it.
     pub fn class(&self) -> ErrorClass {
         match self.code {
@@ -71,6 +76,7 @@ impl From<&rustydb_transaction::Error> for SqlError {
         match error {
             E::LockWaitTimeout => SqlError::lock_wait_timeout(),
             E::Deadlock => SqlError::deadlock(),
+            E::Serialization => SqlError::not_serializable(),
             E::WouldBlock => SqlError::lock_nowait(),
             E::TooManyLocks => SqlError::too_many_locks(),
             E::DefinitionChanged => SqlError::definition_changed(),
@@ -460,6 +466,7 @@ errors! {
     1206 b"HY000" too_many_locks() "The total number of locks exceeds the lock table size";
     1412 b"HY000" definition_changed() "Table definition has changed, please retry transaction";
     1213 b"40001" deadlock() "Deadlock found when trying to get lock; try restarting transaction";
+    1213 b"40001" not_serializable() "Deadlock found when trying to get lock; try restarting transaction (it read or changed what a concurrent transaction has changed)";
     1568 b"25001" isolation_in_transaction() "Transaction characteristics can't be changed while a transaction is in progress";
     1792 b"25006" read_only_transaction() "Cannot execute statement in a READ ONLY transaction.";
     3572 b"HY000" lock_nowait() "Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.";

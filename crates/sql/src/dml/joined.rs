@@ -41,7 +41,6 @@ use crate::expr::scope::{ROW_KEY, Scope, ScopeTable};
 use crate::expr::vector::Builder;
 use crate::expr::{BoundExpr, Vector};
 use crate::plan;
-use crate::variables::Isolation;
 use crate::view::change::{BoundChecks, ViewChecks};
 
 /// A table whose rows change.
@@ -199,7 +198,7 @@ fn locking(scope: &Scope, targets: &[Target], context: &ExecContext<'_>) -> Vec<
 }
 
 fn isolation_keeps_reads(context: &ExecContext<'_>) -> bool {
-    matches!(context.eval.session.settings.isolation, Isolation::RepeatableRead | Isolation::Serializable)
+    context.txn.isolation() == rustydb_transaction::Isolation::RepeatableRead
 }
 
 fn has_row_key(table: &ScopeTable) -> bool {

@@ -194,7 +194,12 @@ fn plan_table(
         None => planning.context.database()?.to_string(),
     };
     let alias = source.alias.as_ref().map(ast::Ident::as_str);
-    let lock = lock_of(of.locking, alias.unwrap_or(source.name.name.as_str()));
+    let shared = RowLock { exclusive: false, wait: ast::LockWait::Wait };
+    let lock = lock_of(of.locking, alias.unwrap_or(source.name.name.as_str())).or(planning
+        .context
+        .session
+        .shares_reads
+        .then_some(shared));
     if let Some(view) = planning.context.tables.view(&database, source.name.name.as_str())? {
         let locking =
             lock.map(|lock| ast::Locking { exclusive: lock.exclusive, tables: Vec::new(), wait: lock.wait });

@@ -13,6 +13,10 @@ use crate::dml::{self, Changes};
 use crate::error::SqlError;
 use crate::point;
 
+/// How often a statement that is a transaction of its own is run again when a concurrent one had changed what
+/// it needed (SNAPSHOT and SERIALIZABLE).
+const REPEATS: u32 = 20;
+
 impl Session {
     /// Runs a change of rows and sends its answer.
     pub(super) fn run_change(
@@ -28,19 +32,34 @@ impl Session {
         }
         let statement = Arc::clone(running.statement);
         let params = running.params;
-        let kept = running.plan.take();
-        let (changes, plan) = self.within(|scope| {
-            let plan = point_plan(&statement, kept, scope)?;
-            let compiled = match plan.as_deref().map(|plan| &plan.body) {
-                Some(PlanBody::Point(point)) if point.accepts(params) => point::change(point, params, scope)?,
-                _ => None,
-            };
-            let changes = match compiled {
-                Some(changes) => changes,
-                None => general(&statement.ast, &statement.sql, params, scope)?,
-            };
-            Ok(Left::Used((changes, plan)))
-        })?;
+        // Alone in its transaction it has shown nothing yet, so a refusal need not be the client's to repeat;
+        // but user variables would be set twice.
+        let is_alone = self.open.is_none() && self.state.settings.autocommit;
+        let mut tries = if is_alone && !statement.sql.contains('@') { REPEATS } else { 0 };
+        let mut kept = running.plan.take();
+        let (changes, plan) = loop {
+            let done = self.within(|scope| {
+                let plan = point_plan(&statement, kept.take(), scope)?;
+                let compiled = match plan.as_deref().map(|plan| &plan.body) {
+                    Some(PlanBody::Point(point)) if point.accepts(params) => {
+                        point::change(point, params, scope)?
+                    }
+                    _ => None,
+                };
+                let changes = match compiled {
+                    Some(changes) => changes,
+                    None => general(&statement.ast, &statement.sql, params, scope)?,
+                };
+                Ok(Left::Used((changes, plan)))
+            });
+            match done {
+                Err(error) if tries > 0 && error.is_conflict_of_snapshots() => {
+                    tries -= 1;
+                    self.state.warnings.clear();
+                }
+                done => break done?,
+            }
+        };
         running.plan = plan;
         self.finish_change(&changes, running, sink)
     }

@@ -67,6 +67,8 @@ impl Session {
         open.txn.set_wait(self.row_wait());
         let mark = open.txn.begin_statement();
         let wait = self.metadata_wait();
+        let stays = open.explicit || !self.state.settings.autocommit;
+        self.state.shares_reads = open.shares_reads && stays;
         let mut scope = Scope {
             database: &self.database,
             state: &mut self.state,
@@ -81,7 +83,6 @@ impl Session {
             txn: &mut open.txn,
         };
         let result = work(&mut scope);
-        let stays = open.explicit || !self.state.settings.autocommit;
         match result {
             Ok(Left::Untouched(value)) if began => {
                 open.rollback(&self.database, &mut self.owner)?;
@@ -137,7 +138,7 @@ impl Session {
         let next = std::mem::take(&mut self.next);
         let isolation = next.isolation.unwrap_or(self.state.settings.isolation);
         let read_only = read_only.or(next.read_only).unwrap_or(self.state.settings.transaction_read_only);
-        OpenTransaction::begin(&self.database, &self.owner, isolation, read_only)
+        Ok(OpenTransaction::begin(&self.database, &self.owner, isolation, &self.state.settings, read_only))
     }
 
     /// Ends the open transaction, if there is one, for good.
@@ -297,7 +298,10 @@ fn plan_for(
     params: &[Value],
     scope: &mut Scope<'_>,
 ) -> Result<Arc<CachedPlan>, SqlError> {
-    if let Some(plan) = kept.or_else(|| statement.plan())
+    // A plan that locks what it reads is for this transaction only.
+    let shares_reads = scope.state.shares_reads;
+    if !shares_reads
+        && let Some(plan) = kept.or_else(|| statement.plan())
         && plan.fits(params)
         && plan.lock_and_check(scope.database, &mut scope.tables)?
     {
@@ -307,7 +311,10 @@ fn plan_for(
     scope.tables.used.clear();
     scope.tables.virtual_used = false;
     scope.tables.temporary_used = false;
-    let point = point::compile_query(query, &mut scope.tables, scope.state)?;
+    let point = match shares_reads {
+        true => None,
+        false => point::compile_query(query, &mut scope.tables, scope.state)?,
+    };
     // A point plan is kept even if these parameters are not for it: the next ones may be.
     let has_point = point.is_some();
     let (body, cacheable) = match point {
@@ -321,7 +328,7 @@ fn plan_for(
     };
     let tables = std::mem::take(&mut scope.tables.used);
     let mut plan = CachedPlan::new(body, tables, epoch, params);
-    plan.once = scope.tables.temporary_used;
+    plan.once = scope.tables.temporary_used || shares_reads;
     let plan = Arc::new(plan);
     if cacheable && !plan.once {
         statement.keep(Arc::clone(&plan));

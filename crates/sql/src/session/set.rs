@@ -227,9 +227,6 @@ impl Session {
             IsolationLevel::RepeatableRead => Isolation::RepeatableRead,
             IsolationLevel::Serializable => Isolation::Serializable,
         });
-        if let Some(level) = isolation {
-            super::transaction::engine_isolation(level)?;
-        }
         let level_at = const { position("transaction_isolation") };
         let read_only_at = const { position("transaction_read_only") };
         match statement.scope {

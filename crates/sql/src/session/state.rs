@@ -44,6 +44,8 @@ pub struct SessionState {
     pub(crate) transport: crate::api::Transport,
     /// Default database
     pub database: Option<String>,
+    /// Plain reads of the running statement lock what they read
+    pub(crate) shares_reads: bool,
     /// Variables in the form that statements use
     pub settings: Settings,
     /// The conditions of the last statement
@@ -92,6 +94,7 @@ impl SessionState {
             account: options.account.clone(),
             transport: options.transport.clone(),
             database: None,
+            shares_reads: false,
             settings: Settings::from_values(&values),
             warnings: Diagnostics::default(),
             kept_counts: None,

@@ -16,7 +16,7 @@ use rustydb_transaction::{self as transaction, Savepoint, Transaction};
 
 use crate::database::Database;
 use crate::error::SqlError;
-use crate::variables::Isolation;
+use crate::variables::{Isolation, Settings};
 
 /// A transaction that is open.
 pub(crate) struct OpenTransaction {
@@ -24,6 +24,8 @@ pub(crate) struct OpenTransaction {
     /// BEGIN or START TRANSACTION began it (it stays although autocommit is on).
     pub(crate) explicit: bool,
     pub(crate) read_only: bool,
+    /// Plain reads lock what they read, unless they are transactions of their own (`serializable_mode=locking`).
+    pub(crate) shares_reads: bool,
     savepoints: Vec<(String, Savepoint, MdlMark)>,
 }
 
@@ -34,12 +36,20 @@ pub(crate) struct NextTransaction {
     pub(crate) read_only: Option<bool>,
 }
 
-/// The level that the engine runs a session's level at. SERIALIZABLE is not built and refused.
-pub(crate) fn engine_isolation(level: Isolation) -> Result<transaction::Isolation, SqlError> {
+/// The level that the engine runs a session's level at, and whether plain reads lock what they read.
+fn engine_isolation(level: Isolation, settings: &Settings) -> (transaction::Isolation, bool) {
     match level {
-        Isolation::ReadUncommitted | Isolation::ReadCommitted => Ok(transaction::Isolation::ReadCommitted),
-        Isolation::RepeatableRead => Ok(transaction::Isolation::RepeatableRead),
-        Isolation::Serializable => Err(SqlError::not_supported("SERIALIZABLE")),
+        Isolation::ReadUncommitted | Isolation::ReadCommitted => {
+            (transaction::Isolation::ReadCommitted, false)
+        }
+        Isolation::RepeatableRead if settings.innodb_snapshot_isolation => {
+            (transaction::Isolation::Snapshot, false)
+        }
+        Isolation::RepeatableRead => (transaction::Isolation::RepeatableRead, false),
+        Isolation::Serializable if settings.serializable_locks => {
+            (transaction::Isolation::RepeatableRead, true)
+        }
+        Isolation::Serializable => (transaction::Isolation::Serializable, false),
     }
 }
 
@@ -48,11 +58,12 @@ impl OpenTransaction {
         database: &Arc<Database>,
         owner: &MetadataLockOwner,
         isolation: Isolation,
+        settings: &Settings,
         read_only: bool,
-    ) -> Result<OpenTransaction, SqlError> {
-        let level = engine_isolation(isolation)?;
+    ) -> OpenTransaction {
+        let (level, shares_reads) = engine_isolation(isolation, settings);
         let txn = database.engine().begin_for(owner.id(), level, read_only);
-        Ok(OpenTransaction { txn, explicit: false, read_only, savepoints: Vec::new() })
+        OpenTransaction { txn, explicit: false, read_only, shares_reads, savepoints: Vec::new() }
     }
 
     /// Makes everything durable, then lets others at the definitions.

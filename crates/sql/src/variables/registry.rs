@@ -115,8 +115,9 @@ const fn seconds(name: &'static str, scope: Scope, n: u64, high: u64) -> Variabl
     variable(name, scope, Kind::UInt(1, high, 1), Settable, Initial::UInt(n))
 }
 
-/// The isolation levels as `transaction_isolation` lists them, without SERIALIZABLE, which is not built.
-pub const ISOLATION_WORDS: &[&str] = &["READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ"];
+/// The isolation levels as `transaction_isolation` lists them.
+pub const ISOLATION_WORDS: &[&str] =
+    &["READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"];
 
 const YEAR_SECONDS: u64 = 31_536_000;
 const MAX: u64 = u64::MAX;
@@ -193,6 +194,7 @@ pub static VARIABLES: &[Variable] = &[
     size("innodb_page_size", Global, ReadOnly, 16_384, 4_096, 65_536),
     flag("innodb_read_only", Global, ReadOnly, false),
     flag("innodb_rollback_on_timeout", Global, ReadOnly, false),
+    flag("innodb_snapshot_isolation", Both, Settable, false),
     flag("innodb_stats_on_metadata", Global, Fixed, false),
     flag("innodb_strict_mode", Both, Fixed, true),
     flag("innodb_table_locks", Both, Fixed, true),
@@ -259,6 +261,7 @@ pub static VARIABLES: &[Variable] = &[
     flag("restrict_fk_on_non_standard_key", Both, Settable, true),
     word("resultset_metadata", Session, Fixed, &["FULL"]),
     variable("secure_file_priv", Global, Kind::Text, ReadOnly, Initial::Null),
+    word("serializable_mode", Both, Settable, &["snapshot", "locking"]),
     size("server_id", Global, ReadOnly, 1, 0, 4_294_967_295),
     text("server_uuid", Global, ReadOnly, ""),
     word("session_track_gtids", Both, Fixed, &["OFF"]),

@@ -19,7 +19,7 @@ pub enum Isolation {
     ReadCommitted,
     /// A snapshot per transaction
     RepeatableRead,
-    /// Not built: a transaction that asks for it is refused
+    /// As if one after the other
     Serializable,
 }
 
@@ -54,6 +54,10 @@ pub struct Settings {
     pub sql_mode: SqlMode,
     pub time_zone: TimeZone,
     pub isolation: Isolation,
+    /// REPEATABLE READ decides by its snapshot too
+    pub innodb_snapshot_isolation: bool,
+    /// SERIALIZABLE locks what it reads, as MySQL does
+    pub serializable_locks: bool,
     pub transaction_read_only: bool,
     pub character_set_client: Charset,
     /// None: results are sent as they are stored.
@@ -105,6 +109,8 @@ impl Settings {
                 .unwrap_or(TimeZone::UTC),
             isolation: Isolation::from_name(get(const { position("transaction_isolation") }).as_text())
                 .unwrap_or(Isolation::RepeatableRead),
+            innodb_snapshot_isolation: on(const { position("innodb_snapshot_isolation") }),
+            serializable_locks: get(const { position("serializable_mode") }).as_text() == "locking",
             transaction_read_only: on(const { position("transaction_read_only") }),
             character_set_client: charset(const { position("character_set_client") })
                 .unwrap_or(Charset::Utf8mb4),

@@ -149,6 +149,7 @@ scripts! {
     locks
     maintenance
     prepared
+    serializable
     show
     spatial
     temporary

@@ -345,7 +345,6 @@ fn what_is_not_built_is_refused_by_name() {
         "LOAD DATA INFILE 'x' INTO TABLE t",
         "XA START 'x'",
         "SET PERSIST autocommit = 1",
-        "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
         "HANDLER t OPEN",
     ] {
         let refused = error(&mut session, sql);
