@@ -5,6 +5,7 @@ use crate::collector::Collector;
 use crate::row::Rows;
 use crate::{Error, FromRow, Parameters, Result};
 use rustydb_sql::Session;
+use rustydb_transaction::Isolation;
 
 /// What a statement without rows did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,6 +16,15 @@ pub struct Outcome {
     pub last_insert_id: u64,
     /// Warnings that SHOW WARNINGS would list
     pub warnings: u16,
+}
+
+/// How a transaction runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TransactionOptions {
+    /// What it sees of others, and what it is refused for
+    pub isolation: Isolation,
+    /// It changes nothing; SERIALIZABLE refuses such a transaction more seldom
+    pub read_only: bool,
 }
 
 /// A session. Dropping it rolls an open transaction back.
@@ -71,6 +81,23 @@ impl Connection {
     /// What `work` gave, or what BEGIN and COMMIT did.
     pub fn transaction<T>(&mut self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         self.execute("START TRANSACTION", ())?;
+        self.finish(work)
+    }
+
+    /// As [`Connection::transaction`], at an isolation level of its own.
+    ///
+    /// # Errors
+    /// What `work` gave, or what BEGIN and COMMIT did.
+    pub fn transaction_with<T>(
+        &mut self,
+        options: TransactionOptions,
+        work: impl FnOnce(&mut Connection) -> Result<T>,
+    ) -> Result<T> {
+        self.session.start_transaction_at(options.isolation, options.read_only)?;
+        self.finish(work)
+    }
+
+    fn finish<T>(&mut self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let mut open = OpenTransaction { connection: self, ended: false };
         let outcome = work(open.connection);
         open.ended = true;

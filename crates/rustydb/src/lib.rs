@@ -44,11 +44,12 @@ mod from_value;
 mod parameters;
 mod row;
 
-pub use connection::{Connection, Outcome};
+pub use connection::{Connection, Outcome, TransactionOptions};
 pub use database::{Database, Durability, Options};
 pub use error::{Error, Result};
 pub use from_value::FromValue;
 pub use parameters::{Parameters, ToValue};
 pub use row::{ColumnIndex, FromRow, Row, Rows};
 pub use rustydb_sql::SqlError;
+pub use rustydb_transaction::Isolation;
 pub use rustydb_value::{Date, DateTime, Decimal, Time, Value};

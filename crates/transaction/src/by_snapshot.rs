@@ -13,6 +13,7 @@
 use rustydb_storage::{Lsn, Tree, TreeId};
 
 use crate::error::{Error, Result};
+use crate::locks::LockMode;
 use crate::serial::Unseen;
 use crate::transaction::Transaction;
 
@@ -54,6 +55,7 @@ impl Transaction {
 
     /// What becomes of a transaction that needs a row which was changed since.
     pub(crate) fn conflict(&self, tree: TreeId, key: &[u8]) -> Error {
+        self.engine.serial.count_refused();
         match self.wait_visible(tree, key) {
             Ok(()) => Error::Serialization,
             Err(error) => error,
@@ -66,6 +68,29 @@ impl Transaction {
             Some((csn, lsn)) if csn > self.engine.commits.visible() => self.engine.wait_visible(Lsn(lsn)),
             _ => Ok(()),
         }
+    }
+
+    /// Locks a key and says whether there is a row. At the levels that decide by the snapshot it is no conflict that
+    /// somebody has changed the row since, if it was there before and is there now.
+    ///
+    /// # Errors
+    /// Those of lock waits; [`Error::Serialization`]; the store's own.
+    pub fn exists_locked(&mut self, tree: &Tree, key: &[u8], mode: LockMode) -> Result<bool> {
+        if !self.isolation().decides_by_snapshot() {
+            return Ok(self.get_locked(tree, key, mode)?.is_some());
+        }
+        self.check_serial()?;
+        let newly = self.lock_row(tree, key, mode)?;
+        self.settle_snapshot(tree.id(), key)?;
+        let was_there = self.get(tree, key, |_| ())?.is_some();
+        let is_there = tree.get(key, |entry, _| entry.is_some_and(|entry| !entry.is_tombstone))?;
+        if was_there != is_there {
+            return Err(self.conflict(tree.id(), key));
+        }
+        if newly && !is_there {
+            self.engine.locks().unlock_row(&mut self.owner, tree.id(), key);
+        }
+        Ok(is_there)
     }
 
     /// Reads a row that was just locked, as the snapshot shows it.

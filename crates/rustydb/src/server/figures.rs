@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 type Figure = (&'static str, &'static str, fn(&EngineStatistics) -> f64);
 
-const TOTALS: [Figure; 14] = [
+const TOTALS: [Figure; 15] = [
     ("rustydb_buffer_hits_total", "Page accesses found in the buffer pool", |s| s.storage.pool_hits as f64),
     ("rustydb_buffer_reads_total", "Pages read from disk", |s| s.storage.pool_reads as f64),
     ("rustydb_buffer_writes_total", "Pages written to disk", |s| s.storage.pool_writes as f64),
@@ -24,6 +24,11 @@ const TOTALS: [Figure; 14] = [
         s.locks.deadlocks as f64
     }),
     (
+        "rustydb_serialization_failures_total",
+        "Transactions refused at SNAPSHOT or SERIALIZABLE (1213)",
+        |s| s.serial.refused as f64,
+    ),
+    (
         "rustydb_lock_waits_cancelled_total",
         "Lock waits ended by KILL, a timeout of the statement or a lost client",
         |s| s.locks.cancelled as f64,
@@ -33,7 +38,7 @@ const TOTALS: [Figure; 14] = [
     }),
 ];
 
-const LEVELS: [Figure; 10] = [
+const LEVELS: [Figure; 11] = [
     ("rustydb_buffer_pages", "Pages that the buffer pool can hold", |s| s.storage.pool_pages as f64),
     ("rustydb_buffer_pages_present", "Pages in the buffer pool", |s| s.storage.pool_pages_present as f64),
     ("rustydb_buffer_pages_dirty", "Pages changed and not yet written", |s| {
@@ -44,6 +49,9 @@ const LEVELS: [Figure; 10] = [
     }),
     ("rustydb_file_pages", "Pages of the page file", |s| s.storage.file_pages as f64),
     ("rustydb_snapshots", "Snapshots in use", |s| s.snapshots as f64),
+    ("rustydb_serializable_transactions", "Serializable transactions that run or are remembered", |s| {
+        s.serial.members as f64
+    }),
     ("rustydb_version_keys", "Keys with older versions in memory", |s| s.version_keys as f64),
     ("rustydb_version_bytes", "Memory of older versions", |s| s.version_bytes as f64),
     ("rustydb_purge_backlog", "Commits that purge has yet to look at", |s| s.purge_backlog as f64),

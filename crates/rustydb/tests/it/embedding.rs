@@ -2,7 +2,7 @@
 
 use crate::{binary, home};
 use mysql::prelude::Queryable;
-use rustydb::{Database, Error, Options};
+use rustydb::{Database, Error, Isolation, Options, TransactionOptions};
 use rustydb_testkit::RustyDb;
 use std::process::Command;
 
@@ -95,4 +95,29 @@ fn the_server_serves_what_an_embedding_program_wrote_and_the_other_way_round() -
     let rows: Vec<(u32, String)> = db.query_as("SELECT * FROM t ORDER BY id", ()).unwrap();
     assert_eq!(rows, [(1, "program".into()), (2, "server".into())]);
     Ok(())
+}
+
+#[test]
+fn a_transaction_has_a_level_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path());
+    db.execute("CREATE TABLE t (id INT PRIMARY KEY, n INT)", ()).unwrap();
+    db.execute("INSERT INTO t VALUES (1, 1)", ()).unwrap();
+    let (mut late, mut first) = (db.connect().unwrap(), db.connect().unwrap());
+    for (isolation, refused) in
+        [(Isolation::RepeatableRead, false), (Isolation::Snapshot, true), (Isolation::Serializable, true)]
+    {
+        let options = TransactionOptions { isolation, read_only: false };
+        let done = late.transaction_with(options, |late| {
+            late.query("SELECT n FROM t", ())?;
+            first.execute("UPDATE t SET n = n + 1", ())?;
+            late.execute("UPDATE t SET n = n + 1", ())
+        });
+        assert_eq!(done.is_err_and(|error| error.is_retryable() && error.code() == Some(1213)), refused);
+    }
+    let options = TransactionOptions { isolation: Isolation::Serializable, read_only: true };
+    let refused = late.transaction_with(options, |late| late.execute("DELETE FROM t", ())).unwrap_err();
+    assert_eq!(refused.code(), Some(1792));
+    let (n,): (i32,) = late.query_one("SELECT n FROM t", ()).unwrap();
+    assert_eq!(n, 5);
 }

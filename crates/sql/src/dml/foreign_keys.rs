@@ -296,7 +296,7 @@ fn has_parent(
     let values = key.columns.iter().map(|at| column(*at).to_owned());
     let Some(prefix) = key_prefix(trees.table(), index, values)? else { return Ok(true) };
     if index.unique && index.columns.len() == key.columns.len() {
-        return Ok(txn.get_locked(tree, &prefix, LockMode::Shared)?.is_some());
+        return Ok(txn.exists_locked(tree, &prefix, LockMode::Shared)?);
     }
     let mut scan = txn.scan_locked(tree, KeyRange::prefix(&prefix), Direction::Forward, LockMode::Shared)?;
     Ok(scan.next(txn)?.is_some())

@@ -7,6 +7,7 @@
 use rustydb_sql_parser::ast::{
     CompletionOptions, CreateTable, Flush, FlushTarget, Kill, StartTransaction, Statement, TableChange,
 };
+use rustydb_transaction::Isolation;
 use rustydb_value::Value;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use super::Session;
 use super::query::Left;
 use super::run::Running;
+use super::transaction::{NextTransaction, OpenTransaction};
 use crate::api::ResultSink;
 use crate::ddl::{self, create_select};
 use crate::dml::Changes;
@@ -96,6 +98,18 @@ impl Session {
             other => return Err(SqlError::not_supported(unsupported(other))),
         }
         self.finish_ok(running, 0, sink)
+    }
+
+    /// Begins a transaction as START TRANSACTION does, at a level that SQL may have no word for.
+    ///
+    /// # Errors
+    /// When the transaction that was open cannot be committed.
+    pub fn start_transaction_at(&mut self, level: Isolation, read_only: bool) -> Result<(), SqlError> {
+        self.commit_open()?;
+        self.unlock_tables()?;
+        self.next = NextTransaction::default();
+        self.open = Some(OpenTransaction::begin_at(&self.database, &self.owner, level, read_only));
+        Ok(())
     }
 
     /// START TRANSACTION and BEGIN: what was open is committed, LOCK TABLES is let go.

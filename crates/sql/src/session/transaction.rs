@@ -66,6 +66,17 @@ impl OpenTransaction {
         OpenTransaction { txn, explicit: false, read_only, shares_reads, savepoints: Vec::new() }
     }
 
+    /// One that was asked for, at a level of the engine.
+    pub(crate) fn begin_at(
+        database: &Arc<Database>,
+        owner: &MetadataLockOwner,
+        level: transaction::Isolation,
+        read_only: bool,
+    ) -> OpenTransaction {
+        let txn = database.engine().begin_for(owner.id(), level, read_only);
+        OpenTransaction { txn, explicit: true, read_only, shares_reads: false, savepoints: Vec::new() }
+    }
+
     /// Makes everything durable, then lets others at the definitions.
     pub(crate) fn commit(
         self,

@@ -123,7 +123,7 @@ struct Graph {
 /// What has happened so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SerialCounters {
-    /// Transactions refused because they could have had no place in an order.
+    /// Transactions refused because they could have had no place in an order, or a row was changed since.
     pub refused: u64,
     /// Serializable transactions that run, and those that are remembered.
     pub members: usize,
@@ -277,6 +277,11 @@ impl Serial {
         }
     }
 
+    /// Counts a transaction that was refused because a row was changed since its snapshot.
+    pub(crate) fn count_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Figures of now.
     pub(crate) fn counters(&self) -> SerialCounters {
         SerialCounters {
@@ -409,5 +414,135 @@ impl Graph {
         }
         self.kept = self.kept.saturating_sub(node.entered.len() + 1);
         Some(node.entered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustydb_storage::Lsn;
+
+    use super::*;
+
+    const T: TreeId = TreeId(1);
+
+    struct World {
+        serial: Serial,
+        csn: u64,
+    }
+
+    impl World {
+        fn begin(&self, transaction: u64, reads_only: bool) -> Member {
+            let take = || Snapshot { csn: self.csn, settled_before: Lsn::ZERO };
+            self.serial.enter(transaction, reads_only, take).0
+        }
+
+        fn commit(&mut self, member: Member, wrote: bool) -> Result<()> {
+            let csn = self.csn + u64::from(wrote);
+            self.serial.commit(member, wrote, || csn, || Ok((csn, ())))?;
+            self.csn = csn;
+            Ok(())
+        }
+    }
+
+    fn world() -> World {
+        World { serial: Serial::default(), csn: 10 }
+    }
+
+    /// `first` reads a, `pivot` writes a and reads b, `third` writes b; in the order of commits that is given.
+    fn triangle(order: [usize; 3], first_reads_only: bool, first_is_late: bool) -> Vec<bool> {
+        let mut world = world();
+        let mut pivot = world.begin(2, false);
+        let third = world.begin(3, false);
+        world.serial.reads_key(&mut pivot, T, b"b");
+        let mut members = [None, Some(pivot), Some(third)];
+        let mut ends = vec![true; 3];
+        let begin_first = |world: &World| {
+            let mut first = world.begin(1, first_reads_only);
+            world.serial.reads_key(&mut first, T, b"a");
+            first
+        };
+        if !first_is_late {
+            members[0] = Some(begin_first(&world));
+        }
+        let mut written = [false; 3];
+        for at in order {
+            for (writer, key) in [(1, b"a"), (2, b"b")] {
+                // All has been written when the first of them ends.
+                if !written[writer]
+                    && let Some(member) = &members[writer]
+                {
+                    written[writer] = true;
+                    let _ = world.serial.writes(member, T, key);
+                }
+            }
+            if let Some(member) = members[at].take() {
+                ends[at] = world.commit(member, at != 0 || !first_reads_only).is_ok();
+            }
+            if members[0].is_none() && first_is_late && at == 2 {
+                let first = begin_first(&world);
+                // It reads the version before the pivot's.
+                let _ = world.serial.replaced_by(&first, &[2]);
+                members[0] = Some(first);
+            }
+        }
+        for member in members.into_iter().flatten() {
+            world.serial.rolled_back(member, || 10);
+        }
+        ends
+    }
+
+    #[test]
+    fn a_pivot_is_refused_if_the_third_commits_first() {
+        assert_eq!(triangle([2, 1, 0], false, false), [true, false, true]);
+        assert_eq!(triangle([2, 0, 1], false, false), [true, false, true]);
+    }
+
+    #[test]
+    fn nobody_is_refused_if_another_commits_first() {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0]] {
+            assert_eq!(triangle(order, false, false), [true, true, true], "{order:?}");
+        }
+    }
+
+    #[test]
+    fn a_reader_counts_only_if_it_began_after_the_third_committed() {
+        assert_eq!(triangle([2, 1, 0], true, false), [true, true, true]);
+        assert_eq!(triangle([2, 1, 0], true, true), [true, false, true]);
+    }
+
+    #[test]
+    fn what_is_not_needed_is_forgotten_and_leaves_nothing() {
+        let mut world = world();
+        let old = world.begin(1, false);
+        for transaction in 2..50 {
+            let mut member = world.begin(transaction, false);
+            world.serial.reads_key(&mut member, T, &transaction.to_be_bytes());
+            world.serial.reads_range(&mut member, T, Bound::Unbounded, Bound::Excluded(b"x"));
+            world.serial.writes(&member, T, b"y").unwrap();
+            world.commit(member, true).unwrap();
+        }
+        assert_eq!(world.serial.counters().members, 49);
+        world.serial.rolled_back(old, || 100);
+        assert_eq!(world.serial.counters().members, 0);
+        assert!(world.serial.reads.is_empty());
+        assert_eq!(world.serial.graph.lock().kept, 0);
+    }
+
+    #[test]
+    fn who_keeps_too_much_alive_is_refused() {
+        let mut world = world();
+        let old = world.begin(1, false);
+        let mut transaction = 1;
+        while world.serial.check(&old).is_ok() {
+            transaction += 1;
+            let mut member = world.begin(transaction, false);
+            for key in 0..10_000u32 {
+                world.serial.reads_key(&mut member, T, &key.to_be_bytes());
+            }
+            world.commit(member, true).unwrap();
+            assert!(transaction < 200);
+        }
+        world.serial.rolled_back(old, || 1000);
+        assert_eq!(world.serial.counters().members, 0);
     }
 }
