@@ -61,6 +61,7 @@ pub(crate) fn run(mut options: Options) -> Result<()> {
         let commits = |n: usize| found[n].iter().map(|figures| figures.transactions).sum::<f64>();
         report.rate(format!("{name} per s"), of(0, |f| f.per_second), of(1, |f| f.per_second), Some(wanted));
         report.beside(format!("{name} p95 ms"), of(0, |f| f.p95_ms), of(1, |f| f.p95_ms));
+        report.beside(format!("{name} p99 ms"), of(0, |f| f.p99_ms), of(1, |f| f.p99_ms));
         let [our_syncs, peer_syncs] = spent.get();
         report.beside(format!("{name} syncs a commit"), our_syncs / commits(0), peer_syncs / commits(1));
         for (address, n) in [(ours, 0), (peer, 1)] {

@@ -47,6 +47,7 @@ pub(crate) struct Figures {
     pub(crate) transactions: f64,
     pub(crate) per_second: f64,
     pub(crate) p95_ms: f64,
+    pub(crate) p99_ms: f64,
 }
 
 /// Both servers, fresh, with the database `sbtest`.
@@ -98,6 +99,7 @@ pub(crate) fn run(mut options: Options) -> Result<()> {
         let name = script.trim_start_matches("oltp_");
         report.rate(format!("{name} per s"), of(0, |f| f.per_second), of(1, |f| f.per_second), wanted);
         report.beside(format!("{name} p95 ms"), of(0, |f| f.p95_ms), of(1, |f| f.p95_ms));
+        report.beside(format!("{name} p99 ms"), of(0, |f| f.p99_ms), of(1, |f| f.p99_ms));
     }
     for address in [ours, peer] {
         sysbench(address, "oltp_read_write", &words(&["cleanup"]))?;
@@ -122,10 +124,11 @@ pub(crate) fn interleaved(
             let figures = figures(&measure(servers[server], false)?)?;
             let who = ["rustydb", "MariaDB"][server];
             println!(
-                "{name:<20} round {} {who:<8} {:>9.0} /s  p95 {:.2} ms",
+                "{name:<20} round {} {who:<8} {:>9.0} /s  p95 {:.2}, p99 {:.2} ms",
                 round + 1,
                 figures.per_second,
-                figures.p95_ms
+                figures.p95_ms,
+                figures.p99_ms
             );
             found[server].push(figures);
         }
@@ -138,23 +141,41 @@ pub(crate) fn sysbench(address: &Address, script: &str, words: &[String]) -> Res
     let mut command = Command::new(find("sysbench")?);
     command.arg(script).args(["--db-driver=mysql", "--mysql-host=127.0.0.1", "--mysql-db=sbtest"]);
     command.arg(format!("--mysql-port={}", address.port)).arg(format!("--mysql-user={}", address.user));
-    command.arg(format!("--mysql-password={}", address.password)).args(words);
+    command.arg(format!("--mysql-password={}", address.password)).arg("--histogram").args(words);
     output(&mut command)
 }
 
-/// Reads `transactions: 1234 (56.7 per sec.)` and `95th percentile: 1.23`.
+/// Reads `transactions: 1234 (56.7 per sec.)`, and the percentiles from the histogram's lines (`1.23 |*** 56`): its
+/// closing lines have one percentile only.
 pub(crate) fn figures(text: &str) -> Result<Figures> {
     let line = |name: &str| text.lines().map(str::trim).find_map(|line| line.strip_prefix(name));
     let number = |word: Option<&str>| word.and_then(|word| word.trim_matches(['(', ')']).parse().ok());
+    let bar = |line: &str| {
+        let (value, rest) = line.split_once('|')?;
+        Some((value.trim().parse().ok()?, rest.split_whitespace().next_back()?.parse().ok()?))
+    };
+    let histogram: Vec<(f64, u64)> = text.lines().filter_map(bar).collect();
     let parsed = || {
         let mut transactions = line("transactions:")?.split_whitespace();
         Some(Figures {
             transactions: number(transactions.next())?,
             per_second: number(transactions.next())?,
-            p95_ms: number(Some(line("95th percentile:")?.trim()))?,
+            p95_ms: percentile(&histogram, 0.95)?,
+            p99_ms: percentile(&histogram, 0.99)?,
         })
     };
     parsed().ok_or_else(|| Error::Broken(format!("sysbench printed no figures:\n{text}")))
+}
+
+/// The smallest latency that this share of a histogram does not exceed.
+fn percentile(histogram: &[(f64, u64)], share: f64) -> Option<f64> {
+    let all: u64 = histogram.iter().map(|(_, count)| count).sum();
+    let mut seen = 0;
+    let reaches = |&&(_, count): &&(f64, u64)| {
+        seen += count;
+        seen as f64 >= all as f64 * share
+    };
+    histogram.iter().find(reaches).map(|(value, _)| *value)
 }
 
 #[cfg(test)]
@@ -163,9 +184,14 @@ mod tests {
 
     #[test]
     fn the_closing_figures_of_sysbench_are_read() {
-        let text = "SQL statistics:\n    transactions:                        83341  (8333.21 per sec.)\n\
-                    Latency (ms):\n         95th percentile:                        1.42\n";
-        let expected = Figures { transactions: 83_341.0, per_second: 8_333.21, p95_ms: 1.42 };
+        let text = "Latency histogram (values are in milliseconds)\n\
+                    \x20      value  ------------- distribution ------------- count\n\
+                    \x20      0.052 |                                         5\n\
+                    \x20      0.153 |****************************************  900\n\
+                    \x20      1.415 |***                                      80\n\
+                    \x20      9.900 |*                                        15\n\
+                    SQL statistics:\n    transactions:                        83341  (8333.21 per sec.)\n";
+        let expected = Figures { transactions: 83_341.0, per_second: 8_333.21, p95_ms: 1.415, p99_ms: 9.9 };
         assert_eq!(figures(text).unwrap(), expected);
         assert!(figures("nothing").is_err());
     }
