@@ -30,10 +30,9 @@ impl Transaction {
     }
 
     /// Notes that what these transactions wrote was not seen.
-    pub(crate) fn note_unseen(&self, writers: &Unseen) -> Result<()> {
-        match &self.member {
-            Some(member) => self.engine.serial.replaced_by(member, writers),
-            None => Ok(()),
+    pub(crate) fn note_unseen(&self, writers: &Unseen) {
+        if let Some(member) = &self.member {
+            self.engine.serial.replaced_by(member, writers);
         }
     }
 

@@ -226,8 +226,7 @@ impl Transaction {
         }
         let engine = &self.engine;
         let snapshot = if self.isolation == Isolation::Serializable {
-            let (member, snapshot) =
-                engine.serial.enter(self.id.0, self.read_only, || engine.take_snapshot());
+            let (member, snapshot) = engine.serial.enter(self.id.0, || engine.take_snapshot());
             self.member = Some(member);
             snapshot
         } else {
@@ -331,7 +330,7 @@ impl Transaction {
             let note = |writer| unseen.push(writer);
             versions.resolve(tree.id(), key, entry, snapshot.csn, reader, note, f)
         })?;
-        self.note_unseen(&unseen)?;
+        self.note_unseen(&unseen);
         Ok(found)
     }
 
@@ -373,7 +372,7 @@ impl Transaction {
         {
             let commits = &self.engine.commits;
             let ended =
-                self.engine.serial.commit(member, false, || commits.visible(), || Ok((commits.last().0, ())));
+                self.engine.serial.commit(member, || commits.visible(), || Ok((commits.last().0, ())));
             if let Err(refused) = ended {
                 self.end_rolled_back()?;
                 return Err(refused);
@@ -403,7 +402,7 @@ impl Transaction {
             Some(member) => {
                 let engine = self.engine.clone();
                 let number = || self.log_commit().map(|committed| (committed.csn, committed));
-                engine.serial.commit(member, true, || engine.commits.visible(), number)
+                engine.serial.commit(member, || engine.commits.visible(), number)
             }
         };
         if matches!(logged, Err(Error::Serialization)) {
@@ -489,7 +488,7 @@ impl Scan {
             let Some(from) = self.position.take() else { return Ok(false) };
             let mut unseen = Unseen::new();
             let more = self.read_leaf(transaction, batch, goal, snapshot, &from, &mut unseen)?;
-            transaction.note_unseen(&unseen)?;
+            transaction.note_unseen(&unseen);
             if more {
                 return Ok(true);
             }

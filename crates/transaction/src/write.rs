@@ -107,10 +107,10 @@ impl Transaction {
         self.changes.push(Change { tree: tree.id(), key: shared, previous: self.last });
         self.last = lsn;
         self.owner.weight += 1;
-        match &self.member {
+        if let Some(member) = &self.member {
             // After the change: who reads now finds it, who has read is found here.
-            Some(member) => self.engine.serial.writes(member, tree.id(), key),
-            None => Ok(()),
+            self.engine.serial.writes(member, tree.id(), key);
         }
+        Ok(())
     }
 }

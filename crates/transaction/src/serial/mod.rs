@@ -1,35 +1,38 @@
 //! Serializable snapshot isolation: transactions that read from snapshots and yet behave as if they had run
-//! one after the other (Cahill, Roehm and Fekete 2008; Ports and Grittner 2012).
+//! one after the other.
 //!
 //! Each serializable transaction reads from its snapshot and changes only rows whose newest version it sees.
 //! What is left to go wrong is that one reads what another changes beside it: *R* reads a version that *W*
-//! replaces, written `R -> W`, so R comes before W in any order. In every execution that has no order there is
-//! a *pivot* with such an edge in and one out,
+//! replaces, so R comes before W in any order, though it may commit after it (Cahill, Roehm and Fekete 2008). When
+//! a transaction commits, it is refused if that would close a circle of such edges and of the order in time
+//! (Revilak, O'Neil and O'Neil 2011; others refuse whoever might be part of one):
 //!
 //! ```text
-//!   T1 -> pivot -> T3      with T3 the first of the three to commit (T1 and T3 may be one)
+//!   R -> W          R has read what W replaced
+//!   A -> B          A committed before B's snapshot was taken
+//!
+//!   T commits: T -> W1 -> ... -> X -> T ?    W1 .. X have committed
 //! ```
-//! and one of them is refused before that stands: the pivot while it runs, else who acts. Some are refused that
-//! would have done no harm; a client runs them again.
+//! *Why that is enough.* In a circle one commits last. By then all edges between the others are known: each was
+//! noticed by whichever of its ends acted later, and both have ended. What one transaction read of another, wrote
+//! over, or began after the other was acknowledged, lies in the order in time. So no circle comes about: there is an
+//! order of all, and in it everybody comes after all that was acknowledged before it began. That is strict
+//! serializability, among serializable transactions. Transactions of other levels leave no edges.
 //!
-//! All other reasons for an order (one read what the other wrote, wrote over it, or began after the other was
-//! acknowledged) go from one that committed to one that began later, so they cannot close a circle by
-//! themselves: what is promised is strict serializability, among serializable transactions. Transactions of other
-//! levels leave no edges.
-//!
-//! A transaction that writes nothing can be T1 only, and only if T3 committed before its snapshot.
+//! *Why it is cheap.* Edges out of T lead to those that committed after T's snapshot, and a way from there either
+//! stays among them or reaches one that T's snapshot has, which closes the circle. So a commit looks at what has
+//! committed during its own life, and an abort means that somebody else has got through.
 //!
 //! | question | answered by |
 //! |---|---|
 //! | who has read what this one changes | [`reads`] |
 //! | who has changed what this one reads | the chain of versions, while it is walked |
-//! | which edges there are, and whom they forbid | the graph here |
+//! | does the commit close a circle | the graph here |
 //!
 //! Invariants:
 //! - A member is entered, with its snapshot, under the graph's mutex; commits are numbered under it too. So who
 //!   commits after a snapshot was taken stays here as long as that snapshot's transaction runs.
-//! - An edge is entered while one of its ends runs, by that end's thread; a rolled back member takes its edges along.
-//! - `earliest_out` is the smallest commit number of those that the member has an edge to.
+//! - `earliest_out` is the smallest commit number of those that the member has an edge to, remembered or not.
 //!
 //! Limits: what has committed is kept while something runs that began before it. Above [`MAX_KEPT`] entries the
 //! oldest of those that run is refused, so memory is bounded whatever anybody forgets to end.
@@ -38,11 +41,12 @@
 
 mod reads;
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use rustydb_storage::TreeId;
 use smallvec::SmallVec;
@@ -64,24 +68,17 @@ pub(crate) type Unseen = SmallVec<[u64; 4]>;
 #[derive(Debug)]
 pub(crate) struct Member {
     transaction: u64,
-    /// Set by whoever refuses it.
-    doomed: Arc<AtomicBool>,
+    /// Set when it keeps too much of others alive.
+    is_refused: Arc<AtomicBool>,
     entered: Entered,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Running,
-    Committed(u64),
 }
 
 #[derive(Debug)]
 struct Node {
     snapshot: u64,
-    state: State,
-    /// It writes nothing, or has committed without a write.
-    reads_only: bool,
-    doomed: Arc<AtomicBool>,
+    /// Its commit number, once it has committed.
+    committed: Option<u64>,
+    is_refused: Arc<AtomicBool>,
     /// Who read what this one has replaced.
     ins: SmallVec<[u64; 4]>,
     /// Who replaced what this one has read.
@@ -91,31 +88,13 @@ struct Node {
     entered: Entered,
 }
 
-impl Node {
-    fn is_running(&self) -> bool {
-        self.state == State::Running
-    }
-
-    fn is_doomed(&self) -> bool {
-        self.doomed.load(Ordering::Relaxed)
-    }
-
-    /// Whether this one as T1 and a pivot whose T3 committed as `third` can have no order.
-    fn closes(&self, third: u64) -> bool {
-        if self.is_doomed() && self.is_running() {
-            return false;
-        }
-        match (self.reads_only, self.state) {
-            (true, _) => third <= self.snapshot,
-            (false, State::Running) => true,
-            (false, State::Committed(csn)) => csn >= third,
-        }
-    }
-}
-
 #[derive(Debug, Default)]
 struct Graph {
     nodes: HashMap<u64, Node>,
+    /// Those that have committed: number and transaction.
+    committed: BTreeSet<(u64, u64)>,
+    /// Snapshots of those that run: commit number and transaction.
+    running: BTreeSet<(u64, u64)>,
     /// Entries of committed members.
     kept: usize,
 }
@@ -139,27 +118,22 @@ pub(crate) struct Serial {
 
 impl Serial {
     /// Enters a transaction with the snapshot that `take` takes.
-    pub(crate) fn enter(
-        &self,
-        transaction: u64,
-        reads_only: bool,
-        take: impl FnOnce() -> Snapshot,
-    ) -> (Member, Snapshot) {
-        let doomed = Arc::new(AtomicBool::new(false));
+    pub(crate) fn enter(&self, transaction: u64, take: impl FnOnce() -> Snapshot) -> (Member, Snapshot) {
+        let is_refused = Arc::new(AtomicBool::new(false));
         let mut graph = self.graph.lock();
         let snapshot = take();
         let node = Node {
             snapshot: snapshot.csn,
-            state: State::Running,
-            reads_only,
-            doomed: doomed.clone(),
+            committed: None,
+            is_refused: is_refused.clone(),
             ins: SmallVec::new(),
             outs: SmallVec::new(),
             earliest_out: NEVER,
             entered: Entered::default(),
         };
         graph.nodes.insert(transaction, node);
-        (Member { transaction, doomed, entered: Entered::default() }, snapshot)
+        graph.running.insert((snapshot.csn, transaction));
+        (Member { transaction, is_refused, entered: Entered::default() }, snapshot)
     }
 
     /// Notes that a key is read, whether it is there or not. To be said before it is looked at.
@@ -179,26 +153,18 @@ impl Serial {
     }
 
     /// Notes that what the member has read was replaced by these transactions, some of them perhaps not members.
-    ///
-    /// # Errors
-    /// [`Error::Serialization`] when the member has to give way.
-    pub(crate) fn replaced_by(&self, member: &Member, writers: &[u64]) -> Result<()> {
+    pub(crate) fn replaced_by(&self, member: &Member, writers: &[u64]) {
         if writers.is_empty() {
-            return Ok(());
+            return;
         }
         let mut graph = self.graph.lock();
         for &writer in writers {
             graph.add_edge(member.transaction, writer);
         }
-        drop(graph);
-        self.check(member)
     }
 
     /// Notes that the member has changed a key. To be said after the change.
-    ///
-    /// # Errors
-    /// [`Error::Serialization`] when the member has to give way.
-    pub(crate) fn writes(&self, member: &Member, tree: TreeId, key: &[u8]) -> Result<()> {
+    pub(crate) fn writes(&self, member: &Member, tree: TreeId, key: &[u8]) {
         let readers = self.reads.readers_of(member.transaction, tree, key);
         if !readers.is_empty() {
             let mut graph = self.graph.lock();
@@ -206,7 +172,6 @@ impl Serial {
                 graph.add_edge(reader, member.transaction);
             }
         }
-        self.check(member)
     }
 
     /// Whether the member may go on.
@@ -214,7 +179,7 @@ impl Serial {
     /// # Errors
     /// [`Error::Serialization`] when it was refused.
     pub(crate) fn check(&self, member: &Member) -> Result<()> {
-        if member.doomed.load(Ordering::Acquire) { Err(Error::Serialization) } else { Ok(()) }
+        if member.is_refused.load(Ordering::Acquire) { Err(Error::Serialization) } else { Ok(()) }
     }
 
     /// Commits a member: `number` numbers and logs the commit, under the graph's mutex, and gives its number;
@@ -225,34 +190,32 @@ impl Serial {
     pub(crate) fn commit<R>(
         &self,
         member: Member,
-        wrote: bool,
         visible: impl FnOnce() -> u64,
         number: impl FnOnce() -> Result<(u64, R)>,
     ) -> Result<R> {
         let mut graph = self.graph.lock();
         let done = match self.check(&member) {
-            Ok(()) => {
-                graph.refuse_pivots_of(member.transaction, wrote);
-                number()
-            }
+            Ok(()) if graph.closes_circle(member.transaction) => Err(Error::Serialization),
+            Ok(()) => number(),
             Err(refused) => Err(refused),
         };
-        let left = match &done {
-            Ok((csn, _)) => {
-                graph.committed(member, *csn, wrote);
-                graph.forget(visible())
-            }
+        let mut left = Vec::new();
+        match &done {
+            Ok((csn, _)) => graph.commit(member, *csn),
             Err(_) => {
                 graph.remove(member.transaction);
-                SmallVec::from_iter([(member.transaction, member.entered)])
+                left.push((member.transaction, member.entered));
             }
-        };
+        }
+        graph.forget(visible(), &mut left);
         drop(graph);
         self.leave(&left);
         match done {
             Ok((_, result)) => Ok(result),
             Err(error) => {
-                self.refused.fetch_add(u64::from(matches!(error, Error::Serialization)), Ordering::Relaxed);
+                if matches!(error, Error::Serialization) {
+                    self.count_refused();
+                }
                 Err(error)
             }
         }
@@ -260,12 +223,13 @@ impl Serial {
 
     /// Takes a member out that is rolled back.
     pub(crate) fn rolled_back(&self, member: Member, visible: impl FnOnce() -> u64) {
-        if member.doomed.load(Ordering::Relaxed) {
-            self.refused.fetch_add(1, Ordering::Relaxed);
+        if member.is_refused.load(Ordering::Relaxed) {
+            self.count_refused();
         }
+        let mut left = Vec::new();
         let mut graph = self.graph.lock();
         graph.remove(member.transaction);
-        let mut left = graph.forget(visible());
+        graph.forget(visible(), &mut left);
         drop(graph);
         left.push((member.transaction, member.entered));
         self.leave(&left);
@@ -292,108 +256,98 @@ impl Serial {
 }
 
 impl Graph {
-    /// Enters `reader -> writer`, and refuses whom it forbids.
+    /// Enters `reader -> writer`, if both are members that ran beside each other.
     fn add_edge(&mut self, reader: u64, writer: u64) {
         if reader == writer {
             return;
         }
         let [Some(r), Some(w)] = self.nodes.get_disjoint_mut([&reader, &writer]) else { return };
-        let are_concurrent = match (r.state, w.state) {
-            (State::Committed(csn), _) => w.snapshot < csn,
-            (_, State::Committed(csn)) => r.snapshot < csn,
-            _ => true,
+        let are_apart = match (r.committed, w.committed) {
+            (Some(csn), _) => w.snapshot >= csn,
+            (None, Some(csn)) => r.snapshot >= csn,
+            (None, None) => false,
         };
-        if !are_concurrent || r.outs.contains(&writer) {
+        if are_apart || r.outs.contains(&writer) {
             return;
         }
         r.outs.push(writer);
         w.ins.push(reader);
-        if let State::Committed(csn) = w.state {
+        if let Some(csn) = w.committed {
             r.earliest_out = r.earliest_out.min(csn);
         }
-        // The reader as the pivot, its T3 committed.
-        let (third, ins) = (r.earliest_out, r.ins.clone());
-        if third != NEVER && ins.iter().any(|first| self.nodes.get(first).is_some_and(|n| n.closes(third))) {
-            self.doom(reader);
-        }
-        // The writer as the pivot. It may have committed: then the reader gives way.
-        let [Some(r), Some(w)] = [self.nodes.get(&reader), self.nodes.get(&writer)] else { return };
-        if w.earliest_out != NEVER && r.closes(w.earliest_out) && !(w.is_running() && w.is_doomed()) {
-            self.doom(if w.is_running() { writer } else { reader });
-        }
     }
 
-    /// Refuses a transaction that runs; one that has committed is out of reach.
-    fn doom(&mut self, transaction: u64) {
-        if let Some(node) = self.nodes.get(&transaction)
-            && node.is_running()
-        {
-            node.doomed.store(true, Ordering::Release);
+    /// Whether there is a way from a member that is about to commit back to it, through those that have committed.
+    fn closes_circle(&self, member: u64) -> bool {
+        let Some(node) = self.nodes.get(&member) else { return false };
+        if node.earliest_out == NEVER {
+            return false;
         }
+        let mut reached: HashSet<u64> = HashSet::new();
+        let mut ahead: SmallVec<[u64; 16]> = SmallVec::from_slice(&node.outs);
+        // Whoever began when this commit could be seen comes after it, and so after one that was reached.
+        let mut earliest = NEVER;
+        while let Some(transaction) = ahead.pop() {
+            let Some(at) = self.nodes.get(&transaction) else { continue };
+            let Some(csn) = at.committed else { continue };
+            if !reached.insert(transaction) {
+                continue;
+            }
+            // It, or one that comes after it, was there when the member began; or it has read what the member replaces.
+            if csn.min(at.earliest_out) <= node.snapshot || at.outs.contains(&member) {
+                return true;
+            }
+            ahead.extend(at.outs.iter().copied().filter(|next| !reached.contains(next)));
+            if csn < earliest {
+                // Those that began after `earliest` as it was are on the list already. One that wrote nothing has the
+                // number of the commit before it.
+                let later = self.committed.range((csn, 0)..).map(|(_, transaction)| *transaction);
+                let came_after = |transaction: &u64| {
+                    !reached.contains(transaction)
+                        && self
+                            .nodes
+                            .get(transaction)
+                            .is_some_and(|later| later.snapshot >= csn && later.snapshot < earliest)
+                };
+                ahead.extend(later.filter(came_after));
+                earliest = csn;
+            }
+        }
+        false
     }
 
-    /// Refuses the pivots that `third` makes into such by committing.
-    fn refuse_pivots_of(&mut self, third: u64, wrote: bool) {
-        if !wrote {
-            return;
-        }
-        let Some(node) = self.nodes.get(&third) else { return };
-        let pivots: SmallVec<[u64; 4]> = node
-            .ins
-            .iter()
-            .copied()
-            .filter(|pivot| {
-                self.nodes.get(pivot).is_some_and(|pivot| {
-                    let has_first = |first: &u64| {
-                        *first == third
-                            || self.nodes.get(first).is_some_and(|first| {
-                                first.is_running() && !first.is_doomed() && !first.reads_only
-                            })
-                    };
-                    pivot.is_running() && pivot.ins.iter().any(has_first)
-                })
-            })
-            .collect();
-        for pivot in pivots {
-            self.doom(pivot);
-        }
-    }
-
-    fn committed(&mut self, member: Member, csn: u64, wrote: bool) {
+    fn commit(&mut self, member: Member, csn: u64) {
         let Some(node) = self.nodes.get_mut(&member.transaction) else { return };
-        node.state = State::Committed(csn);
-        node.reads_only |= !wrote;
+        self.running.remove(&(node.snapshot, member.transaction));
+        self.committed.insert((csn, member.transaction));
+        node.committed = Some(csn);
         self.kept += member.entered.len() + 1;
         node.entered = member.entered;
         let ins = node.ins.clone();
         for reader in ins {
-            if let Some(reader) = self.nodes.get_mut(&reader)
-                && reader.is_running()
-            {
+            if let Some(reader) = self.nodes.get_mut(&reader) {
                 reader.earliest_out = reader.earliest_out.min(csn);
             }
         }
     }
 
-    /// Forgets what committed before everything that runs, and whatever begins now, began.
-    fn forget(&mut self, visible: u64) -> SmallVec<[(u64, Entered); 1]> {
-        let running = self.nodes.values().filter(|node| node.is_running());
-        let oldest = running.map(|node| node.snapshot).min().unwrap_or(NEVER).min(visible);
-        let gone: SmallVec<[u64; 8]> = self
-            .nodes
-            .iter()
-            .filter(|(_, node)| matches!(node.state, State::Committed(csn) if csn <= oldest))
-            .map(|(&transaction, _)| transaction)
-            .collect();
-        let left =
-            gone.iter().filter_map(|&transaction| Some((transaction, self.remove(transaction)?))).collect();
-        if self.kept > MAX_KEPT {
-            let running = self.nodes.iter().filter(|(_, node)| node.is_running() && !node.is_doomed());
-            if let Some((&oldest, _)) = running.min_by_key(|(_, node)| node.snapshot) {
-                self.doom(oldest);
+    /// Forgets what committed before everything that runs, and whatever begins now, began; what it had read goes
+    /// to `left`.
+    fn forget(&mut self, visible: u64, left: &mut Vec<(u64, Entered)>) {
+        let oldest = self.running.first().map_or(NEVER, |(snapshot, _)| *snapshot).min(visible);
+        while let Some(&(csn, transaction)) = self.committed.first() {
+            if csn > oldest {
+                break;
             }
+            self.committed.pop_first();
+            left.extend(self.remove(transaction).map(|entered| (transaction, entered)));
         }
-        left
+        if self.kept > MAX_KEPT
+            && let Some((_, oldest)) = self.running.first()
+            && let Some(node) = self.nodes.get(oldest)
+        {
+            node.is_refused.store(true, Ordering::Release);
+        }
     }
 
     /// Takes a node and its edges out; gives what it had read, if it had committed.
@@ -409,9 +363,11 @@ impl Graph {
                 writer.ins.retain(|other| *other != transaction);
             }
         }
-        if node.is_running() {
+        let Some(csn) = node.committed else {
+            self.running.remove(&(node.snapshot, transaction));
             return None;
-        }
+        };
+        self.committed.remove(&(csn, transaction));
         self.kept = self.kept.saturating_sub(node.entered.len() + 1);
         Some(node.entered)
     }
@@ -431,14 +387,14 @@ mod tests {
     }
 
     impl World {
-        fn begin(&self, transaction: u64, reads_only: bool) -> Member {
+        fn begin(&self, transaction: u64) -> Member {
             let take = || Snapshot { csn: self.csn, settled_before: Lsn::ZERO };
-            self.serial.enter(transaction, reads_only, take).0
+            self.serial.enter(transaction, take).0
         }
 
-        fn commit(&mut self, member: Member, wrote: bool) -> Result<()> {
-            let csn = self.csn + u64::from(wrote);
-            self.serial.commit(member, wrote, || csn, || Ok((csn, ())))?;
+        fn commit(&mut self, member: Member) -> Result<()> {
+            let csn = self.csn + 1;
+            self.serial.commit(member, || csn, || Ok((csn, ())))?;
             self.csn = csn;
             Ok(())
         }
@@ -448,78 +404,110 @@ mod tests {
         World { serial: Serial::default(), csn: 10 }
     }
 
-    /// `first` reads a, `pivot` writes a and reads b, `third` writes b; in the order of commits that is given.
-    fn triangle(order: [usize; 3], first_reads_only: bool, first_is_late: bool) -> Vec<bool> {
+    /// Members each of which reads one key and then writes another; who commits, in this order.
+    fn commits(deeds: &[(&[u8], &[u8])], order: &[usize]) -> Vec<bool> {
         let mut world = world();
-        let mut pivot = world.begin(2, false);
-        let third = world.begin(3, false);
-        world.serial.reads_key(&mut pivot, T, b"b");
-        let mut members = [None, Some(pivot), Some(third)];
-        let mut ends = vec![true; 3];
-        let begin_first = |world: &World| {
-            let mut first = world.begin(1, first_reads_only);
-            world.serial.reads_key(&mut first, T, b"a");
-            first
-        };
-        if !first_is_late {
-            members[0] = Some(begin_first(&world));
+        let mut members: Vec<_> = (1..=deeds.len() as u64).map(|n| Some(world.begin(n))).collect();
+        for (member, (reads, _)) in members.iter_mut().zip(deeds) {
+            world.serial.reads_key(member.as_mut().unwrap(), T, reads);
         }
-        let mut written = [false; 3];
-        for at in order {
-            for (writer, key) in [(1, b"a"), (2, b"b")] {
-                // All has been written when the first of them ends.
-                if !written[writer]
-                    && let Some(member) = &members[writer]
-                {
-                    written[writer] = true;
-                    let _ = world.serial.writes(member, T, key);
-                }
-            }
-            if let Some(member) = members[at].take() {
-                ends[at] = world.commit(member, at != 0 || !first_reads_only).is_ok();
-            }
-            if members[0].is_none() && first_is_late && at == 2 {
-                let first = begin_first(&world);
-                // It reads the version before the pivot's.
-                let _ = world.serial.replaced_by(&first, &[2]);
-                members[0] = Some(first);
-            }
+        for (member, (_, writes)) in members.iter().zip(deeds) {
+            world.serial.writes(member.as_ref().unwrap(), T, writes);
         }
-        for member in members.into_iter().flatten() {
-            world.serial.rolled_back(member, || 10);
-        }
+        let ends = order.iter().map(|&at| world.commit(members[at].take().unwrap()).is_ok()).collect();
+        // One that comes and goes takes along what is left.
+        let last = world.begin(99);
+        world.serial.rolled_back(last, || 100);
+        assert_eq!(world.serial.counters().members, 0);
+        assert!(world.serial.reads.is_empty());
+        assert_eq!(world.serial.graph.lock().kept, 0);
         ends
     }
 
     #[test]
-    fn a_pivot_is_refused_if_the_third_commits_first() {
-        assert_eq!(triangle([2, 1, 0], false, false), [true, false, true]);
-        assert_eq!(triangle([2, 0, 1], false, false), [true, false, true]);
-    }
-
-    #[test]
-    fn nobody_is_refused_if_another_commits_first() {
-        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0]] {
-            assert_eq!(triangle(order, false, false), [true, true, true], "{order:?}");
+    fn the_last_of_a_circle_is_refused() {
+        assert_eq!(commits(&[(b"a", b"b"), (b"b", b"a")], &[0, 1]), [true, false]);
+        let three: [(&[u8], &[u8]); 3] = [(b"a", b"b"), (b"b", b"c"), (b"c", b"a")];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [2, 1, 0]] {
+            assert_eq!(commits(&three, &order), [true, true, false], "{order:?}");
         }
     }
 
     #[test]
-    fn a_reader_counts_only_if_it_began_after_the_third_committed() {
-        assert_eq!(triangle([2, 1, 0], true, false), [true, true, true]);
-        assert_eq!(triangle([2, 1, 0], true, true), [true, false, true]);
+    fn a_chain_is_no_circle() {
+        let chain: [(&[u8], &[u8]); 3] = [(b"a", b"x"), (b"b", b"a"), (b"c", b"b")];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            assert_eq!(commits(&chain, &order), [true, true, true], "{order:?}");
+        }
+    }
+
+    #[test]
+    fn a_circle_closes_through_the_order_in_time() {
+        // The pivot has read what the third replaced; a reader that sees the third does not see the pivot.
+        let mut world = world();
+        let (mut pivot, third) = (world.begin(2), world.begin(3));
+        world.serial.reads_key(&mut pivot, T, b"b");
+        world.serial.writes(&third, T, b"b");
+        world.commit(third).unwrap();
+        let mut first = world.begin(1);
+        world.serial.writes(&pivot, T, b"a");
+        world.serial.reads_key(&mut first, T, b"a");
+        world.serial.replaced_by(&first, &[2]);
+        world.commit(pivot).unwrap();
+        assert!(world.commit(first).is_err());
+        // Had it begun before the third committed, it would come first of all.
+        let mut world = self::world();
+        let (mut first, mut pivot, third) = (world.begin(1), world.begin(2), world.begin(3));
+        world.serial.reads_key(&mut first, T, b"a");
+        world.serial.reads_key(&mut pivot, T, b"b");
+        world.serial.writes(&third, T, b"b");
+        world.commit(third).unwrap();
+        world.serial.writes(&pivot, T, b"a");
+        world.commit(pivot).unwrap();
+        world.commit(first).unwrap();
+    }
+
+    #[test]
+    fn a_circle_closes_through_one_that_came_between() {
+        // 1 -> 2, then 2 is seen by 3, and 3 -> 1: 3 began after 2 and read what 1 replaces.
+        let mut world = world();
+        let (mut one, two) = (world.begin(1), world.begin(2));
+        world.serial.reads_key(&mut one, T, b"x");
+        world.serial.writes(&two, T, b"x");
+        world.commit(two).unwrap();
+        let mut three = world.begin(3);
+        world.serial.reads_key(&mut three, T, b"y");
+        world.commit(three).unwrap();
+        world.serial.writes(&one, T, b"y");
+        assert!(world.commit(one).is_err());
+    }
+
+    #[test]
+    fn what_was_forgotten_still_closes_a_circle() {
+        let mut world = world();
+        let (mut pivot, third) = (world.begin(2), world.begin(3));
+        world.serial.reads_key(&mut pivot, T, b"b");
+        world.serial.writes(&third, T, b"b");
+        world.commit(third).unwrap();
+        let mut first = world.begin(1);
+        world.serial.writes(&pivot, T, b"a");
+        world.commit(pivot).unwrap();
+        assert!(world.serial.graph.lock().nodes.get(&3).is_none(), "nobody runs who began before it");
+        world.serial.reads_key(&mut first, T, b"a");
+        world.serial.replaced_by(&first, &[2]);
+        assert!(world.commit(first).is_err());
     }
 
     #[test]
     fn what_is_not_needed_is_forgotten_and_leaves_nothing() {
         let mut world = world();
-        let old = world.begin(1, false);
+        let old = world.begin(1);
         for transaction in 2..50 {
-            let mut member = world.begin(transaction, false);
+            let mut member = world.begin(transaction);
             world.serial.reads_key(&mut member, T, &transaction.to_be_bytes());
             world.serial.reads_range(&mut member, T, Bound::Unbounded, Bound::Excluded(b"x"));
-            world.serial.writes(&member, T, b"y").unwrap();
-            world.commit(member, true).unwrap();
+            world.serial.writes(&member, T, b"y");
+            world.commit(member).unwrap();
         }
         assert_eq!(world.serial.counters().members, 49);
         world.serial.rolled_back(old, || 100);
@@ -531,15 +519,15 @@ mod tests {
     #[test]
     fn who_keeps_too_much_alive_is_refused() {
         let mut world = world();
-        let old = world.begin(1, false);
+        let old = world.begin(1);
         let mut transaction = 1;
         while world.serial.check(&old).is_ok() {
             transaction += 1;
-            let mut member = world.begin(transaction, false);
+            let mut member = world.begin(transaction);
             for key in 0..10_000u32 {
                 world.serial.reads_key(&mut member, T, &key.to_be_bytes());
             }
-            world.commit(member, true).unwrap();
+            world.commit(member).unwrap();
             assert!(transaction < 200);
         }
         world.serial.rolled_back(old, || 1000);
