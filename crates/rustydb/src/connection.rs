@@ -23,7 +23,7 @@ pub struct Outcome {
 pub struct TransactionOptions {
     /// What it sees of others, and what it is refused for
     pub isolation: Isolation,
-    /// It changes nothing; SERIALIZABLE refuses such a transaction more seldom
+    /// It changes nothing
     pub read_only: bool,
 }
 

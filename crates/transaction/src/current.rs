@@ -53,7 +53,15 @@ impl Transaction {
             Direction::Backward => range.high.clone(),
         };
         let passed = position.clone();
-        Ok(LockedScan { tree: tree.clone(), range, direction, mode, position: Some(position), passed })
+        Ok(LockedScan {
+            tree: tree.clone(),
+            range,
+            direction,
+            mode,
+            position: Some(position),
+            passed,
+            is_for_newest: false,
+        })
     }
 
     /// Lets go of a row that was locked by the last locking read and turned out not to matter: READ COMMITTED
@@ -163,9 +171,17 @@ pub struct LockedScan {
     position: Option<ScanPosition>,
     /// Up to here gaps are locked.
     passed: ScanPosition,
+    is_for_newest: bool,
 }
 
 impl LockedScan {
+    /// For a check that must hold for the newest rows (a foreign key): at the levels that decide by the snapshot,
+    /// a row that came since is a conflict, too.
+    #[must_use]
+    pub fn for_newest(self) -> LockedScan {
+        LockedScan { is_for_newest: true, ..self }
+    }
+
     /// The next row, locked; `None` at the end.
     ///
     /// # Errors
@@ -178,6 +194,12 @@ impl LockedScan {
             transaction.unmatched = None;
             if let Some(value) = transaction.read_newest(&self.tree, &key, self.mode)? {
                 return Ok(Some((key, value)));
+            }
+            if self.is_for_newest
+                && transaction.isolation().decides_by_snapshot()
+                && !transaction.sees_newest(self.tree.id(), &key)
+            {
+                return Err(transaction.conflict(self.tree.id(), &key));
             }
         }
     }

@@ -298,7 +298,8 @@ fn has_parent(
     if index.unique && index.columns.len() == key.columns.len() {
         return Ok(txn.exists_locked(tree, &prefix, LockMode::Shared)?);
     }
-    let mut scan = txn.scan_locked(tree, KeyRange::prefix(&prefix), Direction::Forward, LockMode::Shared)?;
+    let mut scan =
+        txn.scan_locked(tree, KeyRange::prefix(&prefix), Direction::Forward, LockMode::Shared)?.for_newest();
     Ok(scan.next(txn)?.is_some())
 }
 
@@ -428,7 +429,8 @@ impl Place {
             ReferenceAction::NoAction | ReferenceAction::Restrict => LockMode::Shared,
             ReferenceAction::Cascade | ReferenceAction::SetNull => LockMode::Exclusive,
         };
-        let mut scan = context.txn.scan_locked(tree, KeyRange::prefix(&prefix), Direction::Forward, mode)?;
+        let mut scan =
+            context.txn.scan_locked(tree, KeyRange::prefix(&prefix), Direction::Forward, mode)?.for_newest();
         let mut rows: Vec<Vec<u8>> = Vec::new();
         while let Some((entry_key, value)) = scan.next(context.txn)? {
             if mode == LockMode::Shared {
