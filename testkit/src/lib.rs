@@ -12,6 +12,7 @@
 pub mod client;
 mod error;
 pub mod history;
+pub mod isolation;
 pub mod mariadb;
 pub mod programs;
 pub mod random;

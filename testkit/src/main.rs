@@ -9,6 +9,7 @@ mod clients;
 mod crash;
 mod hotrow;
 mod idle;
+mod isolation_levels;
 mod options;
 mod outcome;
 mod report;
@@ -31,11 +32,12 @@ fn main() -> ExitCode {
         Some("sysbench") => sysbench::run(options),
         Some("hotrow") => hotrow::run(options),
         Some("idle") => idle::run(options),
+        Some("isolation") => isolation_levels::isolation(options),
         Some("sakila") => sakila_comparison::run(options),
         Some("startup") => startup::run(options),
         Some("scripts") => scripts::run(options),
         other => Err(Error::Usage(format!(
-            "clients, crash, sakila, sysbench, hotrow, idle, startup or scripts, not {other:?}"
+            "clients, crash, isolation, sakila, sysbench, hotrow, idle, startup or scripts, not {other:?}"
         ))),
     };
     match outcome {

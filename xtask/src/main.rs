@@ -24,6 +24,8 @@ cargo xtask tidy                         house rules that no other tool checks
 cargo xtask crash [--rounds N] [--seed S]
                                          kill -9 the real server under load, N rounds (50)
 cargo xtask crash --simulated SEEDS      the same on a simulated disk, in process
+cargo xtask isolation [--level L] [--transactions N] [--kills K] [--seed S]
+                                         dependency cycles under load and kill -9, at each isolation level
 cargo xtask clients [--quick] [NAME ...]  real clients, one after the other: client x step
 cargo xtask sakila [--data DIR]          loads the Sakila database, compares its queries with MySQL's answers
 cargo xtask bench sysbench [--quick]     four sysbench scripts against MariaDB
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Some("test") => test::run_from(arguments),
         Some("tidy") => tidy::run(arguments),
         Some("crash") => testkit::crash(arguments),
+        Some("isolation") => testkit::isolation(arguments),
         Some("clients") => testkit::clients(arguments),
         Some("sakila") => testkit::sakila(arguments),
         Some("bench") => testkit::bench(arguments),

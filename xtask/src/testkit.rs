@@ -1,4 +1,4 @@
-//! `crash`, `clients`, `sakila`, `bench` and `scripts`: builds the testkit, and the server where it is needed, then hands over.
+//! `crash`, `isolation`, `clients`, `sakila`, `bench` and `scripts`: builds the testkit, and the server where it is needed, then hands over.
 //!
 //! The server is built with the profile that was asked for: `release` is what a user runs, `dist` what is
 //! packaged and measured, `dev` is what the tests have built already.
@@ -18,6 +18,12 @@ pub(crate) fn crash(mut arguments: Arguments) -> Result<()> {
     }
     let profile = profile(&mut arguments, "release")?;
     hand_over("crash", profile, arguments)
+}
+
+/// `cargo xtask isolation`
+pub(crate) fn isolation(mut arguments: Arguments) -> Result<()> {
+    let profile = profile(&mut arguments, "release")?;
+    hand_over("isolation", profile, arguments)
 }
 
 /// `cargo xtask clients`
