@@ -99,6 +99,10 @@ pub struct Transaction {
     pub(crate) last: Lsn,
     /// The newest commit it has built on that was not durable then.
     pub(crate) observed: Lsn,
+    /// It has changed a row whose version before that its snapshot does not show.
+    pub(crate) has_overtaken: bool,
+    /// The last change did so.
+    pub(crate) has_just_overtaken: bool,
     pub(crate) unmatched: Option<(TreeId, Vec<u8>)>,
     /// A row that was locked and is not what the snapshot shows any more; whether it matters is for the owner to say.
     pub(crate) outdated: Option<(TreeId, Vec<u8>)>,
@@ -145,6 +149,8 @@ impl Transaction {
             changes: Vec::new(),
             last: Lsn::ZERO,
             observed: Lsn::ZERO,
+            has_overtaken: false,
+            has_just_overtaken: false,
             unmatched: None,
             outdated: None,
             member: None,
@@ -152,6 +158,25 @@ impl Transaction {
             restored_tombstones: Vec::new(),
             is_over: false,
         }
+    }
+
+    /// Whether it has changed rows on top of versions that its snapshot does not show: then a plain read may find
+    /// such a row through two entries of one index, the snapshot's and its own, and has to ask the row which one holds.
+    #[must_use]
+    pub fn has_overtaken(&self) -> bool {
+        self.has_overtaken
+    }
+
+    /// Whether the last change did so. Index entries of that row that did not change are then to be written again,
+    /// or its plain reads would not find the row by them.
+    #[must_use]
+    pub fn has_just_overtaken(&self) -> bool {
+        self.has_just_overtaken
+    }
+
+    /// The last commit that its plain reads see, now or, without a snapshot, at the least when they begin.
+    pub(crate) fn seen_up_to(&self) -> u64 {
+        self.snapshot.map_or_else(|| self.engine.commits.visible(), |snapshot| snapshot.csn)
     }
 
     /// Its number.
@@ -343,14 +368,14 @@ impl Transaction {
         Ok(Scan::new(tree.clone(), range, direction))
     }
 
-    /// Waits until everything that this transaction has read to decide is durable: before a statement's
-    /// answer goes out inside an open transaction. A commit does the same by itself.
+    /// Waits until everything that this transaction has read to decide is durable, and in every snapshot from now
+    /// on: before a statement's answer goes out inside an open transaction. A commit does the same by itself.
     ///
     /// # Errors
     /// When the log or the disk fails.
     pub fn wait_observed_durable(&mut self) -> Result<()> {
         if self.observed > Lsn::ZERO {
-            self.engine.wait_durable(self.observed)?;
+            self.engine.wait_visible(self.observed)?;
             self.observed = Lsn::ZERO;
         }
         Ok(())

@@ -149,12 +149,22 @@ impl Versions {
     }
 
     /// Adds what stood at a key before `writer` changed it.
-    pub(crate) fn push(&self, tree: TreeId, key: &Arc<[u8]>, writer: &Arc<Writer>, before: State<'_>) {
+    ///
+    /// Gives the commit that made what stood there, if that is still known: what is not is seen by everybody.
+    pub(crate) fn push(
+        &self,
+        tree: TreeId,
+        key: &Arc<[u8]>,
+        writer: &Arc<Writer>,
+        before: State<'_>,
+    ) -> Option<u64> {
         let before = Before::from_state(before);
         self.bytes.fetch_add(before.bytes() + key.len(), Ordering::Relaxed);
         let mut shard = self.shard(&KeyRef(tree, key)).lock();
         let chain = shard.entry(Key(tree, key.clone())).or_default();
+        let newest = chain.last().and_then(|version| version.writer.committed());
         chain.push(Version { writer: writer.clone(), before });
+        newest.map(|(csn, _)| csn)
     }
 
     /// What stood at a key before the newest change.

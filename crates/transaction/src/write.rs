@@ -96,14 +96,18 @@ impl Transaction {
         let shared: Arc<[u8]> = key.into();
         let (engine, owner) = (&self.engine, &self.owner);
         let is_insert = expect == Expect::NotLive;
+        let mut built_on = None;
         let lsn = tree.write_if(
             key,
             new,
             expect,
             Some(&context),
             || !is_insert || !engine.locks().blocks_insert(owner, tree.id(), key),
-            |before, _| engine.versions.push(tree.id(), &shared, &writer, before),
+            |before, _| built_on = engine.versions.push(tree.id(), &shared, &writer, before),
         )?;
+        let seen = self.seen_up_to();
+        self.has_just_overtaken = built_on.is_some_and(|csn| csn > seen);
+        self.has_overtaken |= self.has_just_overtaken;
         self.changes.push(Change { tree: tree.id(), key: shared, previous: self.last });
         self.last = lsn;
         self.owner.weight += 1;

@@ -21,7 +21,8 @@
 //!   commit W -> snapshot   a version was read      snapshot -> commit W'   the next one was not
 //!   commit   -> commit     one wrote over another  snapshot -> commit      of one transaction
 //! ```
-//! A read under locks is of the newest, so it is after the commit it saw and its own commit is before the next.
+//! A read under locks is of the newest, so it is after the commit it saw and its own commit is before the next;
+//! where it decides by the snapshot (SNAPSHOT, SERIALIZABLE) it is a read like the others.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -32,8 +33,8 @@ use super::{History, Object, Outcome};
 
 /// Examples of each class that are kept.
 const EXAMPLES: usize = 3;
-/// Nodes looked at for one cycle with a single anti-dependency, and for a cycle to show.
-const LOOK: usize = 2_000;
+/// Transactions looked at for the way back of one anti-dependency: longer cycles count in the wider classes only.
+const LOOK: usize = 200;
 
 /// What may be wrong with a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -214,14 +215,15 @@ impl Edge {
     }
 }
 
-/// Looks for everything.
+/// Looks for everything. The level tells how a read under locks is to be taken: as the newest, or by the snapshot.
 #[must_use]
-pub fn check(history: &History) -> Findings {
+pub fn check(history: &History, level: Level) -> Findings {
     let mut findings = Findings::default();
     let versions = Versions::of(history, &mut findings);
     lost_updates(&versions, &mut findings);
-    moments(history, &versions, Class::StatementSkew, &mut findings);
-    moments(history, &versions, Class::ReadSkew, &mut findings);
+    let by_snapshot = matches!(level, Level::Snapshot | Level::Serializable);
+    moments(history, &versions, Class::StatementSkew, by_snapshot, &mut findings);
+    moments(history, &versions, Class::ReadSkew, by_snapshot, &mut findings);
 
     let mut graph = dependencies(history.transactions.len(), &versions);
     let shown = |steps: &[(u32, Edge, u32)]| show(steps, &versions.objects);
@@ -391,8 +393,8 @@ fn lost_updates(versions: &Versions, findings: &mut Findings) {
 }
 
 /// Whether there is a moment for every snapshot and commit; `class` says whether each statement or each
-/// transaction has a snapshot.
-fn moments(history: &History, versions: &Versions, class: Class, findings: &mut Findings) {
+/// transaction has a snapshot, `by_snapshot` that reads under locks are of it, too.
+fn moments(history: &History, versions: &Versions, class: Class, by_snapshot: bool, findings: &mut Findings) {
     let count = history.transactions.len();
     let mut graph: Graph<u32> = Graph::new(count);
     // The commits are the nodes below `count`; snapshots come behind.
@@ -401,7 +403,7 @@ fn moments(history: &History, versions: &Versions, class: Class, findings: &mut 
     let mut plain: Vec<(u32, u32)> = versions
         .reads
         .iter()
-        .filter(|read| !read.locking)
+        .filter(|read| by_snapshot || !read.locking)
         .map(|read| (read.reader, read.statement))
         .collect();
     plain.sort_unstable();
@@ -439,7 +441,7 @@ fn moments(history: &History, versions: &Versions, class: Class, findings: &mut 
             graph.add(writer, moment, read.object);
         }
         // Where gaps are not locked, what a locking read did not find may come at any time.
-        let holds = !read.locking || class == Class::ReadSkew;
+        let holds = by_snapshot || !read.locking || class == Class::ReadSkew;
         if let Some(writer) = versions.next_writer(read.object, read.place).filter(|_| holds) {
             graph.add(moment, writer, read.object);
         }

@@ -89,7 +89,10 @@ impl Chosen {
         match self {
             Chosen::ReadCommitted => &["SET SESSION transaction_isolation = 'READ-COMMITTED'"],
             Chosen::RepeatableRead => &["SET SESSION transaction_isolation = 'REPEATABLE-READ'"],
-            Chosen::Snapshot => &["SET SESSION transaction_isolation = 'SNAPSHOT'"],
+            Chosen::Snapshot => &[
+                "SET SESSION innodb_snapshot_isolation = ON",
+                "SET SESSION transaction_isolation = 'REPEATABLE-READ'",
+            ],
             Chosen::Serializable => &["SET SESSION transaction_isolation = 'SERIALIZABLE'"],
             Chosen::Locking => &[
                 "SET SESSION serializable_mode = 'locking'",
@@ -201,7 +204,7 @@ pub fn run(home: &Home, plan: Plan) -> Result<Ran> {
     let ended = |outcome| history.transactions.iter().filter(|ended| ended.outcome == outcome).count() as u64;
     let (committed, unknown) = (ended(Outcome::Committed), ended(Outcome::Unknown));
     let begin = Instant::now();
-    let findings = history::check(&history);
+    let findings = history::check(&history, plan.chosen.level());
     Ok(Ran { plan, committed, refused, unknown, findings, worked, checked: begin.elapsed(), history })
 }
 

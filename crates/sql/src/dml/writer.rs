@@ -221,8 +221,17 @@ impl TableWriter {
         } else {
             txn.update(&trees.primary, key, &self.row)?;
         }
+        let has_overtaken = txn.has_just_overtaken();
         for (index, tree) in def.indexes.iter().zip(&trees.indexes) {
             if !moved && !index.columns.iter().any(|p| is_changed(p.column)) {
+                if has_overtaken {
+                    // Its entry may be of a transaction that this one's plain reads do not see.
+                    self.index_key.clear();
+                    self.index_value.clear();
+                    let (entry, value) = (&mut self.index_key, &mut self.index_value);
+                    encode_entry_of(def, index, target, &mut after, entry, value)?;
+                    txn.update(tree, entry, value).map_err(|e| entry_error(e, index))?;
+                }
                 continue;
             }
             self.old_key.clear();

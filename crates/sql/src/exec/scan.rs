@@ -23,7 +23,7 @@ use crate::expr::scope::row_key_type;
 use crate::expr::types::ExprType;
 use crate::expr::vector::{Builder, Vector};
 use crate::plan::{Access, IndexAccess, Scan};
-use crate::stored::{IndexEntry, RowReader, damaged};
+use crate::stored::{IndexEntry, RowReader, damaged, encode_index_key};
 
 /// Where entries come from.
 enum Source {
@@ -177,6 +177,34 @@ impl<'p> TableScan<'p> {
         }
     }
 
+    /// The entries that their rows agree with. A transaction that changed a row on top of a version which its
+    /// snapshot does not show sees two entries of that row: the snapshot's, whose deletion it does not see, and its own.
+    fn agreed(&self, run: &mut Run<'_, '_>, entries: EntryBatch) -> Result<EntryBatch, SqlError> {
+        let def = &self.plan.table.def;
+        let index = self.access().and_then(|access| def.all_indexes().nth(access.index));
+        let Some(index) = index.filter(|index| index.tree != def.primary.tree) else { return Ok(entries) };
+        if !run.context.txn.has_overtaken() {
+            return Ok(entries);
+        }
+        let rows = run.context.engine().tree(def.primary.tree)?;
+        let mut kept = EntryBatch::new();
+        let mut own = Vec::new();
+        for at in 0..entries.len() {
+            let (key, value) = (entries.key(at), entries.value(at));
+            let entry = IndexEntry::read(key, value).map_err(|e| damaged(def, e))?;
+            let Some(row) = run.context.txn.get(&rows, entry.primary_key, <[u8]>::to_vec)? else { continue };
+            let row = self.reader.row(&row)?;
+            own.clear();
+            let mut column = |column: usize| row.value(column).unwrap_or(ValueRef::Null);
+            encode_index_key(def, index, entry.primary_key, &mut column, &mut own)
+                .map_err(|e| damaged(def, e))?;
+            if own == key {
+                kept.push(key, value);
+            }
+        }
+        Ok(kept)
+    }
+
     /// The rows that entries of a secondary index lead to.
     fn rows_of(&self, run: &mut Run<'_, '_>, entries: &EntryBatch) -> Result<EntryBatch, SqlError> {
         let mut rows = EntryBatch::new();
@@ -289,6 +317,7 @@ impl Operator for TableScan<'_> {
                 (more, self.decode(&entries, zone)?, entries.len())
             } else {
                 let more = self.fill(run, &mut entries, most)?;
+                let entries = self.agreed(run, entries)?;
                 if let Some(reader) = &self.entries {
                     (more, self.decode_entries(reader, &entries, zone)?, entries.len())
                 } else if self.rows_tree.is_some() {

@@ -16,7 +16,7 @@ use crate::api::ResultSink;
 use crate::dml::writer::TableTrees;
 use crate::error::SqlError;
 use crate::session::query::Scope;
-use crate::stored::{IndexEntry, StoredRow, damaged};
+use crate::stored::{IndexEntry, StoredRow, damaged, encode_index_key};
 
 /// How a column of the row becomes a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,17 +66,32 @@ pub(crate) fn get(
     if !get.key.encode(def, params, &mut key)? {
         return Ok(0);
     }
+    let mut entry_key = None;
     if let Some(index) = &get.index {
         let entry = scope.txn.get(index, &key, |value| {
             IndexEntry::read(&key, value).map(|entry| entry.primary_key.to_vec())
         })?;
         match entry {
-            Some(primary) => key = primary.map_err(|e| damaged(def, e))?,
+            Some(primary) => {
+                let primary = primary.map_err(|e| damaged(def, e))?;
+                entry_key = Some((index.id(), std::mem::replace(&mut key, primary)));
+            }
             None => return Ok(0),
         }
     }
     let Some(bytes) = scope.txn.get(&get.trees.primary, &key, <[u8]>::to_vec)? else { return Ok(0) };
     let row = get.trees.reader.row(&bytes)?;
+    if let Some((tree, entry_key)) = entry_key.filter(|_| scope.txn.has_overtaken())
+        && let Some(index) = def.indexes.iter().find(|index| index.tree == tree)
+    {
+        // The entry may be the snapshot's and the row this transaction's own.
+        let mut own = Vec::new();
+        let mut column = |column: usize| row.value(column).unwrap_or(ValueRef::Null);
+        encode_index_key(def, index, &key, &mut column, &mut own).map_err(|e| damaged(def, e))?;
+        if own != entry_key {
+            return Ok(0);
+        }
+    }
     let zone = scope.state.settings.time_zone;
     let sets = set_texts(get, &row)?;
     let mut cells: SmallVec<[ValueRef<'_>; 16]> = SmallVec::new();

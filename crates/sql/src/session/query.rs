@@ -100,11 +100,16 @@ impl Session {
             }
             Err(error) if error.code == 1213 || !stays => {
                 // The statement's error is what the client needs; a failed rollback has stopped the store.
+                if error.code != 1213 {
+                    // A refusal, too, may tell of what is not durable yet (a duplicate).
+                    let _ = open.txn.wait_observed_durable();
+                }
                 let _ = open.rollback(&self.database, &mut self.owner);
                 Err(error)
             }
             Err(error) => {
-                let undone = open.txn.rollback_statement(mark);
+                let durable = open.txn.wait_observed_durable();
+                let undone = open.txn.rollback_statement(mark).and(durable);
                 self.open = Some(open);
                 match undone {
                     Ok(()) => Err(error),

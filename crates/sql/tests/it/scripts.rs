@@ -139,6 +139,7 @@ scripts! {
     foreign_key_rows
     foreign_keys
     generated
+    index_versions
     insert
     insert_forms
     interleavings
