@@ -60,7 +60,8 @@ impl<'a> MiniTransaction<'a> {
             not_before: core.log.end(),
             pages: SmallVec::new(),
             changed: SmallVec::new(),
-            operations: Vec::new(),
+            // What one change of a short row takes.
+            operations: Vec::with_capacity(64),
             bits: Vec::new(),
             space: None,
             is_urgent: false,
@@ -288,21 +289,20 @@ impl<'a> MiniTransaction<'a> {
     /// Logs the changes as a group that belongs to no transaction.
     pub(crate) fn commit(mut self) -> Result<Lsn> {
         self.apply_bits()?;
-        let mut record = Vec::with_capacity(self.operations.len() + 1);
-        Record::Group(&self.operations).encode(&mut record);
-        self.finish(&record, |_| ())
+        let operations = std::mem::take(&mut self.operations);
+        self.finish(&Record::Group(&operations), 1 + operations.len(), |_| ())
     }
 
     /// Logs the changes with the row change that they carry out; `applied` runs before the latches go.
     pub(crate) fn commit_row(mut self, row: &Row<'_>, applied: impl FnOnce(Lsn)) -> Result<Lsn> {
         self.apply_bits()?;
-        let mut record = Vec::with_capacity(self.operations.len() + row.key.len() + 256);
-        Record::Row(*row, &self.operations).encode(&mut record);
-        self.finish(&record, applied)
+        let operations = std::mem::take(&mut self.operations);
+        self.finish(&Record::Row(*row, &operations), row.size() + operations.len(), applied)
     }
 
-    fn finish(&mut self, record: &[u8], applied: impl FnOnce(Lsn)) -> Result<Lsn> {
-        let lsn = self.core.log.append(record)?;
+    /// `size` is the record's.
+    fn finish(&mut self, record: &Record<'_>, size: usize, applied: impl FnOnce(Lsn)) -> Result<Lsn> {
+        let lsn = self.core.log.append_encoded(size, |out| record.encode(out), |_| ())?;
         for (page, changed) in self.pages.iter_mut().zip(&self.changed) {
             if *changed {
                 page::set_lsn(page.bytes_mut(self.not_before), lsn);

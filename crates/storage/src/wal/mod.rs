@@ -155,10 +155,20 @@ impl Log {
     /// # Errors
     /// [`Error::Poisoned`].
     pub fn append_with(&self, record: &[u8], ordered: impl FnOnce(Lsn)) -> Result<Lsn> {
+        self.append_encoded(record.len(), |out| out.extend_from_slice(record), ordered)
+    }
+
+    /// Appends a record that `encode` writes, which takes no more than `most` bytes.
+    pub(crate) fn append_encoded(
+        &self,
+        most: usize,
+        encode: impl FnOnce(&mut Vec<u8>),
+        ordered: impl FnOnce(Lsn),
+    ) -> Result<Lsn> {
         let mut buffer = loop {
             self.check()?;
             let buffer = self.buffer.lock();
-            if buffer.bytes.is_empty() || buffer.bytes.len() + record.len() <= FRAME_LIMIT {
+            if buffer.bytes.is_empty() || buffer.bytes.len() + most <= FRAME_LIMIT {
                 break buffer;
             }
             drop(buffer);
@@ -167,9 +177,13 @@ impl Log {
         if buffer.bytes.is_empty() {
             buffer.bytes.resize(frame::HEAD, 0);
         }
-        let lsn = Lsn(buffer.start.0 + buffer.bytes.len() as u64);
-        buffer.bytes.extend_from_slice(&(record.len() as u32).to_le_bytes());
-        buffer.bytes.extend_from_slice(record);
+        let begin = buffer.bytes.len();
+        let lsn = Lsn(buffer.start.0 + begin as u64);
+        buffer.bytes.reserve(4 + most);
+        buffer.bytes.extend_from_slice(&[0; 4]);
+        encode(&mut buffer.bytes);
+        let length = (buffer.bytes.len() - begin - 4) as u32;
+        crate::page::put(&mut buffer.bytes, begin, &length.to_le_bytes());
         self.end.store(buffer.start.0 + buffer.bytes.len() as u64, Ordering::Release);
         ordered(lsn);
         drop(buffer);
@@ -235,7 +249,8 @@ impl Log {
         self.counters.flushes.fetch_add(1, Ordering::Relaxed);
         self.durable.store(start.0 + bytes.len() as u64, Ordering::Release);
         bytes.clear();
-        if bytes.capacity() <= BUFFER_LIMIT {
+        // It grows by doubling, so one that held what appenders let come together may be twice as large.
+        if bytes.capacity() <= 2 * BUFFER_LIMIT {
             self.buffer.lock().spare = bytes;
         }
         Ok(())

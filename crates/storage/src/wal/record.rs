@@ -135,18 +135,33 @@ fn put_state(out: &mut Vec<u8>, state: RowState<'_>) {
     }
 }
 
+impl RowState<'_> {
+    fn size(&self) -> usize {
+        if let RowState::Value(value) = self { 5 + value.len() } else { 1 }
+    }
+}
+
+impl Row<'_> {
+    /// Bytes of the row's record but for its page operations.
+    pub(crate) fn size(&self) -> usize {
+        38 + self.key.len() + self.before.size() + self.after.size()
+    }
+}
+
 impl<'a> Record<'a> {
     /// Appends the record's bytes to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Record::Row(row, operations) => {
-                out.push(1);
-                out.extend_from_slice(&row.transaction.to_le_bytes());
-                out.extend_from_slice(&row.previous.0.to_le_bytes());
-                out.extend_from_slice(&row.undo_next.0.to_le_bytes());
-                out.push(u8::from(row.is_compensation));
-                out.extend_from_slice(&row.tree.0.to_le_bytes());
-                out.extend_from_slice(&row.schema_version.to_le_bytes());
+                let mut head = [0; 34];
+                head[0] = 1;
+                put(&mut head, 1, &row.transaction.to_le_bytes());
+                put(&mut head, 9, &row.previous.0.to_le_bytes());
+                put(&mut head, 17, &row.undo_next.0.to_le_bytes());
+                head[25] = u8::from(row.is_compensation);
+                put(&mut head, 26, &row.tree.0.to_le_bytes());
+                put(&mut head, 30, &row.schema_version.to_le_bytes());
+                out.extend_from_slice(&head);
                 put_bytes(out, row.key);
                 put_state(out, row.before);
                 put_state(out, row.after);
@@ -290,9 +305,10 @@ fn put_shared(out: &mut Vec<u8>, bytes: &[u8], row: Option<&RowBytes<'_>>) {
         for (source, whole) in [(SOURCE_AFTER, row.after), (SOURCE_KEY, row.key)] {
             let offset = (bytes.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
             if !bytes.is_empty() && offset < whole.len() && bytes.len() <= whole.len() - offset {
-                out.push(source);
-                out.extend_from_slice(&(offset as u32).to_le_bytes());
-                out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+                let mut place = [source; 9];
+                put(&mut place, 1, &(offset as u32).to_le_bytes());
+                put(&mut place, 5, &(bytes.len() as u32).to_le_bytes());
+                out.extend_from_slice(&place);
                 return;
             }
         }
