@@ -4,6 +4,8 @@
 //! page on the way that could not take one more separator is split first, so a split never has to
 //! go up again.
 
+use smallvec::SmallVec;
+
 use super::Tree;
 use crate::buffer::PageMut;
 use crate::error::{Error, Result};
@@ -13,10 +15,10 @@ use crate::page::node::{self, StoredKey};
 use crate::page::{self, Kind};
 use crate::wal::record::Operation;
 
-/// A key as pages hold it, on its own.
+/// A key as pages hold it, on its own; most are short.
 #[derive(Clone, Debug)]
 struct OwnedKey {
-    bytes: Vec<u8>,
+    bytes: SmallVec<[u8; 40]>,
     chain: Option<(PageNo, u32)>,
 }
 
@@ -26,22 +28,22 @@ impl OwnedKey {
     }
 }
 
-/// An entry on its way from one page to another.
-struct Moved {
+/// An entry on its way from one page to another; its value is still in the first.
+struct Moved<'p> {
     key: OwnedKey,
-    content: Content,
+    content: Content<'p>,
 }
 
-enum Content {
-    Row { flags: u8, value: Vec<u8> },
+enum Content<'p> {
+    Row { flags: u8, value: &'p [u8] },
     Child(PageNo),
 }
 
 fn owned_fence(page: &[u8], high: bool) -> Option<OwnedKey> {
-    node::fence(page, high).map(|fence| OwnedKey { bytes: fence.suffix.to_vec(), chain: fence.chain })
+    node::fence(page, high).map(|fence| OwnedKey { bytes: fence.suffix.into(), chain: fence.chain })
 }
 
-fn entries(page: &[u8]) -> Vec<Moved> {
+fn entries(page: &[u8]) -> Vec<Moved<'_>> {
     let prefix = node::prefix(page);
     let is_leaf = page::level(page) == 0;
     (0..node::count(page))
@@ -49,11 +51,11 @@ fn entries(page: &[u8]) -> Vec<Moved> {
             let key = node::key(page, index);
             // The first key of an inner page is empty and has no prefix to it.
             let bare = !is_leaf && index == 0;
-            let mut bytes = if bare { Vec::new() } else { prefix.to_vec() };
+            let mut bytes = SmallVec::from_slice(if bare { &[] } else { prefix });
             bytes.extend_from_slice(key.suffix);
             let content = if is_leaf {
                 let cell = node::leaf_cell(page, index);
-                Content::Row { flags: cell.flags & !node::KEY_OVERFLOW, value: cell.value.to_vec() }
+                Content::Row { flags: cell.flags & !node::KEY_OVERFLOW, value: cell.value }
             } else {
                 Content::Child(node::child(page, index))
             };
@@ -69,7 +71,7 @@ fn image(
     number: PageNo,
     low: Option<&OwnedKey>,
     high: Option<&OwnedKey>,
-    entries: &[Moved],
+    entries: &[Moved<'_>],
 ) -> Result<Option<Vec<u8>>> {
     let mut bytes = vec![0; like.len()];
     let kind = if level == 0 { Kind::Leaf } else { Kind::Inner };
@@ -97,7 +99,8 @@ fn merged(parent: &[u8], left_index: usize, left: &[u8], right: &[u8]) -> Result
     if let (true, Some(first)) = (page::level(left) > 0, from_right.first_mut()) {
         // "From here on" becomes the divider again, chain and all.
         let key = node::key(parent, left_index + 1);
-        let bytes = [node::prefix(parent), key.suffix].concat();
+        let mut bytes = SmallVec::from_slice(node::prefix(parent));
+        bytes.extend_from_slice(key.suffix);
         first.key = OwnedKey { bytes, chain: key.chain };
     }
     all.append(&mut from_right);
@@ -179,7 +182,7 @@ impl Tree {
     }
 
     /// Both halves' entries. An inner page's dividing key goes up, and stands in the right half as "from here on".
-    fn divide(page: &[u8], at: usize) -> (Vec<Moved>, Vec<Moved>, Option<PageNo>) {
+    fn divide(page: &[u8], at: usize) -> (Vec<Moved<'_>>, Vec<Moved<'_>>, Option<PageNo>) {
         let mut left = entries(page);
         let mut right = left.split_off(at);
         let mut dropped_chain = None;
@@ -192,7 +195,7 @@ impl Tree {
 
     fn own(&self, mini: &mut MiniTransaction<'_>, key: &[u8]) -> Result<OwnedKey> {
         let stored = mini.store_key(self.id, key, None)?;
-        Ok(OwnedKey { bytes: stored.suffix.to_vec(), chain: stored.chain })
+        Ok(OwnedKey { bytes: stored.suffix.into(), chain: stored.chain })
     }
 
     fn split_child<'a>(
@@ -204,7 +207,8 @@ impl Tree {
         urgent: bool,
     ) -> Result<()> {
         let (at, divider) = self.division(&child, key)?;
-        let (left, right, dropped) = Tree::divide(&child, at);
+        let whole = child.to_vec();
+        let (left, right, dropped) = Tree::divide(&whole, at);
         let mut mini = MiniTransaction::with_urgency(&self.core, urgent);
         let parent = mini.hold(parent);
         let child = mini.hold(child);
@@ -238,7 +242,8 @@ impl Tree {
 
     fn split_root<'a>(&'a self, root: PageMut<'a>, key: &[u8], urgent: bool) -> Result<()> {
         let (at, divider) = self.division(&root, key)?;
-        let (left, right, dropped) = Tree::divide(&root, at);
+        let whole = root.to_vec();
+        let (left, right, dropped) = Tree::divide(&whole, at);
         let mut mini = MiniTransaction::with_urgency(&self.core, urgent);
         let root = mini.hold(root);
         let (left_page, right_page) = (mini.allocate_held()?, mini.allocate_held()?);
@@ -254,7 +259,7 @@ impl Tree {
         let right_image = image(page, level, mini.number(right_page), Some(&right_low), None, &right)?;
         let children = [
             Moved {
-                key: OwnedKey { bytes: Vec::new(), chain: None },
+                key: OwnedKey { bytes: SmallVec::new(), chain: None },
                 content: Content::Child(mini.number(left_page)),
             },
             Moved { key: in_root, content: Content::Child(mini.number(right_page)) },
