@@ -78,7 +78,7 @@ impl Transaction {
 
     /// Locks a row; true if it was not locked before.
     pub(crate) fn lock_row(&mut self, tree: &Tree, key: &[u8], mode: LockMode) -> Result<bool> {
-        let engine = self.engine.clone();
+        let engine = &self.engine;
         let granted = engine.locks().lock_row(&mut self.owner, tree.id(), key, mode, &self.wait)?;
         // A transaction that the failed log kept from its end has let its locks go all the same: what it has
         // left in the leaves is for nobody.

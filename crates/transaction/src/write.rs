@@ -19,6 +19,17 @@ impl Transaction {
     pub fn insert(&mut self, tree: &Tree, key: &[u8], value: &[u8]) -> Result<()> {
         self.check_writable()?;
         self.check_serial()?;
+        // Nearly always the key is new and nobody's: then the leaf is looked at once, by the change itself. Not
+        // for the first change, as a transaction that has only met duplicates must not count as one that writes.
+        let looks_once = self.writing.is_some() && !self.isolation().decides_by_snapshot();
+        if looks_once && self.engine.locks().lock_unused_row(&mut self.owner, tree.id(), key)? {
+            self.engine.log().check()?;
+            match self.insert_admitted(tree, key, value) {
+                // Found again below, so that others may find the same.
+                Err(Error::DuplicateKey) => self.engine.locks().unlock_row(&mut self.owner, tree.id(), key),
+                done => return done,
+            }
+        }
         // Most duplicates are found here, under a shared lock that lets others find the same.
         if tree.get(key, |entry, _| entry.is_some_and(|entry| !entry.is_tombstone))? {
             let mine = self.engine.versions.newest_writer(tree.id(), key);
@@ -32,17 +43,22 @@ impl Transaction {
             }
         }
         self.lock_row(tree, key, LockMode::Exclusive)?;
+        let done = self.insert_admitted(tree, key, value);
+        if matches!(done, Err(Error::DuplicateKey)) {
+            self.observe(tree, key);
+            if let Some(member) = &mut self.member {
+                self.engine.serial.reads_key(member, tree.id(), key);
+            }
+        }
+        done
+    }
+
+    /// Writes a new row as soon as no other transaction's range keeps it out.
+    fn insert_admitted(&mut self, tree: &Tree, key: &[u8], value: &[u8]) -> Result<()> {
         loop {
             match self.change(tree, key, State::Value(value), Expect::NotLive) {
                 Err(Error::Storage(StorageError::NotAdmitted)) => {
                     self.engine.locks().wait_insert(&self.owner, tree.id(), key, &self.wait)?;
-                }
-                Err(Error::DuplicateKey) => {
-                    self.observe(tree, key);
-                    if let Some(member) = &mut self.member {
-                        self.engine.serial.reads_key(member, tree.id(), key);
-                    }
-                    return Err(Error::DuplicateKey);
                 }
                 done => return done,
             }

@@ -27,7 +27,7 @@ mod graph;
 mod ids;
 mod ranges;
 mod rows;
-mod slots;
+pub(crate) mod slots;
 mod statistics;
 pub(crate) mod sync;
 mod waiter;
@@ -255,6 +255,19 @@ impl LockTable {
         mode: LockMode,
     ) -> Result<Granted, LockError> {
         self.rows.lock(owner, tree, key, mode, None)
+    }
+
+    /// Locks a row exclusively if nobody, this owner included, has it locked or waits for it; says whether.
+    ///
+    /// # Errors
+    /// [`LockError::TableFull`]
+    pub fn lock_unused_row(
+        &self,
+        owner: &mut LockOwner,
+        tree: TreeId,
+        key: &[u8],
+    ) -> Result<bool, LockError> {
+        self.rows.lock_unused(owner, tree, key)
     }
 
     /// Lets go of one row (READ COMMITTED: a row that was newly locked and did not match).

@@ -346,6 +346,25 @@ impl RowLocks {
         })
     }
 
+    /// Locks a row exclusively if it has no entry; says whether.
+    pub(super) fn lock_unused(
+        &self,
+        owner: &mut LockOwner,
+        tree: TreeId,
+        key: &[u8],
+    ) -> Result<bool, LockError> {
+        let hash = self.hash(tree, key);
+        let mut shard = self.shard(hash).lock();
+        if shard.find(hash, tree, key).is_some() {
+            return Ok(false);
+        }
+        let holder = Holder { owner: owner.id, mode: LockMode::Exclusive };
+        let slot = shard.insert(hash, tree, key, holder, self.max_per_shard).ok_or(LockError::TableFull)?;
+        drop(shard);
+        owner.rows.push(HeldRow { hash, slot });
+        Ok(true)
+    }
+
     /// Sleeps until the wait is over; afterwards it is out of queue and graph.
     fn wait(
         &self,
