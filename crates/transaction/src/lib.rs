@@ -30,6 +30,7 @@ mod current;
 mod engine;
 mod error;
 mod key_ranges;
+mod keyed;
 pub mod locks;
 mod purge;
 mod serial;

@@ -17,15 +17,17 @@
 //!
 //! Lock order: a latch, then one shard.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use hashbrown::{DefaultHashBuilder, Equivalent, HashMap};
+use hashbrown::DefaultHashBuilder;
 use parking_lot::Mutex;
 use rustydb_storage::btree::Entry;
 use rustydb_storage::{State, TreeId};
 use smallvec::SmallVec;
+
+use crate::keyed::{KeyPlace, Keyed};
 
 const SHARDS: usize = 64;
 const ACTIVE: u64 = 0;
@@ -105,47 +107,34 @@ struct Version {
 
 type Chain = SmallVec<[Version; 1]>;
 
-#[derive(PartialEq, Eq, Debug)]
-struct Key(TreeId, Arc<[u8]>);
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        KeyRef(self.0, &self.1).hash(state);
-    }
-}
-
-#[derive(Hash)]
-struct KeyRef<'a>(TreeId, &'a [u8]);
-
-impl Equivalent<Key> for KeyRef<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        self.0 == key.0 && *self.1 == *key.1
-    }
-}
+type Shard = Mutex<Keyed<Chain>>;
 
 /// All chains.
 #[derive(Debug)]
 pub(crate) struct Versions {
     hasher: DefaultHashBuilder,
-    shards: Vec<Mutex<HashMap<Key, Chain, DefaultHashBuilder>>>,
+    shards: Vec<Shard>,
     bytes: AtomicUsize,
 }
 
 impl Default for Versions {
     fn default() -> Versions {
-        let hasher = DefaultHashBuilder::default();
         Versions {
-            shards: (0..SHARDS).map(|_| Mutex::new(HashMap::with_hasher(hasher.clone()))).collect(),
-            hasher,
+            hasher: DefaultHashBuilder::default(),
+            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             bytes: AtomicUsize::new(0),
         }
     }
 }
 
 impl Versions {
-    fn shard(&self, key: &KeyRef<'_>) -> &Mutex<HashMap<Key, Chain, DefaultHashBuilder>> {
-        // The map itself uses the low bits and the top seven.
-        &self.shards[(self.hasher.hash_one(key) >> 40) as usize % SHARDS]
+    fn place<'a>(&self, tree: TreeId, key: &'a [u8]) -> KeyPlace<'a> {
+        KeyPlace { hash: self.hasher.hash_one((tree, key)), tree, key }
+    }
+
+    fn shard(&self, place: &KeyPlace<'_>) -> &Shard {
+        // The table itself uses the lower half.
+        &self.shards[(place.hash >> 40) as usize % SHARDS]
     }
 
     /// Adds what stood at a key before `writer` changed it.
@@ -160,8 +149,10 @@ impl Versions {
     ) -> Option<u64> {
         let before = Before::from_state(before);
         self.bytes.fetch_add(before.bytes() + key.len(), Ordering::Relaxed);
-        let mut shard = self.shard(&KeyRef(tree, key)).lock();
-        let chain = shard.entry(Key(tree, key.clone())).or_default();
+        let place = self.place(tree, key);
+        let mut shard = self.shard(&place).lock();
+        // Memory ends long before the numbers of entries do.
+        let chain = shard.get_or_default(&place, key)?;
         let newest = chain.last().and_then(|version| version.writer.committed());
         chain.push(Version { writer: writer.clone(), before });
         newest.map(|(csn, _)| csn)
@@ -169,13 +160,13 @@ impl Versions {
 
     /// What stood at a key before the newest change.
     pub(crate) fn newest_before(&self, tree: TreeId, key: &[u8]) -> Option<Before> {
-        let key = KeyRef(tree, key);
+        let key = self.place(tree, key);
         self.shard(&key).lock().get(&key)?.last().map(|version| version.before.clone())
     }
 
     /// Forgets the newest change, which was taken back.
     pub(crate) fn pop(&self, tree: TreeId, key: &[u8]) {
-        let wanted = KeyRef(tree, key);
+        let wanted = self.place(tree, key);
         let mut shard = self.shard(&wanted).lock();
         let Some(chain) = shard.get_mut(&wanted) else { return };
         if let Some(version) = chain.pop() {
@@ -188,13 +179,13 @@ impl Versions {
 
     /// Who changed a key last.
     pub(crate) fn newest_writer(&self, tree: TreeId, key: &[u8]) -> Option<Arc<Writer>> {
-        let key = KeyRef(tree, key);
+        let key = self.place(tree, key);
         self.shard(&key).lock().get(&key)?.last().map(|version| version.writer.clone())
     }
 
     /// Whether a key has versions.
     pub(crate) fn has_chain(&self, tree: TreeId, key: &[u8]) -> bool {
-        let key = KeyRef(tree, key);
+        let key = self.place(tree, key);
         self.shard(&key).lock().contains_key(&key)
     }
 
@@ -212,7 +203,7 @@ impl Versions {
         f: impl FnOnce(&[u8]) -> R,
     ) -> Option<R> {
         let live = leaf.filter(|entry| !entry.is_tombstone).map(|entry| entry.value);
-        let wanted = KeyRef(tree, key);
+        let wanted = self.place(tree, key);
         let shard = self.shard(&wanted).lock();
         let mut seen = live;
         if let Some(chain) = shard.get(&wanted) {
@@ -229,7 +220,7 @@ impl Versions {
 
     /// Drops versions of a key that every snapshot from `horizon` on has passed. Gives whether none are left.
     pub(crate) fn trim(&self, tree: TreeId, key: &[u8], horizon: u64) -> bool {
-        let wanted = KeyRef(tree, key);
+        let wanted = self.place(tree, key);
         let mut shard = self.shard(&wanted).lock();
         let Some(chain) = shard.get_mut(&wanted) else { return true };
         let passed = chain

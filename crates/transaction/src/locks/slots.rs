@@ -8,7 +8,7 @@
 const KEPT_WHEN_EMPTY: usize = 1024;
 
 #[derive(Debug)]
-pub(super) struct Slots<T> {
+pub(crate) struct Slots<T> {
     places: Vec<T>,
     free: Vec<u32>,
 }
@@ -21,26 +21,26 @@ impl<T> Default for Slots<T> {
 
 impl<T: Default> Slots<T> {
     /// How many are in use.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
 
-    pub(super) fn get(&self, slot: u32) -> Option<&T> {
+    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
         self.places.get(slot as usize)
     }
 
     /// All places, the free ones too.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.places.iter()
     }
 
-    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
         self.places.get_mut(slot as usize)
     }
 
     /// A place to be filled: a new element, or a freed one as [`Slots::free`] left it.
     /// None: there are no more numbers.
-    pub(super) fn take(&mut self) -> Option<(u32, &mut T)> {
+    pub(crate) fn take(&mut self) -> Option<(u32, &mut T)> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -53,7 +53,7 @@ impl<T: Default> Slots<T> {
     }
 
     /// Frees a place, which must be in use. Returns true if the list became empty and gave its memory back.
-    pub(super) fn free(&mut self, slot: u32) -> bool {
+    pub(crate) fn free(&mut self, slot: u32) -> bool {
         self.free.push(slot);
         if self.free.len() == self.places.len() && self.places.len() > KEPT_WHEN_EMPTY {
             *self = Self::default();
