@@ -68,7 +68,12 @@ impl Parser<'_> {
         let values = self.at_kw(K::Value) || (self.at_kw(K::Values) && !self.at_query_start());
         if values {
             self.advance();
-            let rows = self.comma_list(Self::values_list)?;
+            let mut values = 0;
+            let rows = self.comma_list(|p| {
+                let row = p.values_list_of(values)?;
+                values = row.len();
+                Ok(row)
+            })?;
             insert.source = InsertSource::Values(rows);
         } else if self.at_query_start() || self.at(Tok::LeftParen) {
             insert.source = InsertSource::Query(self.query_expression()?);
@@ -85,11 +90,20 @@ impl Parser<'_> {
 
     /// `(value, ..)`, possibly empty, with DEFAULT as a value.
     pub(super) fn values_list(&mut self) -> Result<Vec<Expr>> {
+        self.values_list_of(0)
+    }
+
+    /// The same where about so many values are to be expected.
+    fn values_list_of(&mut self, values: usize) -> Result<Vec<Expr>> {
         self.need(Tok::LeftParen)?;
         if self.eat(Tok::RightParen) {
             return Ok(Vec::new());
         }
-        let row = self.comma_list(Self::expr_or_default)?;
+        let mut row = Vec::with_capacity(values);
+        row.push(self.expr_or_default()?);
+        while self.eat(Tok::Comma) {
+            row.push(self.expr_or_default()?);
+        }
         self.need(Tok::RightParen)?;
         Ok(row)
     }
@@ -101,7 +115,7 @@ impl Parser<'_> {
             self.advance();
             return Ok(Expr { kind: ExprKind::Default(None), span: self.span_from(start) });
         }
-        self.expr()
+        self.expr_or_literal()
     }
 
     /// `column = value, ..`.

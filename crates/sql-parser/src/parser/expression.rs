@@ -43,6 +43,24 @@ impl Parser<'_> {
         Ok(expr)
     }
 
+    /// The same, in a place where most are literals: long lists of them are read at one go.
+    pub(super) fn expr_or_literal(&mut self) -> Result<Expr> {
+        let is_literal =
+            matches!(self.token.tok, Tok::Integer | Tok::String | Tok::Decimal | Tok::Keyword(K::Null));
+        if !is_literal || self.pending.is_some() {
+            return self.expr();
+        }
+        let start = self.token.start;
+        let Some(literal) = self.literal()? else { return self.fail() };
+        let literal = self.spanned(start, ExprKind::Literal(literal));
+        if matches!(self.token.tok, Tok::Comma | Tok::RightParen) && self.options.max_depth > 0 {
+            self.height = self.height.max(1);
+            return Ok(literal);
+        }
+        self.pending = Some(literal);
+        self.expr()
+    }
+
     #[inline]
     fn begins_with_operand(&self) -> bool {
         !matches!(self.token.tok, Tok::Keyword(_) | Tok::LeftParen) && self.pending.is_none()
