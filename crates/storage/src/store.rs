@@ -10,6 +10,7 @@
 //! crash; it is still listed, so that whoever lists trees can drop it again.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -134,6 +135,13 @@ pub struct Statistics {
     pub file_pages: u64,
 }
 
+/// A counter: what it gives next, and what it would give after a crash.
+#[derive(Clone, Copy)]
+struct Counter {
+    next: u64,
+    logged: u64,
+}
+
 /// An open store.
 pub struct Store {
     core: Arc<Core>,
@@ -142,8 +150,8 @@ pub struct Store {
     head: Mutex<Superblock>,
     directory: Tree,
     counters: Tree,
-    /// The next value of every counter in use.
-    counter_values: Mutex<HashMap<TreeId, u64>>,
+    /// Every counter in use.
+    counter_values: Mutex<HashMap<TreeId, Counter>>,
     trees: RwLock<HashMap<TreeId, Arc<Tree>>>,
     checkpointing: Mutex<()>,
     checkpoints: AtomicU64,
@@ -425,15 +433,24 @@ impl Store {
         Ok(root.map(|(root, _)| Tree::new(id, root, self.core.clone())))
     }
 
-    fn counter(&self, values: &mut HashMap<TreeId, u64>, id: TreeId) -> Result<u64> {
-        if let Some(&next) = values.get(&id) {
-            return Ok(next);
-        }
-        let next = self.counters.get(&id.0.to_be_bytes(), |entry, _| {
-            entry.filter(|entry| entry.value.len() == 8).map_or(1, |entry| get_u64(entry.value, 0))
-        })?;
-        values.insert(id, next);
-        Ok(next)
+    fn counter<'v>(&self, values: &'v mut HashMap<TreeId, Counter>, id: TreeId) -> Result<&'v mut Counter> {
+        Ok(match values.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let next = self.counters.get(&id.0.to_be_bytes(), |entry, _| {
+                    entry.filter(|entry| entry.value.len() == 8).map_or(1, |entry| get_u64(entry.value, 0))
+                })?;
+                unknown.insert(Counter { next, logged: next })
+            }
+        })
+    }
+
+    /// Moves a counter to `next`, in the log and for all.
+    fn log_counter(&self, counter: &mut Counter, id: TreeId, next: u64) -> Result<()> {
+        let value = State::Value(&next.to_le_bytes());
+        self.counters.write(&id.0.to_be_bytes(), value, Expect::Any, None, |_, _| ())?;
+        *counter = Counter { next, logged: next };
+        Ok(())
     }
 
     /// Takes `count` numbers, none below `at_least`, from a tree's counter; gives the first. They are
@@ -444,18 +461,12 @@ impl Store {
     /// The store's own; [`Error::Invalid`] when the numbers are used up.
     pub fn counter_reserve(&self, id: TreeId, count: u64, at_least: u64) -> Result<u64> {
         let mut values = self.counter_values.lock();
-        let first = self.counter(&mut values, id)?.max(at_least);
+        let counter = self.counter(&mut values, id)?;
+        let first = counter.next.max(at_least);
         let next = first
             .checked_add(count)
             .ok_or_else(|| Error::Invalid("the counter's numbers are used up".to_owned()))?;
-        self.counters.write(
-            &id.0.to_be_bytes(),
-            State::Value(&next.to_le_bytes()),
-            Expect::Any,
-            None,
-            |_, _| (),
-        )?;
-        values.insert(id, next);
+        self.log_counter(counter, id, next)?;
         Ok(first)
     }
 
@@ -465,16 +476,19 @@ impl Store {
     /// The store's own.
     pub fn counter_raise(&self, id: TreeId, next: u64) -> Result<()> {
         let mut values = self.counter_values.lock();
-        if self.counter(&mut values, id)? < next {
-            self.counters.write(
-                &id.0.to_be_bytes(),
-                State::Value(&next.to_le_bytes()),
-                Expect::Any,
-                None,
-                |_, _| (),
-            )?;
-            values.insert(id, next);
-        }
+        let counter = self.counter(&mut values, id)?;
+        if counter.logged < next { self.log_counter(counter, id, next.max(counter.next)) } else { Ok(()) }
+    }
+
+    /// Makes sure that a tree's counter gives nothing below `next` for as long as the store is open. Whoever writes
+    /// many rows raises it so for each, and by [`Store::counter_raise`] once, before any of them is committed.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn counter_raise_for_now(&self, id: TreeId, next: u64) -> Result<()> {
+        let mut values = self.counter_values.lock();
+        let counter = self.counter(&mut values, id)?;
+        counter.next = counter.next.max(next);
         Ok(())
     }
 
@@ -483,7 +497,7 @@ impl Store {
     /// # Errors
     /// The store's own.
     pub fn counter_value(&self, id: TreeId) -> Result<u64> {
-        self.counter(&mut self.counter_values.lock(), id)
+        Ok(self.counter(&mut self.counter_values.lock(), id)?.next)
     }
 
     /// Takes a checkpoint; `horizon` is asked once the log's end has been noted.

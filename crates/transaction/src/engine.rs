@@ -334,6 +334,15 @@ impl Engine {
         Ok(self.store.counter_raise(tree, to)?)
     }
 
+    /// The same for as long as the store is open: to be followed by [`Engine::counter_raise`] before anything is
+    /// committed that relies on it.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn counter_raise_for_now(&self, tree: TreeId, to: u64) -> Result<()> {
+        Ok(self.store.counter_raise_for_now(tree, to)?)
+    }
+
     /// What a tree's counter gives next.
     ///
     /// # Errors

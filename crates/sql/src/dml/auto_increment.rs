@@ -36,6 +36,8 @@ pub(crate) struct AutoIncrement {
     next: u64,
     /// Past the last reserved value.
     end: u64,
+    /// What the counter was raised to by explicit values, for now.
+    raised: u64,
     /// The first value that was generated.
     pub(crate) first: Option<u64>,
     /// The value that the last row has in the column, generated or not.
@@ -53,6 +55,7 @@ impl AutoIncrement {
             largest,
             next: 0,
             end: 0,
+            raised: 0,
             first: None,
             last: 0,
         })
@@ -102,7 +105,7 @@ impl AutoIncrement {
         }
     }
 
-    /// Moves the counter past a value that a row holds.
+    /// Moves the counter past a value that a row holds; [`AutoIncrement::settle`] follows behind the last row.
     pub(crate) fn raise(&mut self, engine: &Engine, value: u64) -> Result<(), SqlError> {
         if value == 0 {
             return Ok(());
@@ -111,7 +114,17 @@ impl AutoIncrement {
         if self.end > self.next && value >= self.next {
             self.next = next;
         }
-        engine.counter_raise(self.tree, next)?;
+        // For others at once, in the log once a statement.
+        engine.counter_raise_for_now(self.tree, next)?;
+        self.raised = self.raised.max(next);
+        Ok(())
+    }
+
+    /// Makes what the rows have raised outlive a crash, whatever became of them. Before their commit.
+    pub(crate) fn settle(&self, engine: &Engine) -> Result<(), SqlError> {
+        if self.raised > 0 {
+            engine.counter_raise(self.tree, self.raised)?;
+        }
         Ok(())
     }
 

@@ -117,12 +117,11 @@ fn run(
     };
     insertion.checks = checks.map(|c| c.bind(&insertion.table, tables, context)).transpose()?;
     insertion.on_duplicate = insertion.bind_on_duplicate(statement, &targets, tables, context)?;
-    match &statement.source {
-        InsertSource::Values(rows) => insertion.values(rows, &targets, tables, context)?,
-        InsertSource::Query(query) => {
-            insertion.query(query, &targets, tables, context)?;
-        }
-    }
+    let done = match &statement.source {
+        InsertSource::Values(rows) => insertion.values(rows, &targets, tables, context),
+        InsertSource::Query(query) => insertion.query(query, &targets, tables, context),
+    };
+    insertion.settle(done, context)?;
     Ok(insertion.finish(statement))
 }
 
@@ -157,7 +156,8 @@ pub(crate) fn insert_rows(
         mode: store_mode(&context.eval.session.settings, ignore),
         table: Arc::clone(table),
     };
-    insertion.rows(rows, targets, context)?;
+    let done = insertion.rows(rows, targets, context);
+    insertion.settle(done, context)?;
     Ok(insertion.counted(true))
 }
 
@@ -611,6 +611,13 @@ impl Insertion {
             Some(rules) => rules.complete(&self.table, values, &self.mode, &mut context.eval),
             None => Ok(()),
         }
+    }
+
+    /// Logs what explicit values have made of the counter, also where the statement has failed: so do counters
+    /// outlive their rows.
+    fn settle(&self, done: Result<(), SqlError>, context: &ExecContext<'_>) -> Result<(), SqlError> {
+        let settled = self.automatic.as_ref().map_or(Ok(()), |automatic| automatic.settle(context.engine()));
+        done.and(settled)
     }
 
     fn finish(self, statement: &Insert) -> Changes {

@@ -283,6 +283,7 @@ impl Updating {
         }
         if let Some(automatic) = &mut self.automatic {
             automatic.raise(context.database.engine(), raised)?;
+            automatic.settle(context.database.engine())?;
         }
         self.changed += 1;
         Ok(())

@@ -112,6 +112,7 @@ impl PointInsert {
         let mut automatic = AutoIncrement::of(def);
         if let Some(automatic) = &mut automatic {
             automatic.fill(&engine, scope.state, &mut values, 1)?;
+            automatic.settle(&engine)?;
         }
         let row_id = if def.has_hidden_key() { engine.counter_reserve(def.primary.tree, 1, 1)? } else { 0 };
         let relations = self.relations.clone().filter(|_| scope.state.settings.foreign_key_checks);
