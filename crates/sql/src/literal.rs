@@ -37,6 +37,17 @@ pub(crate) fn for_column(expr: &Expr, params: &[Value], ty: &ColumnType) -> Resu
     constant(expr, params)
 }
 
+/// The text of a string literal whose value it is, where it lies.
+pub(crate) fn plain_text(expr: &Expr) -> Option<&str> {
+    match &expr.kind {
+        ExprKind::Literal(Literal::String(text)) => match text.charset.as_deref() {
+            None | Some("utf8mb4" | "utf8mb3" | "utf8") => text.as_str(),
+            Some(_) => None,
+        },
+        _ => None,
+    }
+}
+
 fn takes_number(ty: &ColumnType) -> bool {
     use rustydb_value::TypeKind as K;
     ty.is_numeric() || matches!(ty.kind, K::Bit { .. } | K::Year | K::Enum { .. } | K::Set { .. })

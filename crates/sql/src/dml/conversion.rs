@@ -1,7 +1,7 @@
 //! Values into columns: the session's mode applied, issues turned into errors or warnings.
 
 use rustydb_catalog::ColumnDef;
-use rustydb_value::{ColumnType, DateMode, StoreIssue, StoreMode, Value, convert_for_store};
+use rustydb_value::{ColumnType, DateMode, StoreIssue, StoreMode, Value, ValueRef, convert_for_store};
 
 use crate::error::SqlError;
 use crate::session::SessionState;
@@ -40,7 +40,18 @@ pub(crate) fn to_column(
     mode: &StoreMode,
     session: &mut SessionState,
 ) -> Result<Value, SqlError> {
-    match convert_for_store(value.as_ref(), &column.ty, mode) {
+    borrowed_to_column(value.as_ref(), column, row, mode, session)
+}
+
+/// The same for a value that lies elsewhere.
+pub(crate) fn borrowed_to_column(
+    value: ValueRef<'_>,
+    column: &ColumnDef,
+    row: u64,
+    mode: &StoreMode,
+    session: &mut SessionState,
+) -> Result<Value, SqlError> {
+    match convert_for_store(value, &column.ty, mode) {
         Ok(stored) => {
             if let Some(issue) = &stored.issue {
                 let condition = issue_error(issue, &column.name, row);

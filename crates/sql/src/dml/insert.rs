@@ -11,10 +11,10 @@ use rustydb_catalog::definitions::same_name;
 use rustydb_catalog::{ColumnDefault, TableDef};
 use rustydb_sql_parser::ast::{ColumnName, Expr, Insert, InsertSource, ObjectName};
 use rustydb_transaction::LockMode;
-use rustydb_value::{StoreMode, TypeKind, Value};
+use rustydb_value::{StoreMode, TypeKind, Value, ValueRef};
 
 use super::auto_increment::AutoIncrement;
-use super::conversion::{store_mode, to_column};
+use super::conversion::{borrowed_to_column, store_mode, to_column};
 use super::defaults::{blank_row, default_of};
 use super::evaluation::{Source, evaluate_for, evaluate_query, evaluate_querying, row_vectors};
 use super::forgive;
@@ -32,6 +32,7 @@ use crate::error::SqlError;
 use crate::exec;
 use crate::expr::vector::Builder;
 use crate::expr::{Scope, Vector};
+use crate::literal;
 use crate::plan;
 use crate::view;
 use crate::view::change::{BoundChecks, ViewChecks};
@@ -251,9 +252,18 @@ impl Insertion {
             for (expr, at) in row.iter().zip(given) {
                 let Some(column) = table.columns.get(*at) else { continue };
                 // Constants need no names; the scope is made when the first expression does.
-                let value = match crate::literal::for_column(expr, context.eval.params, &column.ty)? {
+                let owned;
+                let constant = match literal::plain_text(expr) {
+                    Some(text) => Some(ValueRef::Text(text)),
+                    None => {
+                        owned = literal::for_column(expr, context.eval.params, &column.ty)?;
+                        owned.as_ref().map(Value::as_ref)
+                    }
+                };
+                let value = match constant {
                     Some(value) => {
-                        let value = to_column(&value, column, number, &self.mode, context.eval.session)?;
+                        let session = &mut *context.eval.session;
+                        let value = borrowed_to_column(value, column, number, &self.mode, session)?;
                         self.checked(value, *at, context)?
                     }
                     None if has_subquery(expr) => {
