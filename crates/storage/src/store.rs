@@ -447,8 +447,8 @@ impl Store {
 
     /// Moves a counter to `next`, in the log and for all.
     fn log_counter(&self, counter: &mut Counter, id: TreeId, next: u64) -> Result<()> {
-        let value = State::Value(&next.to_le_bytes());
-        self.counters.write(&id.0.to_be_bytes(), value, Expect::Any, None, |_, _| ())?;
+        let value = next.to_le_bytes();
+        self.counters.write(&id.0.to_be_bytes(), State::Value(&value), Expect::Any, None, |_, _| ())?;
         *counter = Counter { next, logged: next };
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! The engine: a store, its versions, locks and commits, opened and kept in order.
 //!
-//! Opening takes back what a crash left unfinished before it returns. Two threads keep house, unless
+//! Opening takes back what a crash left unfinished before it returns. Three threads keep house, unless
 //! the options say that the owner does so (simulations, which must be reproducible): one purges and
-//! makes log segments ready, the other takes checkpoints.
+//! makes log segments ready, one takes checkpoints, one writes the log of large transactions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -236,7 +236,27 @@ impl Engine {
                 log.flush(log.end()).map_err(Into::into)
             })?;
         }
+        threads.push(self.start_log_writer()?);
         Ok(())
+    }
+
+    /// The thread that writes the log beside large transactions. Appenders wake it; by itself it only looks whether
+    /// the engine is still there.
+    fn start_log_writer(self: &Arc<Self>) -> Result<JoinHandle<()>> {
+        const LOOK: Duration = Duration::from_secs(1);
+        let engine = Arc::downgrade(self);
+        let shutdown = self.shutdown.clone();
+        let write = move || {
+            while !*shutdown.requested.lock() {
+                let Some(engine) = engine.upgrade() else { return };
+                // A failure has poisoned the log; whoever needs it is told.
+                let _ = engine.log().write_ahead();
+                drop(engine);
+                std::thread::park_timeout(LOOK);
+            }
+        };
+        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(write);
+        Ok(thread.map_err(|error| rustydb_storage::Error::io("starting the log thread", error))?)
     }
 
     pub(crate) fn log(&self) -> &Log {
@@ -485,6 +505,7 @@ impl Engine {
         self.shutdown.changed.notify_all();
         for thread in std::mem::take(&mut *self.threads.lock()) {
             if thread.thread().id() != std::thread::current().id() {
+                thread.thread().unpark();
                 let _ = thread.join();
             }
         }

@@ -7,6 +7,10 @@
 //! Group flush without a timer: the first that wants durability leads, writes and syncs everything
 //! appended so far as one frame, and the others wait; what is appended meanwhile is the next group.
 //!
+//! A large transaction has nothing to wait for until it commits. A thread beside the appenders
+//! ([`Log::write_ahead`]) takes what it leaves in the buffer to the disk meanwhile, so that its commit
+//! finds little to write, the buffer stays small, and the appenders have the processor for themselves.
+//!
 //! Invariants:
 //! - Frames are written one after another, each only after the sync of the one before. So a frame that
 //!   reads well proves that all before it were durable, which tells a torn tail from damage.
@@ -25,6 +29,7 @@ mod segment;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::Thread;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -40,6 +45,9 @@ use crate::ids::Lsn;
 
 /// Appenders help to flush once this much is buffered, so that the buffer stays bounded.
 pub const BUFFER_LIMIT: usize = 8 << 20;
+
+/// From so much on the thread beside the appenders writes: a sync then costs little of what the copying does.
+const WRITE_AHEAD: u64 = 1 << 20;
 
 /// A frame takes no further record past this: its length is 32 bits, and a record may be nearly as long.
 const FRAME_LIMIT: usize = 1 << 30;
@@ -74,6 +82,9 @@ pub struct Log {
     durable: AtomicU64,
     poisoned: OnceLock<Arc<str>>,
     full: AtomicBool,
+    /// Who writes beside the appenders, and whether it has been told to.
+    beside: OnceLock<Thread>,
+    told: AtomicBool,
     segments: Arc<SegmentMaker>,
     /// Counters, read by metrics.
     pub counters: LogCounters,
@@ -93,6 +104,8 @@ impl Log {
             durable: AtomicU64::new(position.0),
             poisoned: OnceLock::new(),
             full: AtomicBool::new(false),
+            beside: OnceLock::new(),
+            told: AtomicBool::new(false),
             segments,
             counters: LogCounters::default(),
         }
@@ -184,11 +197,37 @@ impl Log {
         encode(&mut buffer.bytes);
         let length = (buffer.bytes.len() - begin - 4) as u32;
         crate::page::put(&mut buffer.bytes, begin, &length.to_le_bytes());
-        self.end.store(buffer.start.0 + buffer.bytes.len() as u64, Ordering::Release);
+        let end = buffer.start.0 + buffer.bytes.len() as u64;
+        self.end.store(end, Ordering::Release);
         ordered(lsn);
         drop(buffer);
+        if end.saturating_sub(self.durable.load(Ordering::Relaxed)) > WRITE_AHEAD {
+            self.tell_beside();
+        }
         self.counters.records.fetch_add(1, Ordering::Relaxed);
         Ok(lsn)
+    }
+
+    fn tell_beside(&self) {
+        if let Some(thread) = self.beside.get()
+            && !self.told.load(Ordering::Relaxed)
+            && !self.told.swap(true, Ordering::Relaxed)
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Writes what large transactions have left in the buffer, if there is much. For one background thread, which
+    /// calls it again and again: between its calls it parks, and whoever leaves more unparks it.
+    ///
+    /// # Errors
+    /// When the write or sync failed, now or earlier.
+    pub fn write_ahead(&self) -> Result<()> {
+        self.beside.get_or_init(std::thread::current);
+        // Before the flush: what is appended meanwhile is told anew.
+        self.told.store(false, Ordering::Relaxed);
+        let (end, durable) = (self.end(), self.durable());
+        if end.0.saturating_sub(durable.0) > WRITE_AHEAD { self.flush(end) } else { Ok(()) }
     }
 
     /// True when appenders should flush before they go on.
