@@ -1,6 +1,7 @@
 //! Sizes at their ends: every page size, values of many megabytes, queues, groups of pages.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustydb_storage::check::check;
 use rustydb_storage::disk::{Disk, SimulatedDisk};
@@ -116,6 +117,76 @@ fn a_queue_takes_no_more_pages_than_its_rows() {
     let report = check(&store).unwrap();
     assert_eq!(report.problems, Vec::<String>::new());
     assert!(report.pages < 25, "{} pages for 300 rows", report.pages);
+}
+
+/// A counter that was raised for now is what it was after a crash, unless it was raised in the log behind that.
+#[test]
+fn a_counter_raised_for_now_is_logged_later() {
+    let disk = SimulatedDisk::new(1);
+    let (now, later, reserved) = {
+        let (store, _) = open(&disk).unwrap();
+        let [now, later, reserved] = [(); 3].map(|()| store.create_tree().unwrap());
+        for id in [now, later, reserved] {
+            for next in [7, 90, 30] {
+                store.counter_raise_for_now(id, next).unwrap();
+            }
+            assert_eq!(store.counter_value(id).unwrap(), 90);
+        }
+        store.counter_raise(later, 90).unwrap();
+        store.counter_raise(later, 12).unwrap();
+        assert_eq!(store.counter_reserve(reserved, 10, 1).unwrap(), 90);
+        store.log().flush(store.log().end()).unwrap();
+        (now, later, reserved)
+    };
+    disk.crash();
+    let (store, _) = open(&disk).unwrap();
+    let values = [now, later, reserved].map(|id| store.counter_value(id).unwrap());
+    assert_eq!(values, [1, 90, 100]);
+}
+
+#[test]
+fn a_small_transaction_is_not_written_before_it_commits() {
+    let disk = SimulatedDisk::new(1);
+    let (store, _) = open(&disk).unwrap();
+    let tree = store.tree(store.create_tree().unwrap()).unwrap();
+    let before = store.log().durable();
+    tree.write(b"small", State::Value(b"v"), Expect::Any, None, |_, _| ()).unwrap();
+    store.log().write_ahead().unwrap();
+    assert_eq!(store.log().durable(), before);
+}
+
+/// A thread beside the appenders takes what they leave to the disk, unasked.
+#[test]
+fn a_large_transaction_is_written_before_it_commits() {
+    let disk = SimulatedDisk::new(1);
+    let (store, _) = open(&disk).unwrap();
+    let tree = store.tree(store.create_tree().unwrap()).unwrap();
+    let put = |from: u32| {
+        for number in from..from + 30_000 {
+            let value = State::Value(&[7; 100]);
+            tree.write(&number.to_be_bytes(), value, Expect::NotLive, None, |_, _| ()).unwrap();
+        }
+    };
+    let log = store.log();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                log.write_ahead().unwrap();
+                std::thread::park();
+            }
+        });
+        for round in 0..3 {
+            let before = log.end();
+            put(round * 30_000);
+            while log.durable() <= before {
+                std::thread::yield_now();
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        beside.thread().unpark();
+    });
+    assert_eq!(check(&store).unwrap().problems, Vec::<String>::new());
 }
 
 /// Trees that come and go leave nothing in the directory.

@@ -125,6 +125,57 @@ fn rollbacks_take_back_the_last_first() {
     assert_eq!(engine.locks().row_count(), 0);
 }
 
+/// What stands in the way is found before the first change or by a later one: what is held is the same.
+#[test]
+fn a_duplicate_is_locked_shared_and_a_new_key_exclusively() {
+    for writes_before in [false, true] {
+        let (engine, tree) = engine();
+        put(&engine, &tree, &[("a", "1"), ("b", "1")]);
+        let mut first = begin(&engine, Isolation::RepeatableRead);
+        if writes_before {
+            first.insert(&tree, b"x", b"1").unwrap();
+        }
+        let changes = usize::from(writes_before);
+        assert!(matches!(first.insert(&tree, b"a", b"2"), Err(Error::DuplicateKey)));
+        assert_eq!(first.has_writes(), writes_before);
+        let mut second = begin(&engine, Isolation::RepeatableRead);
+        assert_eq!(second.get_locked(&tree, b"a", LockMode::Shared).unwrap().unwrap(), b"1");
+        assert!(matches!(second.update(&tree, b"a", b"3"), Err(Error::LockWaitTimeout)));
+        second.rollback().unwrap();
+
+        // Others hold it shared; it is a duplicate all the same, and nobody has to wait.
+        let mut third = begin(&engine, Isolation::RepeatableRead);
+        third.get_locked(&tree, b"b", LockMode::Shared).unwrap();
+        assert!(matches!(first.insert(&tree, b"b", b"2"), Err(Error::DuplicateKey)));
+        third.rollback().unwrap();
+
+        // Its own row, and a row that it has deleted itself.
+        first.insert(&tree, b"n", b"1").unwrap();
+        assert!(matches!(first.insert(&tree, b"n", b"2"), Err(Error::DuplicateKey)));
+        first.delete(&tree, b"n").unwrap();
+        first.insert(&tree, b"n", b"3").unwrap();
+        let mut fourth = begin(&engine, Isolation::RepeatableRead);
+        let looked = fourth.get_locked(&tree, b"n", LockMode::Shared);
+        assert!(matches!(looked, Err(Error::LockWaitTimeout)), "{looked:?}");
+        fourth.rollback().unwrap();
+        assert_eq!(engine.locks().row_count(), 3 + changes);
+        first.commit().unwrap();
+        assert_eq!(engine.locks().row_count(), 0);
+    }
+}
+
+/// A transaction that has only met duplicates leaves nothing in the log.
+#[test]
+fn duplicates_alone_are_no_writes() {
+    let (engine, tree) = engine();
+    put(&engine, &tree, &[("a", "1")]);
+    let end = engine.store().log().end();
+    let mut transaction = begin(&engine, Isolation::RepeatableRead);
+    assert!(matches!(transaction.insert(&tree, b"a", b"2"), Err(Error::DuplicateKey)));
+    assert_eq!(transaction.commit().unwrap().csn, 0);
+    assert_eq!(engine.store().log().end(), end);
+}
+
 #[test]
 fn locked_ranges_keep_phantoms_out() {
     let (engine, tree) = engine();
