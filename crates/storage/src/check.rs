@@ -27,6 +27,12 @@ pub struct Report {
     pub tombstones: u64,
     /// What does not hold; empty for a sound store.
     pub problems: Vec<String>,
+    /// Pages that are allocated though nothing refers to them.
+    pub orphans: Vec<PageNo>,
+    /// Pages that something refers to and that are not allocated.
+    pub unallocated: Vec<PageNo>,
+    /// Problems of another kind: something is damaged, and what it was is not to be known.
+    pub damages: u64,
 }
 
 struct Check<'a> {
@@ -68,6 +74,11 @@ type Bounds = (Option<Vec<u8>>, Option<Vec<u8>>);
 
 impl Check<'_> {
     fn problem(&mut self, text: String) {
+        self.report.damages += 1;
+        self.note(text);
+    }
+
+    fn note(&mut self, text: String) {
         if self.report.problems.len() < 100 {
             self.report.problems.push(text);
         }
@@ -210,9 +221,11 @@ impl Check<'_> {
                 let is_system = page < FIRST_FREE || page == number;
                 let is_owned = self.owners.contains_key(&page) || is_system;
                 if space::is_set(&bitmap, bit) && !is_owned {
-                    self.problem(format!("page {page} is allocated, but nothing refers to it"));
+                    self.report.orphans.push(page);
+                    self.note(format!("page {page} is allocated, but nothing refers to it"));
                 } else if !space::is_set(&bitmap, bit) && is_owned && page.0 < pages {
-                    self.problem(format!("page {page} is in use, but not allocated"));
+                    self.report.unallocated.push(page);
+                    self.note(format!("page {page} is in use, but not allocated"));
                 }
             }
         }

@@ -175,6 +175,19 @@ impl<'a> MiniTransaction<'a> {
         Ok(())
     }
 
+    /// Sets a page's bit to what it should be, when this commits; for repairs.
+    pub(crate) fn mark(&mut self, number: PageNo, in_use: bool) -> Result<()> {
+        let (bitmap, bit) = Space::bit_of(self.core.pool.page_size(), number);
+        let held = self.bitmap(bitmap)?;
+        if page::kind(self.page(held)) != Some(Kind::Bitmap) {
+            return Err(Error::corrupt(bitmap, "should be the map of a group of pages"));
+        }
+        if space::is_set(self.page(held), bit) != in_use {
+            self.bits.push((number, in_use));
+        }
+        Ok(())
+    }
+
     /// Gives all pages of an overflow chain back when this commits.
     pub(crate) fn free_chain(&mut self, first: PageNo) -> Result<()> {
         let mut next = first;

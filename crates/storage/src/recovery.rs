@@ -3,26 +3,24 @@
 //! 1. *Analysis*: read the log from where the oldest transaction that was unfinished at the last
 //!    checkpoint began. A transaction without a commit or abort record is a loser; its row changes
 //!    that no compensation has undone yet are its steps.
-//! 2. *Redo*: read again from the oldest change that was not on disk at that checkpoint, and apply
-//!    each page operation whose page is older than its record. History is repeated, losers included.
+//! 2. *Redo*: from the oldest change on that was not on disk at that checkpoint, apply each page operation
+//!    whose page is older than its record ([`crate::replay`]). History is repeated, losers included.
 //! 3. *Undo* is for the transaction floor: it takes [`Loser::steps`] back, last first, through the
 //!    same logged row changes as any other, marked as compensations.
 //!
+//! Both in one reading of the log. Pages may reach the disk meanwhile: only with changes whose frames read well,
+//! and so are in the log whatever is found behind them.
+//!
 //! A crash during any of these only adds compensations to the log, so the next recovery has less to do.
+//!
+//! Memory: the keys and former values of unfinished transactions, and the keys of deletes since the
+//! checkpoint: at most the log that is read.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use smallvec::SmallVec;
-
-use crate::disk::Disk;
-use crate::error::Result;
-use crate::ids::{Lsn, PageNo, TreeId};
-use crate::page;
-use crate::store::Core;
+use crate::ids::{Lsn, TreeId};
 use crate::superblock::Superblock;
-use crate::wal::record::{self, Operation, Record, RowState};
-use crate::wal::{LogEnd, read_from};
+use crate::wal::record::{Record, RowState};
 
 /// A row change to take back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +75,7 @@ pub struct Recovered {
     pub time: u64,
     /// The last commit's global transaction number.
     pub number: u64,
-    /// Records replayed.
+    /// Bytes of log replayed.
     pub replayed: u64,
     /// Torn pages put back.
     pub restored_pages: usize,
@@ -85,19 +83,29 @@ pub struct Recovered {
     pub was_unclean: bool,
 }
 
-/// Reads the log once, without touching a page.
-pub(crate) fn analyse(disk: &Arc<dyn Disk>, head: &Superblock, segment: u64) -> Result<(Recovered, LogEnd)> {
-    let mut found = Recovered {
-        next_transaction: head.next_transaction,
-        csn: head.csn,
-        time: head.time,
-        number: head.number,
-        was_unclean: !head.clean,
-        ..Recovered::default()
-    };
-    let mut open: BTreeMap<u64, Loser> = BTreeMap::new();
-    let end = read_from(disk, head.database, segment, head.read_from, &mut |lsn, bytes| {
-        match Record::decode(lsn, bytes)? {
+/// What the log says about transactions, record by record.
+pub(crate) struct Analysis {
+    found: Recovered,
+    open: BTreeMap<u64, Loser>,
+}
+
+impl Analysis {
+    pub(crate) fn new(head: &Superblock) -> Analysis {
+        let found = Recovered {
+            next_transaction: head.next_transaction,
+            csn: head.csn,
+            time: head.time,
+            number: head.number,
+            was_unclean: !head.clean,
+            ..Recovered::default()
+        };
+        Analysis { found, open: BTreeMap::new() }
+    }
+
+    /// Takes the next record in.
+    pub(crate) fn see(&mut self, lsn: Lsn, record: &Record<'_>) {
+        let Analysis { found, open } = self;
+        match *record {
             Record::Row(row, _) => {
                 found.next_transaction = found.next_transaction.max(row.transaction + 1);
                 if row.after == RowState::Tombstone {
@@ -137,63 +145,10 @@ pub(crate) fn analyse(disk: &Arc<dyn Disk>, head: &Superblock, segment: u64) -> 
             }
             Record::Group(_) => {}
         }
-        Ok(())
-    })?;
-    if end.end < head.durable {
-        return Err(crate::Error::log(
-            end.end,
-            format!("the log ends before {}, which was durable", head.durable),
-        ));
     }
-    found.losers = open.into_values().collect();
-    Ok((found, end))
-}
 
-/// Replays page operations.
-pub(crate) fn redo(core: &Core, disk: &Arc<dyn Disk>, head: &Superblock, segment: u64) -> Result<u64> {
-    let mut replayed = 0;
-    read_from(disk, head.database, segment, head.redo_from, &mut |lsn, bytes| {
-        let record = Record::decode(lsn, bytes)?;
-        // Whether the record is newer than each page it touches, decided at the first touch.
-        let mut verdicts: SmallVec<[(PageNo, bool); 8]> = SmallVec::new();
-        let mut any = false;
-        record::operations(lsn, &record, |number, operation| {
-            any |= redo_operation(core, lsn, number, &operation, &mut verdicts)?;
-            Ok(())
-        })?;
-        replayed += u64::from(any);
-        Ok(())
-    })?;
-    Ok(replayed)
-}
-
-fn redo_operation(
-    core: &Core,
-    lsn: Lsn,
-    number: PageNo,
-    operation: &Operation<'_>,
-    verdicts: &mut SmallVec<[(PageNo, bool); 8]>,
-) -> Result<bool> {
-    let mut held = match core.pool.write(number) {
-        Ok(held) => held,
-        // What a whole new content replaces need not read well.
-        Err(crate::Error::CorruptPage { .. }) if operation.replaces_page() => {
-            // The frame's bytes are no page's, and neither is their LSN.
-            verdicts.push((number, true));
-            core.pool.create(number)?
-        }
-        Err(error) => return Err(error),
-    };
-    let known = verdicts.iter().find(|(page, _)| *page == number).map(|(_, newer)| *newer);
-    let is_newer = known.unwrap_or_else(|| {
-        let newer = page::lsn(&held) < lsn;
-        verdicts.push((number, newer));
-        newer
-    });
-    if is_newer {
-        let bytes = held.bytes_mut(lsn);
-        operation.apply(number, bytes)?;
-        page::set_lsn(bytes, lsn);
+    /// The log is at its end: who is still open has lost.
+    pub(crate) fn finish(self) -> Recovered {
+        Recovered { losers: self.open.into_values().collect(), ..self.found }
     }
-    Ok(is_newer)
 }

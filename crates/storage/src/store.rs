@@ -1,7 +1,7 @@
 //! The store: opening, trees by number, counters, checkpoints, closing.
 //!
-//! A checkpoint is fuzzy: writers go on. It notes the log's end, writes the pages that are dirty,
-//! asks the frames for the oldest change that is still only in memory and the transaction floor for
+//! A checkpoint is fuzzy: writers go on. It notes the log's end, writes the pages that are dirty (or leaves that
+//! to the background writer, see [`crate::pacing`]), asks the frames for the oldest change that is still only in memory and the transaction floor for
 //! its oldest unfinished transaction, syncs the page file, and writes both positions to the superblock.
 //! From there on recovery need not look further back, and older log segments are released.
 //!
@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -25,7 +26,8 @@ use crate::lock_file::Holder;
 use crate::mini_transaction::MiniTransaction;
 use crate::page::node::{self, StoredKey};
 use crate::page::{self, HEAD, Kind, MAX_PAGE_SIZE, MIN_PAGE_SIZE, get_u64};
-use crate::recovery::{self, Recovered};
+use crate::recovery::Recovered;
+use crate::replay;
 use crate::space::{self, COUNTERS_ROOT, DIRECTORY_ROOT, DOUBLEWRITE, FIRST_BITMAP, FIRST_FREE, Space};
 use crate::superblock::{self, Superblock};
 use crate::wal::record::Operation;
@@ -53,6 +55,9 @@ pub struct Options {
     pub segment_bytes: u64,
     /// When commits are acknowledged.
     pub durability: Durability,
+    /// Threads of the store's own to write pages and to replay the log: none, for simulations, which have to
+    /// be the same every time, or what the machine offers.
+    pub threads: bool,
 }
 
 impl Default for Options {
@@ -62,9 +67,17 @@ impl Default for Options {
             buffer_pool_bytes: 128 << 20,
             segment_bytes: 16 << 20,
             durability: Durability::Commit,
+            threads: true,
         }
     }
 }
+
+/// Threads that put a batch's pages in their places.
+const PAGE_WRITERS: usize = 4;
+/// Threads that read pages ahead of scans.
+const READERS_AHEAD: usize = 4;
+/// Most threads that replay the log.
+const MOST_REDO_WORKERS: usize = 8;
 
 /// The transaction that a row change belongs to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -119,8 +132,14 @@ pub struct Statistics {
     pub pool_hits: u64,
     /// Pages read from disk.
     pub pool_reads: u64,
+    /// Those of them that were read before they were needed.
+    pub pool_reads_ahead: u64,
     /// Pages written to disk.
     pub pool_writes: u64,
+    /// Batches of pages that a reader in need of room had to write itself.
+    pub pool_own_batches: u64,
+    /// Bytes of log that a restart replays in a second, as the last ones have shown; 0 where none has.
+    pub redo_rate: u64,
     /// Log records.
     pub log_records: u64,
     /// Log bytes written.
@@ -142,6 +161,23 @@ struct Counter {
     logged: u64,
 }
 
+/// What opening a store found and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// It was not closed in order.
+    pub was_unclean: bool,
+    /// Torn pages put back from their copies in the doublewrite area.
+    pub restored_pages: usize,
+    /// Bytes of log replayed.
+    pub replayed: u64,
+    /// Where the log ended in a frame that was not completely written, and never acknowledged.
+    pub torn_tail: Option<Lsn>,
+    /// Unfinished transactions, to be taken back.
+    pub losers: usize,
+    /// The page file is read and written around the operating system's cache.
+    pub is_direct: bool,
+}
+
 /// An open store.
 pub struct Store {
     core: Arc<Core>,
@@ -155,8 +191,19 @@ pub struct Store {
     trees: RwLock<HashMap<TreeId, Arc<Tree>>>,
     checkpointing: Mutex<()>,
     checkpoints: AtomicU64,
+    opening: Opening,
     holder: Holder,
 }
+
+/// Which pages a checkpoint writes itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pages {
+    All,
+    None,
+}
+
+/// A restart that replayed less than this says nothing about how fast the machine is.
+const LEAST_REPLAY: u64 = 16 << 20;
 
 /// The counter that numbers trees.
 const TREE_NUMBERS: TreeId = TreeId(u32::MAX);
@@ -190,26 +237,37 @@ impl Store {
             return Err(Error::Format { file: superblock::FILE.to_owned(), detail });
         };
         let (restored, next_batch) = buffer::restore_torn_pages(&*file, DOUBLEWRITE, head.page_size)?;
-        let (mut recovered, end) = recovery::analyse(&disk, &head, options.segment_bytes)?;
-        recovered.restored_pages = restored;
-        let log = Arc::new(Log::new(end.writer));
         let frames = (options.buffer_pool_bytes / head.page_size).max(32);
         let length = file.len().map_err(|error| Error::io("reading the page file", error))?;
-        let eviction = Box::new(buffer::Clock::default());
-        let core = Arc::new(Core {
-            pool: Pool::new(
-                frames,
-                head.page_size,
-                file.clone(),
-                log.clone(),
-                (DOUBLEWRITE, next_batch),
-                eviction,
-            ),
-            log,
-            file,
-            space: Mutex::new(Space::new(head.page_size, length)),
-        });
-        recovered.replayed = recovery::redo(&core, &disk, &head, options.segment_bytes)?;
+        let (page_writers, redo_workers) = match options.threads {
+            true => (PAGE_WRITERS, machine_threads().clamp(2, MOST_REDO_WORKERS)),
+            false => (1, 1),
+        };
+        let pool = Pool::new(
+            frames,
+            head.page_size,
+            file.clone(),
+            (DOUBLEWRITE, next_batch),
+            Box::new(buffer::Clock::default()),
+            page_writers,
+        );
+        let (mut recovered, end) = replay::replay(&pool, &disk, &head, options.segment_bytes, redo_workers)?;
+        recovered.restored_pages = restored;
+        let opening = Opening {
+            was_unclean: recovered.was_unclean,
+            restored_pages: restored,
+            replayed: recovered.replayed,
+            torn_tail: end.is_torn.then_some(end.end),
+            losers: recovered.losers.len(),
+            is_direct: file.is_direct(),
+        };
+        let log = Arc::new(Log::new(end.writer));
+        pool.attach(log.clone());
+        let space = Mutex::new(Space::new(head.page_size, length));
+        let core = Arc::new(Core { pool, log, file, space });
+        if options.threads {
+            core.pool.start_reading_ahead(READERS_AHEAD, &Arc::downgrade(&core), |core| &core.pool)?;
+        }
         let mut running = head;
         running.clean = false;
         running.sequence += 1;
@@ -225,6 +283,7 @@ impl Store {
             trees: RwLock::default(),
             checkpointing: Mutex::new(()),
             checkpoints: AtomicU64::new(0),
+            opening,
             holder,
         };
         Ok((store, recovered))
@@ -234,6 +293,12 @@ impl Store {
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.core.log
+    }
+
+    /// What opening it found and did.
+    #[must_use]
+    pub fn opening(&self) -> Opening {
+        self.opening
     }
 
     /// How the store runs.
@@ -280,7 +345,10 @@ impl Store {
             pool_pages_dirty,
             pool_hits: pool.hits.load(Ordering::Relaxed),
             pool_reads: pool.reads.load(Ordering::Relaxed),
+            pool_reads_ahead: pool.reads_ahead.load(Ordering::Relaxed),
             pool_writes: pool.writes.load(Ordering::Relaxed),
+            pool_own_batches: pool.own_batches.load(Ordering::Relaxed),
+            redo_rate: self.redo_rate().unwrap_or(0),
             log_records: log.records.load(Ordering::Relaxed),
             log_bytes: log.bytes.load(Ordering::Relaxed),
             log_flushes: log.flushes.load(Ordering::Relaxed),
@@ -505,7 +573,37 @@ impl Store {
     /// # Errors
     /// When the disk fails, which poisons the store.
     pub fn checkpoint(&self, horizon: impl FnOnce() -> TransactionHorizon) -> Result<()> {
-        self.write_checkpoint(horizon, false)
+        self.write_checkpoint(horizon, Pages::All, false)
+    }
+
+    /// Takes a checkpoint that writes no page: it reaches as far as the pages that were written before allow.
+    ///
+    /// # Errors
+    /// When the disk fails, which poisons the store.
+    pub fn note_checkpoint(&self, horizon: impl FnOnce() -> TransactionHorizon) -> Result<()> {
+        self.write_checkpoint(horizon, Pages::None, false)
+    }
+
+    /// Rung when the background writer is wanted before its time.
+    #[must_use]
+    pub fn doorbell(&self) -> Arc<buffer::Doorbell> {
+        self.core.pool.doorbell()
+    }
+
+    /// How many bytes of log this machine replays in a second; none where no restart has shown it.
+    #[must_use]
+    pub fn redo_rate(&self) -> Option<u64> {
+        Some(self.head.lock().redo_rate).filter(|&rate| rate > 0)
+    }
+
+    /// A restart has replayed so much log in so much time. Kept with the next checkpoint.
+    pub fn note_replay(&self, bytes: u64, took: Duration) {
+        let rate = bytes as f64 / took.as_secs_f64();
+        if bytes >= LEAST_REPLAY && rate.is_finite() && rate >= 1.0 {
+            let mut head = self.head.lock();
+            let known = if head.redo_rate == 0 { rate } else { head.redo_rate as f64 };
+            head.redo_rate = ((known + rate) / 2.0) as u64;
+        }
     }
 
     /// Takes a last checkpoint and marks the store as closed in order.
@@ -514,10 +612,15 @@ impl Store {
     /// When the disk fails.
     pub fn close(&self, horizon: impl FnOnce() -> TransactionHorizon) -> Result<()> {
         self.core.log.flush(self.core.log.end())?;
-        self.write_checkpoint(horizon, true)
+        self.write_checkpoint(horizon, Pages::All, true)
     }
 
-    fn write_checkpoint(&self, horizon: impl FnOnce() -> TransactionHorizon, clean: bool) -> Result<()> {
+    fn write_checkpoint(
+        &self,
+        horizon: impl FnOnce() -> TransactionHorizon,
+        pages: Pages,
+        clean: bool,
+    ) -> Result<()> {
         let _one_at_a_time = self.checkpointing.lock();
         let log = &self.core.log;
         log.check()?;
@@ -525,7 +628,9 @@ impl Store {
         let horizon = horizon();
         // What the horizon counts as finished is in the log up to here.
         let settled = log.end();
-        self.core.pool.flush_all()?;
+        if pages == Pages::All {
+            self.core.pool.flush_all()?;
+        }
         let redo_from = self.core.pool.oldest_change(begin);
         self.core.pool.sync()?;
         // The positions that the superblock names must be in the log, and so must the ends of transactions
@@ -603,6 +708,10 @@ impl Store {
     }
 }
 
+fn machine_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Makes a store's files. The page file gets its name last, so a crash leaves a store or none.
 fn create(disk: &Arc<dyn Disk>, entropy: &dyn Entropy, options: &Options) -> Result<()> {
     let size = options.page_size;
@@ -655,6 +764,7 @@ fn create(disk: &Arc<dyn Disk>, entropy: &dyn Entropy, options: &Options) -> Res
         csn: 0,
         time: 0,
         number: 0,
+        redo_rate: 0,
     };
     head.write(&*file)?;
     disk.rename(NEW_FILE, superblock::FILE).map_err(failed)?;

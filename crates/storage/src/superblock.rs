@@ -7,6 +7,7 @@
 //!   0 magic "RUSTYDB1" | 8 version u32 | 12 page size u32 | 16 database id [u8; 16] | 32 server uuid [u8; 16]
 //!  48 timeline u32 | 52 clean u32 | 56 sequence u64 | 64 read from u64 | 72 redo from u64
 //!  80 durable u64 | 88 next transaction u64 | 96 csn u64 | 104 time u64 | 112 transaction number u64
+//! 120 redo rate u64, bytes of log a second, 0 where no restart has measured it
 //! ```
 
 use crate::disk::File;
@@ -39,6 +40,8 @@ pub(crate) struct Superblock {
     pub(crate) csn: u64,
     pub(crate) time: u64,
     pub(crate) number: u64,
+    /// How fast this machine replays the log.
+    pub(crate) redo_rate: u64,
 }
 
 impl Superblock {
@@ -63,6 +66,7 @@ impl Superblock {
             self.csn,
             self.time,
             self.number,
+            self.redo_rate,
         ];
         for (index, value) in numbers.iter().enumerate() {
             put(body, 56 + index * 8, &value.to_le_bytes());
@@ -134,6 +138,7 @@ impl Superblock {
             csn: get_u64(body, 96),
             time: get_u64(body, 104),
             number: get_u64(body, 112),
+            redo_rate: get_u64(body, 120),
         }))
     }
 }
@@ -160,6 +165,7 @@ mod tests {
             csn: 9,
             time: 10,
             number: 11,
+            redo_rate: 12,
         }
     }
 

@@ -10,7 +10,7 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use rustydb_storage::btree::Entry;
-use rustydb_storage::{KeyRange, Lsn, ScanPosition, Tree};
+use rustydb_storage::{Course, KeyRange, Lsn, ScanPosition, Tree};
 
 use crate::error::Result;
 use crate::locks::LockMode;
@@ -283,9 +283,11 @@ impl LockedScan {
                 None if locks_gaps => cover(Bound::Unbounded, None),
                 None => cover(end, None),
             };
+            // It goes from key to key and changes what it finds: its pages count as used.
+            let course = &mut Course::default();
             let next = match direction {
-                Direction::Forward => self.tree.scan_leaf_forward_to(&from, each, at_fence)?,
-                Direction::Backward => self.tree.scan_leaf_backward_to(&from, each, at_fence)?,
+                Direction::Forward => self.tree.scan_forward(course, &from, each, at_fence)?,
+                Direction::Backward => self.tree.scan_backward(course, &from, each, at_fence)?,
             };
             // That a row is gone is read as much as one that is there.
             transaction.observe_commit(deleted);

@@ -2,7 +2,7 @@
 //!
 //! Opening takes back what a crash left unfinished before it returns. Three threads keep house, unless
 //! the options say that the owner does so (simulations, which must be reproducible): one purges and
-//! makes log segments ready, one takes checkpoints, one writes the log of large transactions.
+//! makes log segments ready, one writes pages and notes checkpoints, one writes the log of large transactions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,8 @@ use parking_lot::{Condvar, Mutex};
 use rustydb_storage::disk::{Clock, Disk, Entropy};
 use rustydb_storage::wal::{Log, Record};
 use rustydb_storage::{
-    Durability, Expect, Loser, Lsn, Options, RowContext, Statistics, Store, TransactionHorizon, Tree, TreeId,
+    Durability, Expect, Loser, Lsn, Options, Progress, RowContext, Statistics, Store, TransactionHorizon,
+    Tree, TreeId, WriteBack,
 };
 
 use crate::births::Births;
@@ -26,20 +27,38 @@ use crate::snapshot::{Snapshot, Snapshots};
 use crate::transaction::{Isolation, Transaction, TransactionId};
 use crate::versions::{Versions, Writer};
 
+/// Bytes of log that a restart is taken to replay in a second, until one was measured.
+const ASSUMED_REDO_RATE: u64 = 50 << 20;
+/// A checkpoint frees whole segments: more often than for as many is not worth it.
+const LEAST_SEGMENTS: u64 = 4;
+/// How long the writer of pages waits where nothing is to be written.
+const WRITER_REST: Duration = Duration::from_millis(20);
+/// And after a failure.
+const WRITER_RECOVERY: Duration = Duration::from_secs(1);
+
 /// How an engine runs.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// The store.
     pub storage: Options,
-    /// Bytes of log after which a checkpoint is taken: bounds how much a restart replays.
+    /// How long a restart may take to replay the log; with the speed of replaying this bounds how much log there
+    /// is between checkpoints.
+    pub recovery_target: Duration,
+    /// The most log between checkpoints, however fast it is replayed.
     pub checkpoint_bytes: u64,
-    /// Threads that keep house; without, the owner calls [`Engine::purge`] and [`Engine::checkpoint`].
+    /// Threads that keep house; without, the owner calls [`Engine::purge`], and [`Engine::write_back`] or
+    /// [`Engine::checkpoint`], and the store has no threads of its own either.
     pub background: bool,
 }
 
 impl Default for EngineOptions {
     fn default() -> EngineOptions {
-        EngineOptions { storage: Options::default(), checkpoint_bytes: 256 << 20, background: true }
+        EngineOptions {
+            storage: Options::default(),
+            recovery_target: Duration::from_secs(10),
+            checkpoint_bytes: 1 << 30,
+            background: true,
+        }
     }
 }
 
@@ -98,6 +117,7 @@ pub struct Engine {
     next_transaction: AtomicU64,
     commit_count: AtomicU64,
     rollback_count: AtomicU64,
+    write_back: Mutex<WriteBack>,
     options: EngineOptions,
     shutdown: Arc<Shutdown>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -120,7 +140,11 @@ impl Engine {
         entropy: &dyn Entropy,
         options: EngineOptions,
     ) -> Result<Arc<Engine>> {
-        let (store, mut recovered) = Store::open(disk, entropy, options.storage.clone())?;
+        let begun = clock.monotonic();
+        let threads = options.storage.threads && options.background;
+        let (store, mut recovered) =
+            Store::open(disk, entropy, Options { threads, ..options.storage.clone() })?;
+        store.note_replay(recovered.replayed, clock.monotonic().saturating_sub(begun));
         let losers = std::mem::take(&mut recovered.losers);
         let mut tombstones = std::mem::take(&mut recovered.tombstones);
         // Where a loser wrote over a tombstone, that tombstone's own purge may have been and gone.
@@ -142,15 +166,13 @@ impl Engine {
             next_transaction: AtomicU64::new(recovered.next_transaction),
             commit_count: AtomicU64::new(0),
             rollback_count: AtomicU64::new(0),
+            write_back: Mutex::default(),
             options,
             shutdown: Arc::default(),
             threads: Mutex::default(),
         });
         engine.undo(&losers)?;
         engine.sweep(&tombstones)?;
-        if recovered.was_unclean {
-            engine.checkpoint()?;
-        }
         if engine.options.background {
             engine.start_threads()?;
         }
@@ -224,12 +246,6 @@ impl Engine {
             engine.store.log().prepare_next()?;
             engine.purge().map(|_| ())
         })?;
-        spawn("checkpoint", Duration::from_millis(200), |engine| {
-            if engine.store.log_since_checkpoint() > engine.options.checkpoint_bytes {
-                engine.checkpoint()?;
-            }
-            Ok(())
-        })?;
         if self.options.storage.durability == Durability::Second {
             spawn("flush", Duration::from_secs(1), |engine| {
                 let log = engine.log();
@@ -237,7 +253,44 @@ impl Engine {
             })?;
         }
         threads.push(self.start_log_writer()?);
+        threads.push(self.start_page_writer()?);
         Ok(())
+    }
+
+    fn start_page_writer(self: &Arc<Self>) -> Result<JoinHandle<()>> {
+        let engine = Arc::downgrade(self);
+        let (shutdown, doorbell) = (self.shutdown.clone(), self.store.doorbell());
+        let write = move || {
+            while !*shutdown.requested.lock() {
+                // Held for a step only: who lets the last handle go finds the directory free.
+                let Some(step) = engine.upgrade().map(|engine| engine.write_back()) else { return };
+                match step {
+                    Ok(Progress::Busy | Progress::CheckpointDue) => {}
+                    Ok(Progress::Idle) => doorbell.wait(WRITER_REST),
+                    // A full disk is asked again; other failures have poisoned the store.
+                    Err(_) => {
+                        if shutdown.wait(WRITER_RECOVERY) {
+                            return;
+                        }
+                    }
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("page-writer".to_owned()).spawn(write);
+        Ok(thread.map_err(|error| rustydb_storage::Error::io("starting the page-writer thread", error))?)
+    }
+
+    /// Writes pages that are due back, and notes a checkpoint where enough were. A step of what a thread does in the
+    /// background.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn write_back(&self) -> Result<Progress> {
+        let progress = self.write_back.lock().step(&self.store, self.checkpoint_limit())?;
+        if progress == Progress::CheckpointDue {
+            self.store.note_checkpoint(|| self.horizon())?;
+        }
+        Ok(progress)
     }
 
     /// The thread that writes the log beside large transactions. Appenders wake it; by itself it only looks whether
@@ -257,6 +310,15 @@ impl Engine {
         };
         let thread = std::thread::Builder::new().name("log".to_owned()).spawn(write);
         Ok(thread.map_err(|error| rustydb_storage::Error::io("starting the log thread", error))?)
+    }
+
+    /// How much log a restart may find: what it replays within its time.
+    #[must_use]
+    pub fn checkpoint_limit(&self) -> u64 {
+        let rate = self.store.redo_rate().unwrap_or(ASSUMED_REDO_RATE);
+        let within = self.options.recovery_target.as_secs_f64() * rate as f64;
+        let least = LEAST_SEGMENTS.saturating_mul(self.options.storage.segment_bytes);
+        (within as u64).min(self.options.checkpoint_bytes).max(least)
     }
 
     pub(crate) fn log(&self) -> &Log {
@@ -503,6 +565,7 @@ impl Engine {
     pub fn stop_threads(&self) {
         *self.shutdown.requested.lock() = true;
         self.shutdown.changed.notify_all();
+        self.store.doorbell().ring();
         for thread in std::mem::take(&mut *self.threads.lock()) {
             if thread.thread().id() != std::thread::current().id() {
                 thread.thread().unpark();

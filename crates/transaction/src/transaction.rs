@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustydb_storage::btree::Entry;
 use rustydb_storage::{
-    EntryBatch, Error as StorageError, Expect, KeyRange, Lsn, RowContext, ScanPosition, Tree, TreeId,
+    Course, EntryBatch, Error as StorageError, Expect, KeyRange, Lsn, RowContext, ScanPosition, Tree, TreeId,
 };
 
 use crate::cancel::Cancel;
@@ -485,6 +485,7 @@ pub struct Scan {
     range: KeyRange,
     direction: Direction,
     position: Option<ScanPosition>,
+    course: Course,
 }
 
 impl Scan {
@@ -493,7 +494,7 @@ impl Scan {
             Direction::Forward => range.low.clone(),
             Direction::Backward => range.high.clone(),
         };
-        Scan { tree, range, direction, position: Some(position) }
+        Scan { tree, range, direction, position: Some(position), course: Course::default() }
     }
 
     /// Adds up to `most` entries to `batch`; false when there are no more behind them.
@@ -590,8 +591,8 @@ impl Scan {
             });
         };
         let next = match direction {
-            Direction::Forward => tree.scan_leaf_forward_to(from, each, passed)?,
-            Direction::Backward => tree.scan_leaf_backward_to(from, each, passed)?,
+            Direction::Forward => tree.scan_forward(&mut self.course, from, each, passed)?,
+            Direction::Backward => tree.scan_backward(&mut self.course, from, each, passed)?,
         };
         if let Some(key) = stopped_at {
             self.position = Some(Bound::Excluded(key));

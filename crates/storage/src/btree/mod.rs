@@ -17,6 +17,7 @@
 //! What a key's older values were and who may see which is for the transaction floor, which looks at
 //! them while this module holds the leaf's latch (`applied` of [`Tree::write`], `f` of [`Tree::get`]).
 
+mod course;
 mod overflow;
 mod scan;
 mod structure;
@@ -26,6 +27,7 @@ use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::Arc;
 
+pub use course::Course;
 pub use scan::{EntryBatch, ScanPosition};
 pub use write::{Expect, State};
 
@@ -93,6 +95,13 @@ pub struct Entry<'a> {
     pub is_tombstone: bool,
     /// The value; empty for a tombstone.
     pub value: &'a [u8],
+}
+
+/// Whether reading a page is a reason to keep it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Counts,
+    Passes,
 }
 
 /// One tree.
@@ -174,7 +183,16 @@ impl Tree {
     }
 
     /// Descends by `choose`, which names the entry to follow, to a leaf under a shared latch.
-    fn descend(&self, mut choose: impl FnMut(&[u8]) -> Result<usize>) -> Result<PageRef<'_>> {
+    fn descend(&self, choose: impl FnMut(&[u8]) -> Result<usize>) -> Result<PageRef<'_>> {
+        self.descend_using(choose, Use::Counts)
+    }
+
+    /// The same, for a scan that may not want its leaf to count as used.
+    fn descend_using(
+        &self,
+        mut choose: impl FnMut(&[u8]) -> Result<usize>,
+        leaf: Use,
+    ) -> Result<PageRef<'_>> {
         let mut page = self.core.pool.read(self.root)?;
         self.check_node(&page, self.root)?;
         while page::level(&page) > 0 {
@@ -183,7 +201,10 @@ impl Tree {
                 return Err(Error::corrupt(page.number(), "an inner page without children"));
             }
             let number = node::child(&page, index);
-            let child = self.core.pool.read(number)?;
+            let child = match (page::level(&page), leaf) {
+                (1, Use::Passes) => self.core.pool.read_passing(number)?,
+                _ => self.core.pool.read(number)?,
+            };
             self.check_child(&child, number, page::level(&page))?;
             page = child;
         }

@@ -5,7 +5,9 @@
 
 use std::ops::{Bound, ControlFlow};
 
-use super::{Entry, Tree};
+use super::course::{Course, Wanted};
+use super::{Entry, Tree, Use};
+use crate::buffer::PageRef;
 use crate::error::Result;
 use crate::ids::Lsn;
 use crate::page::{self, node};
@@ -101,24 +103,27 @@ impl Tree {
         from: &ScanPosition,
         each: impl FnMut(&[u8], Entry<'_>, Lsn) -> Result<ControlFlow<()>, E>,
     ) -> Result<Option<ScanPosition>, E> {
-        self.scan_leaf_forward_to(from, each, |_| ())
+        self.scan_forward(&mut Course::default(), from, each, |_| ())
     }
 
-    /// The same; `passed` hears where the scan will go on (`None`: the tree's end) while the leaf is still
-    /// latched, so that nothing can have come into what was visited. Not when `each` breaks.
+    /// The same for a scan of many leaves, which has one course from its first to its last. `passed`
+    /// hears where the scan will go on (`None`: the tree's end) while the leaf is still latched, so that nothing can
+    /// have come into what was visited; not when `each` breaks.
     ///
     /// # Errors
     /// When a page cannot be read, or `each` fails.
-    pub fn scan_leaf_forward_to<E: From<crate::Error>>(
+    pub fn scan_forward<E: From<crate::Error>>(
         &self,
+        course: &mut Course,
         from: &ScanPosition,
         mut each: impl FnMut(&[u8], Entry<'_>, Lsn) -> Result<ControlFlow<()>, E>,
         passed: impl FnOnce(Option<&ScanPosition>),
     ) -> Result<Option<ScanPosition>, E> {
-        let leaf = match from {
-            Bound::Included(key) | Bound::Excluded(key) => self.leaf(key)?,
-            Bound::Unbounded => self.descend(|_| Ok(0))?,
+        let leaf = |page: &[u8]| match from {
+            Bound::Included(key) | Bound::Excluded(key) => self.child_index(page, key),
+            Bound::Unbounded => Ok(0),
         };
+        let (leaf, wanted) = self.leaf_on(course, true, leaf)?;
         let start = match from {
             Bound::Unbounded => 0,
             Bound::Included(key) => self.search(&leaf, key)?.unwrap_or_else(|after| after),
@@ -127,12 +132,43 @@ impl Tree {
                 Err(index) => index,
             },
         };
-        if self.visit(&leaf, start..node::count(&leaf), &mut each)?.is_break() {
-            return Ok(None);
+        let flow = self.visit(&leaf, start..node::count(&leaf), &mut each)?;
+        let mut next = None;
+        if flow.is_continue() {
+            next = self.whole_fence(&leaf, true)?.map(Bound::Included);
+            passed(next.as_ref());
         }
-        let next = self.whole_fence(&leaf, true)?.map(Bound::Included);
-        passed(next.as_ref());
+        self.leave(course, leaf, &wanted);
         Ok(next)
+    }
+
+    /// Descends to a scan's next leaf; gives it with those that the scan will want behind it.
+    fn leaf_on(
+        &self,
+        course: &Course,
+        forward: bool,
+        mut choose: impl FnMut(&[u8]) -> Result<usize>,
+    ) -> Result<(PageRef<'_>, Wanted)> {
+        let mut wanted = Wanted::new();
+        let leaf = if course.is_long() {
+            let look = |page: &[u8]| {
+                let index = choose(page)?;
+                if page::level(page) == 1 {
+                    course.look(page, index, forward, &mut wanted);
+                }
+                Ok(index)
+            };
+            self.descend_using(look, Use::Passes)?
+        } else {
+            self.descend(choose)?
+        };
+        Ok((leaf, wanted))
+    }
+
+    fn leave(&self, course: &mut Course, leaf: PageRef<'_>, wanted: &Wanted) {
+        let number = leaf.number();
+        drop(leaf);
+        course.passed(&self.core.pool, number, wanted);
     }
 
     /// The same in descending order, from `from` downward.
@@ -144,29 +180,32 @@ impl Tree {
         from: &ScanPosition,
         each: impl FnMut(&[u8], Entry<'_>, Lsn) -> Result<ControlFlow<()>, E>,
     ) -> Result<Option<ScanPosition>, E> {
-        self.scan_leaf_backward_to(from, each, |_| ())
+        self.scan_backward(&mut Course::default(), from, each, |_| ())
     }
 
-    /// The same; for `passed` see [`Tree::scan_leaf_forward_to`].
+    /// The same for a scan of many leaves, which has one course from its first to its last; for
+    /// `passed` see [`Tree::scan_forward`].
     ///
     /// # Errors
     /// When a page cannot be read, or `each` fails.
-    pub fn scan_leaf_backward_to<E: From<crate::Error>>(
+    pub fn scan_backward<E: From<crate::Error>>(
         &self,
+        course: &mut Course,
         from: &ScanPosition,
         mut each: impl FnMut(&[u8], Entry<'_>, Lsn) -> Result<ControlFlow<()>, E>,
         passed: impl FnOnce(Option<&ScanPosition>),
     ) -> Result<Option<ScanPosition>, E> {
-        let leaf = match from {
-            Bound::Included(key) => self.leaf(key)?,
-            // Below a separator is the child before it.
-            Bound::Excluded(key) => self.descend(|page| {
-                Ok(match self.search(page, key)? {
+        let leaf = |page: &[u8]| {
+            Ok(match from {
+                Bound::Included(key) => self.child_index(page, key)?,
+                // Below a separator is the child before it.
+                Bound::Excluded(key) => match self.search(page, key)? {
                     Ok(index) | Err(index) => index.saturating_sub(1),
-                })
-            })?,
-            Bound::Unbounded => self.descend(|page| Ok(node::count(page).saturating_sub(1)))?,
+                },
+                Bound::Unbounded => node::count(page).saturating_sub(1),
+            })
         };
+        let (leaf, wanted) = self.leaf_on(course, false, leaf)?;
         let end = match from {
             Bound::Unbounded => node::count(&leaf),
             Bound::Included(key) => match self.search(&leaf, key)? {
@@ -175,11 +214,13 @@ impl Tree {
             },
             Bound::Excluded(key) => self.search(&leaf, key)?.unwrap_or_else(|after| after),
         };
-        if self.visit(&leaf, (0..end).rev(), &mut each)?.is_break() {
-            return Ok(None);
+        let flow = self.visit(&leaf, (0..end).rev(), &mut each)?;
+        let mut next = None;
+        if flow.is_continue() {
+            next = self.whole_fence(&leaf, false)?.map(Bound::Excluded);
+            passed(next.as_ref());
         }
-        let next = self.whole_fence(&leaf, false)?.map(Bound::Excluded);
-        passed(next.as_ref());
+        self.leave(course, leaf, &wanted);
         Ok(next)
     }
 

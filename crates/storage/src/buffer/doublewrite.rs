@@ -10,6 +10,9 @@
 //! are overwritten only by batch n+2, which starts after that sync. So for every place that may be
 //! torn a region holds its newest copy, durable before the place was touched. A copy is used only
 //! when the place itself fails its checksum, and of two copies the one of the later batch.
+//!
+//! The places are written in their order, neighbours in one write, and by a few threads at once where there are
+//! many: a disk that is asked for one page after another answers slowly.
 
 use crate::disk::File;
 use crate::error::{Error, Result};
@@ -38,19 +41,24 @@ impl DoublewriteLayout {
     }
 }
 
+/// Fewer places than this are not worth another thread.
+const SHARE: usize = 8;
+
 /// Collects and writes batches.
 pub(super) struct Writer {
     layout: DoublewriteLayout,
     page_size: usize,
     batch: u64,
+    /// Threads that write places.
+    threads: usize,
     /// The list, then the copies.
     copies: Aligned,
     pages: Vec<(PageNo, u32)>,
 }
 
 impl Writer {
-    pub(super) fn new(layout: DoublewriteLayout, page_size: usize, batch: u64) -> Writer {
-        Writer { layout, page_size, batch, copies: Aligned::new(0), pages: Vec::new() }
+    pub(super) fn new(layout: DoublewriteLayout, page_size: usize, batch: u64, threads: usize) -> Writer {
+        Writer { layout, page_size, batch, threads, copies: Aligned::new(0), pages: Vec::new() }
     }
 
     pub(super) fn add(&mut self, number: PageNo, bytes: &[u8]) {
@@ -87,13 +95,47 @@ impl Writer {
         file.write_at(&self.copies[self.page_size..bytes], offset + self.page_size as u64).map_err(failed)?;
         file.write_at(&self.copies[..self.page_size], offset).map_err(failed)?;
         sync(file)?;
-        for (index, (number, _)) in self.pages.iter().enumerate() {
-            let at = (index + 1) * self.page_size;
-            file.write_at(&self.copies[at..at + self.page_size], number.0 * self.page_size as u64)
-                .map_err(failed)?;
-        }
+        self.write_places(file).map_err(failed)?;
         self.pages.clear();
         self.batch += 1;
+        Ok(())
+    }
+}
+
+impl Writer {
+    fn write_places(&self, file: &dyn File) -> std::io::Result<()> {
+        // Which copy belongs where, by place.
+        let mut places: Vec<(u64, usize)> =
+            self.pages.iter().enumerate().map(|(index, (number, _))| (number.0, index + 1)).collect();
+        places.sort_unstable();
+        let threads = self.threads.min(places.len().div_ceil(SHARE)).max(1);
+        let mut shares = places.chunks(places.len().div_ceil(threads));
+        let own = shares.next().unwrap_or_default();
+        if threads == 1 {
+            return self.write_share(file, own);
+        }
+        std::thread::scope(|scope| {
+            let others: Vec<_> =
+                shares.map(|share| scope.spawn(move || self.write_share(file, share))).collect();
+            let mut written = self.write_share(file, own);
+            for other in others {
+                let ended =
+                    other.join().unwrap_or_else(|_| Err(std::io::Error::other("a writer of pages died")));
+                written = written.and(ended);
+            }
+            written
+        })
+    }
+
+    /// Writes some copies to their places; neighbours whose copies are neighbours too go together.
+    fn write_share(&self, file: &dyn File, places: &[(u64, usize)]) -> std::io::Result<()> {
+        let follows = |a: &(u64, usize), b: &(u64, usize)| b.0 == a.0 + 1 && b.1 == a.1 + 1;
+        for run in places.chunk_by(follows) {
+            let Some(&(number, copy)) = run.first() else { continue };
+            let at = copy * self.page_size;
+            let bytes = &self.copies[at..at + run.len() * self.page_size];
+            file.write_at(bytes, number * self.page_size as u64)?;
+        }
         Ok(())
     }
 }

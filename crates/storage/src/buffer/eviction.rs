@@ -19,6 +19,9 @@ pub trait Frames {
 pub trait Eviction: Send + Sync {
     /// A frame to empty, or `None` when all are in use.
     fn victim(&self, frames: &dyn Frames) -> Option<usize>;
+    /// The frames that will be looked at next, nearest first, at most `many`: whoever writes dirty pages ahead of
+    /// need begins with them. Changes nothing.
+    fn upcoming(&self, frames: &dyn Frames, many: usize) -> Vec<usize>;
     /// The policy's name, for configuration and metrics.
     fn name(&self) -> &'static str;
 }
@@ -40,6 +43,12 @@ impl Eviction for Clock {
             }
         }
         None
+    }
+
+    fn upcoming(&self, frames: &dyn Frames, many: usize) -> Vec<usize> {
+        let count = frames.count();
+        let hand = self.hand.load(Ordering::Relaxed);
+        (0..many.min(count)).map(|step| hand.wrapping_add(step) % count).collect()
     }
 
     fn name(&self) -> &'static str {

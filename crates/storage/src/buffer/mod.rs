@@ -10,25 +10,38 @@
 //! - A frame is marked dirty, with a lower bound of the change's LSN, before the change is logged
 //!   ([`PageMut::bytes_mut`]), so a checkpoint that looks at the frames misses no change.
 //! - Pages go to disk only in batches through the doublewrite area, and only after the log is durable
-//!   up to their LSN. A page in a batch stays pinned until the batch is done.
+//!   up to their LSN. A page in a batch stays pinned until the batch is done ([`write_back`]).
+//! - A frame on the free list has no page. It gets onto the list, and is taken off it with a pin, under the
+//!   list's lock; the hand of the eviction policy takes a frame without a page only where that lock shows it is
+//!   not listed. So an empty frame has one taker.
 //!
-//! Lock order: shard, then nothing. A latch may be held while a shard is locked for another page; a
+//! A reader that needs a frame takes a free one or the next victim that is clean: writing dirty pages before
+//! they are victims is a background thread's work ([`Pool::write_ahead`]). Only where it meets a whole batch of
+//! dirty victims does a reader write that batch itself.
+//!
+//! Lock order: shard, then nothing. The free list, then nothing. A latch may be held while a shard is locked for another page; a
 //! shard is never held while waiting for a latch or the disk. Latches, then the writer of batches: who has
 //! that waits for no latch, as the latch's holder may be waiting for this very batch to empty a frame.
 
 mod doublewrite;
 mod eviction;
+mod read_ahead;
+mod write_back;
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
-use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use smallvec::SmallVec;
 
 pub(crate) use doublewrite::{DoublewriteLayout, restore_torn_pages};
 pub use eviction::{Clock, Eviction, Frames};
+pub use write_back::Doorbell;
+pub(crate) use write_back::Listed;
 
 use crate::disk::File;
 use crate::error::{Error, Result};
@@ -69,6 +82,8 @@ struct Frame {
     dirty: AtomicBool,
     /// Lower bound of the oldest change that is not on disk; valid while `dirty`.
     oldest_change: AtomicU64,
+    /// It is on the free list; changed under that list's lock.
+    is_free: AtomicBool,
 }
 
 /// Counters of the pool.
@@ -78,10 +93,14 @@ pub struct PoolCounters {
     pub hits: AtomicU64,
     /// Pages read from disk.
     pub reads: AtomicU64,
+    /// Those of them that were read before they were needed.
+    pub reads_ahead: AtomicU64,
     /// Pages written to disk.
     pub writes: AtomicU64,
     /// Batches that carried them.
     pub batches: AtomicU64,
+    /// Batches that a reader in need of a frame wrote itself.
+    pub own_batches: AtomicU64,
 }
 
 /// The pool over one page file.
@@ -91,9 +110,13 @@ pub struct Pool {
     free: Mutex<Vec<u32>>,
     eviction: Box<dyn Eviction>,
     file: Arc<dyn File>,
-    log: Arc<Log>,
+    /// Missing while the log is replayed: what a page holds then was read from it.
+    log: OnceLock<Arc<Log>>,
     page_size: usize,
     doublewrite: Mutex<doublewrite::Writer>,
+    bell: Arc<Doorbell>,
+    /// Where pages to be read ahead are asked for; missing where no thread reads ahead.
+    asked: OnceLock<SyncSender<PageNo>>,
     /// Counters, read by metrics.
     pub counters: PoolCounters,
 }
@@ -105,32 +128,6 @@ struct Pin<'a> {
 impl Drop for Pin<'_> {
     fn drop(&mut self) {
         self.frame.pins.fetch_sub(1, Ordering::Release);
-    }
-}
-
-/// Pages on their way to the disk, pinned until they are there.
-struct Batch<'a> {
-    writer: MutexGuard<'a, doublewrite::Writer>,
-    pins: Vec<Pin<'a>>,
-    newest: Lsn,
-}
-
-impl<'a> Batch<'a> {
-    fn new(writer: MutexGuard<'a, doublewrite::Writer>) -> Batch<'a> {
-        Batch { writer, pins: Vec::new(), newest: Lsn::ZERO }
-    }
-
-    /// Takes a copy of a page, if it is dirty.
-    fn add(&mut self, pin: Pin<'a>, bytes: RwLockReadGuard<'a, Aligned>) {
-        let page = pin.frame.page.load(Ordering::Relaxed);
-        if page == NO_PAGE || !pin.frame.dirty.load(Ordering::Acquire) {
-            return;
-        }
-        self.writer.add(PageNo(page), &bytes);
-        self.newest = self.newest.max(page::lsn(&bytes));
-        pin.frame.dirty.store(false, Ordering::Release);
-        drop(bytes);
-        self.pins.push(pin);
     }
 }
 
@@ -200,19 +197,21 @@ impl Frames for Pool {
     }
 
     fn is_idle(&self, frame: usize) -> bool {
-        self.frames[frame].pins.load(Ordering::Relaxed) == 0
+        let frame = &self.frames[frame];
+        frame.pins.load(Ordering::Relaxed) == 0 && !frame.is_free.load(Ordering::Relaxed)
     }
 }
 
 impl Pool {
-    /// A pool of `frames` pages.
+    /// A pool of `frames` pages, whose log follows ([`Pool::attach`]); `writers` threads put a batch's pages in
+    /// their places.
     pub(crate) fn new(
         frames: usize,
         page_size: usize,
         file: Arc<dyn File>,
-        log: Arc<Log>,
         (layout, next_batch): (DoublewriteLayout, u64),
         eviction: Box<dyn Eviction>,
+        writers: usize,
     ) -> Pool {
         let frame = || Frame {
             latch: RwLock::new(Aligned::new(0)),
@@ -221,6 +220,7 @@ impl Pool {
             hits: AtomicU8::new(0),
             dirty: AtomicBool::new(false),
             oldest_change: AtomicU64::new(0),
+            is_free: AtomicBool::new(true),
         };
         Pool {
             frames: (0..frames).map(|_| frame()).collect(),
@@ -228,11 +228,24 @@ impl Pool {
             free: Mutex::new((0..frames as u32).rev().collect()),
             eviction,
             file,
-            log,
+            log: OnceLock::new(),
             page_size,
-            doublewrite: Mutex::new(doublewrite::Writer::new(layout, page_size, next_batch)),
+            doublewrite: Mutex::new(doublewrite::Writer::new(layout, page_size, next_batch, writers)),
+            bell: Arc::default(),
+            asked: OnceLock::new(),
             counters: PoolCounters::default(),
         }
+    }
+
+    /// The log was replayed: from here on pages wait for it. Once.
+    pub(crate) fn attach(&self, log: Arc<Log>) {
+        let _ = self.log.set(log);
+    }
+
+    /// How many pages the pool can hold.
+    #[must_use]
+    pub fn frame_count(&self) -> usize {
+        self.frames.len()
     }
 
     /// Bytes of a page.
@@ -282,6 +295,26 @@ impl Pool {
         }
     }
 
+    /// A page under a shared latch, read in passing: it does not count as used, and is the first to go.
+    ///
+    /// # Errors
+    /// When the page cannot be read or is damaged.
+    pub(crate) fn read_passing(&self, page: PageNo) -> Result<PageRef<'_>> {
+        loop {
+            let pin = match self.pin_present(page) {
+                Some(pin) => {
+                    self.counters.hits.fetch_add(1, Ordering::Relaxed);
+                    pin
+                }
+                None => self.load(page)?,
+            };
+            let bytes = pin.frame.latch.read();
+            if pin.frame.page.load(Ordering::Relaxed) == page.0 {
+                return Ok(PageRef { bytes, pin });
+            }
+        }
+    }
+
     /// A page under an exclusive latch.
     ///
     /// # Errors
@@ -312,11 +345,13 @@ impl Pool {
             if let Some(pin) = self.pin_present(page) {
                 let bytes = pin.frame.latch.write();
                 if pin.frame.page.load(Ordering::Relaxed) == page.0 {
+                    Pool::touch(pin.frame);
                     return Ok(PageMut { bytes, pin });
                 }
                 continue;
             }
             if let Some((pin, bytes)) = self.install(page)? {
+                Pool::touch(pin.frame);
                 return Ok(PageMut { bytes, pin });
             }
         }
@@ -361,10 +396,28 @@ impl Pool {
         if let Some(index) = frame {
             let frame = &self.frames[index as usize];
             let mut free = self.free.lock();
-            if frame.pins.load(Ordering::Acquire) == 0 && !free.contains(&index) {
+            let is_empty = frame.page.load(Ordering::Acquire) == NO_PAGE;
+            if is_empty
+                && frame.pins.load(Ordering::Acquire) == 0
+                && !frame.is_free.swap(true, Ordering::Relaxed)
+            {
                 free.push(index);
             }
         }
+    }
+
+    /// Takes a frame off the free list, with a pin.
+    fn take_free(&self) -> Option<u32> {
+        let mut free = self.free.lock();
+        while let Some(index) = free.pop() {
+            let frame = &self.frames[index as usize];
+            frame.is_free.store(false, Ordering::Relaxed);
+            // A straggler of a failed load may have it pinned; then the hand finds it later.
+            if frame.pins.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return Some(index);
+            }
+        }
+        None
     }
 
     /// Maps a page to an empty frame, latched exclusively; `None` when somebody else was quicker.
@@ -386,7 +439,8 @@ impl Pool {
         }
         frame.page.store(page.0, Ordering::Relaxed);
         frame.dirty.store(false, Ordering::Relaxed);
-        frame.hits.store(1, Ordering::Relaxed);
+        // Whoever wanted it counts its own use.
+        frame.hits.store(0, Ordering::Relaxed);
         shard.insert(page.0, index);
         drop(shard);
         Ok(Some((Pin { frame }, bytes)))
@@ -394,168 +448,61 @@ impl Pool {
 
     /// A frame that belongs to nobody else, with one pin that is ours.
     fn empty_frame(&self) -> Result<u32> {
-        while let Some(index) = { self.free.lock().pop() } {
-            // A hand that passed just now may have claimed it; then it is theirs.
-            let pins = &self.frames[index as usize].pins;
-            if pins.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        for _ in 0..1000 {
+            if let Some(index) = self.take_free() {
                 return Ok(index);
             }
-        }
-        for _ in 0..1000 {
-            let Some(index) = self.eviction.victim(self) else {
+            let mut dirty: SmallVec<[usize; BATCH]> = SmallVec::new();
+            for _ in 0..4 * BATCH {
+                let Some(index) = self.eviction.victim(self) else { break };
+                if !self.frames[index].dirty.load(Ordering::Acquire) {
+                    if self.empty(index) {
+                        return Ok(index as u32);
+                    }
+                } else if dirty.len() == BATCH || dirty.contains(&index) {
+                    break;
+                } else {
+                    dirty.push(index);
+                }
+            }
+            self.bell.ring();
+            if dirty.is_empty() {
                 // The pages of a batch on its way are pinned: a small pool may be one batch. Who writes it
                 // waits for no latch, so this ends.
                 drop(self.doublewrite.lock());
                 std::thread::yield_now();
-                continue;
-            };
-            let frame = &self.frames[index];
-            if frame.dirty.load(Ordering::Acquire) {
-                self.flush_around(index)?;
-                continue;
-            }
-            let page = frame.page.load(Ordering::Relaxed);
-            if page == NO_PAGE {
-                if frame.pins.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-                    if frame.page.load(Ordering::Relaxed) == NO_PAGE
-                        && !self.free.lock().contains(&(index as u32))
-                    {
-                        return Ok(index as u32);
-                    }
-                    frame.pins.fetch_sub(1, Ordering::Release);
-                }
-                continue;
-            }
-            let mut shard = self.shard(PageNo(page)).write();
-            let is_victim = shard.get(&page) == Some(&(index as u32))
-                && frame.pins.load(Ordering::Acquire) == 0
-                && !frame.dirty.load(Ordering::Acquire);
-            if is_victim {
-                shard.remove(&page);
-                frame.pins.fetch_add(1, Ordering::Acquire);
-                frame.page.store(NO_PAGE, Ordering::Release);
-                return Ok(index as u32);
+            } else {
+                self.write_victims(&dirty)?;
             }
         }
         Err(Error::PoolExhausted { frames: self.frames.len() })
     }
 
-    /// Writes a batch of dirty pages, the frame `first` and others that the hand would reach next.
-    fn flush_around(&self, first: usize) -> Result<()> {
-        let count = self.frames.len();
-        let mut batch = Vec::with_capacity(BATCH);
-        for step in 0..count.min(BATCH * 16) {
-            let index = (first + step) % count;
-            let frame = &self.frames[index];
-            if frame.dirty.load(Ordering::Relaxed) && frame.pins.load(Ordering::Relaxed) == 0 {
-                batch.push(index);
-                if batch.len() == BATCH {
-                    break;
+    /// Takes a clean frame off its page; it is ours then, with one pin. False when it is in use after all.
+    fn empty(&self, index: usize) -> bool {
+        let frame = &self.frames[index];
+        let page = frame.page.load(Ordering::Relaxed);
+        if page == NO_PAGE {
+            let is_claimed = frame.pins.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+            if is_claimed {
+                let _free = self.free.lock();
+                if frame.page.load(Ordering::Relaxed) == NO_PAGE && !frame.is_free.load(Ordering::Relaxed) {
+                    return true;
                 }
+                frame.pins.fetch_sub(1, Ordering::Release);
             }
+            return false;
         }
-        self.write_frames(&batch).map(|_| ())
-    }
-
-    /// Writes all pages that are dirty now, oldest change first. Gives how many.
-    ///
-    /// # Errors
-    /// When the log or the page file cannot be written.
-    pub fn flush_all(&self) -> Result<usize> {
-        let mut dirty: Vec<(u64, usize)> = (0..self.frames.len())
-            .filter(|&index| self.frames[index].dirty.load(Ordering::Acquire))
-            .map(|index| (self.frames[index].oldest_change.load(Ordering::Relaxed), index))
-            .collect();
-        dirty.sort_unstable();
-        let count = dirty.len();
-        let left: Vec<usize> = dirty.into_iter().map(|(_, index)| index).collect();
-        for batch in left.chunks(BATCH) {
-            let busy = self.write_frames(batch)?;
-            // A page that is in demand may never be found free; nothing is held here that its holder waits for.
-            for index in busy {
-                self.write_waiting(index)?;
-            }
+        let mut shard = self.shard(PageNo(page)).write();
+        let is_victim = shard.get(&page) == Some(&(index as u32))
+            && frame.pins.load(Ordering::Acquire) == 0
+            && !frame.dirty.load(Ordering::Acquire);
+        if is_victim {
+            shard.remove(&page);
+            frame.pins.fetch_add(1, Ordering::Acquire);
+            frame.page.store(NO_PAGE, Ordering::Release);
         }
-        Ok(count)
-    }
-
-    /// Makes all writes of pages durable.
-    ///
-    /// # Errors
-    /// When the sync fails.
-    pub fn sync(&self) -> Result<()> {
-        let _writer = self.doublewrite.lock();
-        let synced = doublewrite::sync(&*self.file);
-        if let Err(error) = &synced {
-            self.log.poison(error);
-        }
-        synced
-    }
-
-    /// Writes frames through the doublewrite area; gives those that were latched and so left out.
-    fn write_frames(&self, frames: &[usize]) -> Result<Vec<usize>> {
-        let mut batch = Batch::new(self.doublewrite.lock());
-        let mut busy = Vec::new();
-        for &index in frames {
-            let Some(pin) = self.pin_frame(index) else { continue };
-            match pin.frame.latch.try_read() {
-                Some(bytes) => batch.add(pin, bytes),
-                None => busy.push(index),
-            }
-        }
-        self.write_batch(batch).map(|()| busy)
-    }
-
-    /// Writes one frame, whose latch is waited for, before the writer of batches is.
-    fn write_waiting(&self, index: usize) -> Result<()> {
-        let Some(pin) = self.pin_frame(index) else { return Ok(()) };
-        let bytes = pin.frame.latch.read();
-        let mut batch = Batch::new(self.doublewrite.lock());
-        batch.add(pin, bytes);
-        self.write_batch(batch)
-    }
-
-    /// Pins a frame through the page table, so that an eviction in progress is never joined.
-    fn pin_frame(&self, index: usize) -> Option<Pin<'_>> {
-        let page = self.frames[index].page.load(Ordering::Acquire);
-        if page == NO_PAGE { None } else { self.pin_present(PageNo(page)) }
-    }
-
-    fn write_batch(&self, batch: Batch<'_>) -> Result<()> {
-        let Batch { mut writer, pins, newest } = batch;
-        if pins.is_empty() {
-            return Ok(());
-        }
-        // A frame of the log is durable as a whole, so one byte past the record's start is enough.
-        let written = self.log.flush(Lsn(newest.0 + 1)).and_then(|()| writer.write(&*self.file));
-        if let Err(error) = written {
-            // The copies are lost: the frames count as dirty again, from the start of the log, so that
-            // no checkpoint passes them.
-            for pin in &pins {
-                pin.frame.oldest_change.store(0, Ordering::Relaxed);
-                pin.frame.dirty.store(true, Ordering::Release);
-            }
-            writer.abandon();
-            self.log.poison(&error);
-            return Err(error);
-        }
-        self.counters.writes.fetch_add(pins.len() as u64, Ordering::Relaxed);
-        self.counters.batches.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// The oldest change that is not on disk; `limit` when there is none before it.
-    ///
-    /// The caller takes `limit` from the log before this looks at the frames.
-    #[must_use]
-    pub fn oldest_change(&self, limit: Lsn) -> Lsn {
-        // No batch is on its way while this holds the writer: its pages count as written only when done.
-        let _writer = self.doublewrite.lock();
-        self.frames
-            .iter()
-            .filter(|frame| frame.dirty.load(Ordering::Acquire))
-            .map(|frame| Lsn(frame.oldest_change.load(Ordering::Relaxed)))
-            .fold(limit, Lsn::min)
+        is_victim
     }
 
     /// How many pages the pool can hold, holds, and holds dirty.

@@ -6,6 +6,7 @@
 //! crash wholly, partly (by sectors of 512 bytes) or not at all, in any order; a failed sync says
 //! nothing about any write since the last good one.
 
+mod overlay;
 mod simulated;
 mod system;
 
@@ -13,6 +14,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use overlay::Overlay;
 pub use simulated::{Fault, SimulatedClock, SimulatedDisk};
 pub use system::{SystemClock, SystemDisk};
 
@@ -57,6 +59,10 @@ pub trait File: Send + Sync {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes all of `data` at `offset`, extending the file where needed.
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()>;
+    /// Whether reads and writes go around the operating system's cache.
+    fn is_direct(&self) -> bool {
+        false
+    }
     /// Makes all earlier writes durable.
     fn sync_data(&self) -> io::Result<()>;
     /// The length in bytes.

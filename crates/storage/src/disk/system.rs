@@ -36,13 +36,13 @@ impl Disk for SystemDisk {
         if caching == Caching::Direct {
             let direct = options.clone().custom_flags(rustix::fs::OFlags::DIRECT.bits() as i32).open(&path);
             match direct {
-                Ok(file) => return Ok(Arc::new(SystemFile { file })),
+                Ok(file) => return Ok(Arc::new(SystemFile { file, is_direct: true })),
                 // Not every file system knows direct I/O (tmpfs does not).
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Arc::new(SystemFile { file: options.open(path)? }))
+        Ok(Arc::new(SystemFile { file: options.open(path)?, is_direct: false }))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -106,6 +106,7 @@ impl Locked for SystemLock {
 
 struct SystemFile {
     file: fs::File,
+    is_direct: bool,
 }
 
 impl File for SystemFile {
@@ -129,6 +130,10 @@ impl File for SystemFile {
 
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
         self.file.write_all_at(data, offset)
+    }
+
+    fn is_direct(&self) -> bool {
+        self.is_direct
     }
 
     fn sync_data(&self) -> io::Result<()> {

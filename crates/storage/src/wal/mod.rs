@@ -33,7 +33,7 @@ use std::thread::Thread;
 
 use parking_lot::{Condvar, Mutex};
 
-pub(crate) use reader::has_frames;
+pub(crate) use reader::{Chunk, has_frames, read_chunks};
 pub use reader::{LogEnd, read_from};
 pub use record::Record;
 use segment::SegmentMaker;

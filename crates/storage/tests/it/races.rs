@@ -235,3 +235,101 @@ fn half_a_dropped_tree_is_in_nobodys_way() {
     }
     assert!(halves.get() > 0);
 }
+
+/// A cache in front of the disk that a failed sync has left with a frame which the disk does not have: what is read
+/// through it is the frame, what is read around it is what was there before.
+struct StaleCache {
+    disk: SimulatedDisk,
+    missing: Arc<Mutex<Option<std::ops::Range<u64>>>>,
+}
+
+struct StaleFile {
+    file: Arc<dyn File>,
+    is_direct: bool,
+    missing: Arc<Mutex<Option<std::ops::Range<u64>>>>,
+}
+
+impl Disk for StaleCache {
+    fn open(&self, name: &str, create: bool, caching: Caching) -> io::Result<Arc<dyn File>> {
+        let file = self.disk.open(name, create, caching)?;
+        if !name.starts_with("wal-") {
+            return Ok(file);
+        }
+        let is_direct = caching == Caching::Direct;
+        Ok(Arc::new(StaleFile { file, is_direct, missing: self.missing.clone() }))
+    }
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+    fn sync_directory(&self) -> io::Result<()> {
+        self.disk.sync_directory()
+    }
+    fn lock(&self, name: &str, about: &str) -> io::Result<Result<Box<dyn Locked>, String>> {
+        self.disk.lock(name, about)
+    }
+}
+
+impl File for StaleFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_at(buffer, offset)?;
+        if let Some(missing) = self.missing.lock().clone().filter(|_| self.is_direct) {
+            for at in missing.start.max(offset)..missing.end.min(offset + buffer.len() as u64) {
+                buffer[(at - offset) as usize] = 0;
+            }
+        }
+        Ok(())
+    }
+    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        let mut missing = self.missing.lock();
+        if missing.as_ref().is_some_and(|gap| gap.start >= offset && gap.start < offset + data.len() as u64) {
+            *missing = None;
+        }
+        self.file.write_at(data, offset)
+    }
+    fn is_direct(&self) -> bool {
+        self.is_direct
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn reserve(&self, length: u64) -> io::Result<()> {
+        self.file.reserve(length)
+    }
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+    fn discard(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.file.discard(offset, length)
+    }
+}
+
+/// What was only in the cache when the log was read is on disk before anybody builds on it.
+#[test]
+fn a_frame_that_a_failed_sync_left_in_the_cache_is_written_again() {
+    let disk = SimulatedDisk::new(5);
+    let (store, _) = open(&disk).unwrap();
+    let tree = store.tree(store.create_tree().unwrap()).unwrap();
+    let mut last = 0;
+    for number in 0..3u32 {
+        last = store.log().durable().0;
+        tree.write(&number.to_be_bytes(), State::Value(b"v"), Expect::Any, None, |_, _| ()).unwrap();
+        store.log().flush(store.log().end()).unwrap();
+    }
+    let id = tree.id();
+    drop((tree, store));
+    // The log of these few rows begins with its first segment, at 4096.
+    let missing = Arc::new(Mutex::new(Some(last..last + 512)));
+    let stale: Arc<dyn Disk> = Arc::new(StaleCache { disk: disk.clone(), missing: missing.clone() });
+    let (store, _) = Store::open(stale, &disk, options()).unwrap();
+    assert_eq!(*missing.lock(), None, "the frame is not on disk");
+    assert_eq!(contents(&store.tree(id).unwrap()).len(), 3);
+}

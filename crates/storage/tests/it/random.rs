@@ -48,7 +48,13 @@ impl Random {
 }
 
 pub(crate) fn options() -> Options {
-    Options { page_size: 4096, buffer_pool_bytes: 64 * 4096, segment_bytes: 64 << 10, ..Options::default() }
+    Options {
+        page_size: 4096,
+        buffer_pool_bytes: 64 * 4096,
+        segment_bytes: 64 << 10,
+        threads: false,
+        ..Options::default()
+    }
 }
 
 pub(crate) fn open(disk: &SimulatedDisk) -> Result<(Store, Recovered)> {

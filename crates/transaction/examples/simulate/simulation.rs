@@ -161,7 +161,8 @@ fn open(disk: &SimulatedDisk) -> Result<Arc<Engine>, Error> {
         segment_bytes: 128 << 10,
         ..Options::default()
     };
-    let options = EngineOptions { storage, checkpoint_bytes: u64::MAX, background: false };
+    let options =
+        EngineOptions { storage, background: false, checkpoint_bytes: 512 << 10, ..EngineOptions::default() };
     Engine::open(Arc::new(disk.clone()), disk.clock(), disk, options)
 }
 
@@ -225,10 +226,13 @@ fn work(
             }
             20 => come_and_go(engine, random, &mut passing),
             18 => std::mem::replace(&mut open[turn], begin(engine, random)).transaction.rollback(),
-            _ => engine
-                .purge()
-                .and_then(|_| engine.store().log().prepare_next().or(Ok(())))
-                .and_then(|()| if random.below(4) == 0 { engine.checkpoint() } else { Ok(()) }),
+            _ => engine.purge().and_then(|_| engine.store().log().prepare_next().or(Ok(()))).and_then(|()| {
+                match random.below(8) {
+                    0 | 1 => engine.checkpoint(),
+                    2..6 => engine.write_back().map(drop),
+                    _ => Ok(()),
+                }
+            }),
         };
         match done {
             Err(error) if !is_refusal(&error) => return Err(error),

@@ -16,6 +16,7 @@ fn open(disk: &SimulatedDisk) -> Result<Arc<Engine>, Error> {
         // Room for what a test takes back on a full disk: one segment is kept ready for that.
         segment_bytes: 1 << 20,
         durability: Durability::Commit,
+        threads: false,
     };
     let options = EngineOptions { storage, background: false, ..EngineOptions::default() };
     Engine::open(Arc::new(disk.clone()), disk.clock(), disk, options)
