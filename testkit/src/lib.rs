@@ -9,6 +9,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
 
+pub mod cgroup;
 pub mod client;
 mod error;
 pub mod history;

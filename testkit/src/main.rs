@@ -10,9 +10,11 @@ mod crash;
 mod hotrow;
 mod idle;
 mod isolation_levels;
+mod larger;
 mod options;
 mod outcome;
 mod report;
+mod restart;
 mod sakila_comparison;
 mod scripts;
 mod startup;
@@ -33,11 +35,14 @@ fn main() -> ExitCode {
         Some("hotrow") => hotrow::run(options),
         Some("idle") => idle::run(options),
         Some("isolation") => isolation_levels::isolation(options),
+        Some("larger") => larger::run(options),
+        Some("restart") => restart::run(options),
         Some("sakila") => sakila_comparison::run(options),
         Some("startup") => startup::run(options),
         Some("scripts") => scripts::run(options),
         other => Err(Error::Usage(format!(
-            "clients, crash, isolation, sakila, sysbench, hotrow, idle, startup or scripts, not {other:?}"
+            "clients, crash, isolation, sakila, sysbench, hotrow, idle, larger, restart, startup or scripts, \
+             not {other:?}"
         ))),
     };
     match outcome {

@@ -4,7 +4,7 @@
 //! `RUSTYDB_TEST_PROGRAMS=required`; in a plain `cargo test` without them such a test says so and steps aside.
 
 use crate::{Error, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Finds a program on the path, or where Debian keeps servers.
@@ -65,6 +65,14 @@ pub fn output(command: &mut Command) -> Result<String> {
     }
     let output = text + &String::from_utf8_lossy(&out.stderr);
     Err(Error::Program { line, status: out.status, output })
+}
+
+/// A command for `program`, behind the words of a wrapper if there are any.
+pub(crate) fn wrapped(wrapper: &[String], program: &Path) -> Command {
+    let Some((first, rest)) = wrapper.split_first() else { return Command::new(program) };
+    let mut command = Command::new(first);
+    command.args(rest).arg(program);
+    command
 }
 
 /// A command as a person would type it.

@@ -1,13 +1,13 @@
 //! Our own server, as a user starts it: the real binary, a data directory, ports.
 
 use crate::client::Address;
-use crate::programs::output;
+use crate::programs::{output, wrapped};
 use crate::watched::Watched;
 use crate::{Error, Result, free_port};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -26,6 +26,7 @@ pub struct Home {
     binary: PathBuf,
     folder: TempDir,
     settings: Vec<String>,
+    wrapper: Vec<String>,
 }
 
 impl Home {
@@ -36,7 +37,13 @@ impl Home {
             .tempdir_in(near)
             .map_err(Error::io(format!("make a folder under {}", near.display())))?;
         let settings = settings.iter().map(|word| (*word).to_owned()).collect();
-        Ok(Home { binary: binary.to_owned(), folder, settings })
+        Ok(Home { binary: binary.to_owned(), folder, settings, wrapper: Vec::new() })
+    }
+
+    /// Its servers are started by these words, such as [`crate::cgroup::Cgroup::enter`] gives.
+    #[must_use]
+    pub fn wrapped_in(self, wrapper: Vec<String>) -> Home {
+        Home { wrapper, ..self }
     }
 
     /// The data directory, which the first start makes.
@@ -52,6 +59,16 @@ impl Home {
     /// `rustydb check` on the directory, which no server may hold.
     pub fn check(&self) -> Result<String> {
         output(Command::new(&self.binary).arg("check").arg("--data-dir").arg(self.data()))
+    }
+
+    /// `rustydb check --repair` on the directory: its exit code and what it printed on both outputs.
+    pub fn repair(&self, write: bool) -> Result<(Option<i32>, String)> {
+        let mut command = Command::new(&self.binary);
+        command.args(["check", "--repair"]).args(write.then_some("--write"));
+        command.arg("--data-dir").arg(self.data()).stdin(Stdio::null());
+        let out = command.output().map_err(Error::io("start rustydb check --repair"))?;
+        let text = [out.stdout, out.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Ok((out.status.code(), text.concat()))
     }
 
     /// Keeps the folder for a person to look at, and says where it is.
@@ -80,13 +97,18 @@ impl RustyDb {
     /// Starts a server and does not wait for it.
     pub fn launch(home: &Home) -> Result<RustyDb> {
         let (port, http) = (free_port()?, free_port()?);
-        let mut command = Command::new(&home.binary);
+        let mut command = wrapped(&home.wrapper, &home.binary);
         command.arg("serve").arg("--data-dir").arg(home.data());
         command.args(["--mysql", &format!("127.0.0.1:{port}"), "--http", &format!("127.0.0.1:{http}")]);
         command.args(&home.settings).env("RUSTYDB_ROOT_PASSWORD", PASSWORD);
         let process = Watched::start("RustyDB", &mut command, &home.log())?;
         let address = Address { port, user: "root".into(), password: PASSWORD.into() };
         Ok(RustyDb { process, address, http })
+    }
+
+    /// Waits until `ready` says yes.
+    pub fn wait_until(&mut self, within: Duration, ready: impl FnMut() -> bool) -> Result<()> {
+        self.process.wait_until(within, ready)
     }
 
     /// How to reach it.

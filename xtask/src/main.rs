@@ -30,6 +30,8 @@ cargo xtask clients [--quick] [NAME ...]  real clients, one after the other: cli
 cargo xtask sakila [--data DIR]          loads the Sakila database, compares its queries with MySQL's answers
 cargo xtask bench sysbench [--quick]     four sysbench scripts against MariaDB
 cargo xtask bench hotrow [--quick]       32 clients on one row, 8 on disjoint rows, against MariaDB
+cargo xtask bench restart [--quick]      SIGKILL with 1 GiB of log, time to the first answer, against MariaDB
+cargo xtask bench larger [--minutes N]   data ten times the pool, both servers in cgroups of the same memory
 cargo xtask bench idle                   what 2,000 idle connections cost
 cargo xtask bench startup                time from clone to the first answer
 cargo xtask scripts --peer PORT [NAME..] the golden SQL scripts against a real MySQL on this port

@@ -41,12 +41,12 @@ pub(crate) fn sakila(mut arguments: Arguments) -> Result<()> {
 
 /// `cargo xtask bench NAME`
 pub(crate) fn bench(mut arguments: Arguments) -> Result<()> {
-    let name =
-        arguments.next().ok_or_else(|| Failure::new("bench what? sysbench, hotrow, idle or startup"))?;
+    const NAMES: &str = "sysbench, hotrow, restart, larger, idle or startup";
+    let name = arguments.next().ok_or_else(|| Failure::new(format!("bench what? {NAMES}")))?;
     match name.as_str() {
-        "sysbench" | "hotrow" => packages::ensure()?,
+        "sysbench" | "hotrow" | "restart" | "larger" => packages::ensure()?,
         "idle" | "startup" => {}
-        _ => return Err(Failure::new(format!("no benchmark '{name}': sysbench, hotrow, idle or startup"))),
+        _ => return Err(Failure::new(format!("no benchmark '{name}': {NAMES}"))),
     }
     let profile = profile(&mut arguments, "dist")?;
     hand_over(&name, profile, arguments)

@@ -8,7 +8,7 @@ fn mariadb_answers_syncs_at_commit_and_ends_with_its_value() -> Result<()> {
     if !programs::require(&["mariadbd", "mariadb-install-db"])? {
         return Ok(());
     }
-    let options = mariadb::Options { buffer_pool_mib: 32, max_connections: 50 };
+    let options = mariadb::Options { buffer_pool_mib: 32, max_connections: 50, ..Default::default() };
     let peer = MariaDb::start(&std::env::temp_dir(), &options)?;
     let mut connection = peer.address().connect()?;
     let settings: Option<(u64, u64, u64, u64)> = connection.query_first(
