@@ -2,16 +2,25 @@
 //!
 //! Statements, connections and traffic are registered by the crates that count them.
 
+use crate::budget::Budget;
 use rustydb_telemetry::Registry;
 use rustydb_transaction::{Engine, EngineStatistics};
 use std::sync::{Arc, Weak};
 
 type Figure = (&'static str, &'static str, fn(&EngineStatistics) -> f64);
 
-const TOTALS: [Figure; 15] = [
+const TOTALS: [Figure; 17] = [
     ("rustydb_buffer_hits_total", "Page accesses found in the buffer pool", |s| s.storage.pool_hits as f64),
     ("rustydb_buffer_reads_total", "Pages read from disk", |s| s.storage.pool_reads as f64),
+    ("rustydb_buffer_reads_ahead_total", "Pages read before they were needed", |s| {
+        s.storage.pool_reads_ahead as f64
+    }),
     ("rustydb_buffer_writes_total", "Pages written to disk", |s| s.storage.pool_writes as f64),
+    (
+        "rustydb_buffer_own_batches_total",
+        "Batches of pages that a statement in need of room had to write itself",
+        |s| s.storage.pool_own_batches as f64,
+    ),
     ("rustydb_wal_records_total", "Records appended to the log", |s| s.storage.log_records as f64),
     ("rustydb_wal_bytes_total", "Bytes written to the log", |s| s.storage.log_bytes as f64),
     ("rustydb_wal_syncs_total", "Flushes of the log, each with one sync", |s| s.storage.log_flushes as f64),
@@ -38,7 +47,7 @@ const TOTALS: [Figure; 15] = [
     }),
 ];
 
-const LEVELS: [Figure; 11] = [
+const LEVELS: [Figure; 12] = [
     ("rustydb_buffer_pages", "Pages that the buffer pool can hold", |s| s.storage.pool_pages as f64),
     ("rustydb_buffer_pages_present", "Pages in the buffer pool", |s| s.storage.pool_pages_present as f64),
     ("rustydb_buffer_pages_dirty", "Pages changed and not yet written", |s| {
@@ -47,6 +56,11 @@ const LEVELS: [Figure; 11] = [
     ("rustydb_wal_since_checkpoint_bytes", "Log that a restart would replay", |s| {
         s.storage.log_since_checkpoint as f64
     }),
+    (
+        "rustydb_redo_bytes_per_second",
+        "Log that a restart replays in a second, as the last ones have shown; 0 before",
+        |s| s.storage.redo_rate as f64,
+    ),
     ("rustydb_file_pages", "Pages of the page file", |s| s.storage.file_pages as f64),
     ("rustydb_snapshots", "Snapshots in use", |s| s.snapshots as f64),
     ("rustydb_serializable_transactions", "Serializable transactions that run or are remembered", |s| {
@@ -59,6 +73,16 @@ const LEVELS: [Figure; 11] = [
         s.locks.longest_wait.as_secs_f64()
     }),
 ];
+
+/// Registers the limits that the budget of memory has come to.
+pub(crate) fn register_budget(registry: &Registry, budget: Budget) {
+    for (name, help, bytes) in [
+        ("rustydb_memory_buffer_pool_bytes", "Memory for pages", budget.buffer_pool),
+        ("rustydb_memory_statement_bytes", "Memory that one statement may hold", budget.statement),
+    ] {
+        registry.gauge_from(name, help, &[], move || bytes as f64);
+    }
+}
 
 /// Registers all of them. The registry must not keep the store open, so it holds it weakly.
 pub(crate) fn register(registry: &Registry, engine: &Arc<Engine>) {

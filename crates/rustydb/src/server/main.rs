@@ -7,6 +7,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
+mod budget;
 mod check;
 mod figures;
 mod http;
@@ -46,6 +47,12 @@ enum Command {
         /// The data directory
         #[arg(long, env = "RUSTYDB_DATA_DIR", value_name = "DIR", default_value = "rustydb-data")]
         data_dir: PathBuf,
+        /// Say what can be mended with certainty; nothing is changed without --write
+        #[arg(long)]
+        repair: bool,
+        /// Mend it
+        #[arg(long, requires = "repair")]
+        write: bool,
     },
     /// Run SQL on a server: at a terminal, from -e or from standard input
     Sql(Box<SqlArguments>),
@@ -72,14 +79,21 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match line.command {
-        None => run_server(line.serve),
-        Some(Command::Serve(arguments)) => run_server(*arguments),
-        Some(Command::Check { data_dir }) => check::run(&data_dir),
+        None => run_server(line.serve).map(|()| ExitCode::SUCCESS),
+        Some(Command::Serve(arguments)) => run_server(*arguments).map(|()| ExitCode::SUCCESS),
+        Some(Command::Check { data_dir, repair, write }) => {
+            let purpose = match (repair, write) {
+                (false, _) => check::Purpose::Check,
+                (true, false) => check::Purpose::Try,
+                (true, true) => check::Purpose::Repair,
+            };
+            check::run(&data_dir, purpose)
+        }
         Some(Command::Sql(arguments)) => return ExitCode::from(rustydb_shell::sql::run(&arguments)),
         Some(Command::Import(arguments)) => return ExitCode::from(rustydb_shell::import::run(&arguments)),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(why) => {
             eprintln!("rustydb: {why}");
             ExitCode::FAILURE

@@ -19,6 +19,7 @@ use rustydb_mysql_protocol::auth::caching_sha2;
 use rustydb_mysql_server::{SqlBackend, TlsConfig};
 use rustydb_sql::variables::SystemValue;
 use rustydb_sql::{Database, OpenOptions};
+use rustydb_storage::Opening;
 use rustydb_storage::disk::{SystemClock, SystemDisk};
 use rustydb_telemetry::Registry;
 use rustydb_transaction::Isolation;
@@ -78,7 +79,13 @@ async fn serve(config: Config, http: Option<TcpListener>) -> Result<(), String> 
         None => Some("the store is closed".into()),
     });
     println!("{}", serving.welcome);
-    tracing::info!(data_dir = %config.data_dir.display(), "ready");
+    tracing::info!(
+        data_dir = %config.data_dir.display(),
+        memory = config.budget.memory.unwrap_or(0),
+        buffer_pool_size = config.budget.buffer_pool,
+        statement_memory = config.budget.statement,
+        "ready"
+    );
 
     signals.next().await;
     tracing::info!("stopping");
@@ -110,19 +117,24 @@ impl Serving {
         let machine = Arc::new(SystemClock::default());
         let mut options = OpenOptions::new(Arc::new(disk), machine.clone(), machine);
         let storage = &mut options.engine.storage;
-        storage.buffer_pool_bytes = usize::try_from(config.buffer_pool_size).unwrap_or(usize::MAX);
+        storage.buffer_pool_bytes = in_memory(config.budget.buffer_pool);
         storage.page_size = config.page_size.map_or(storage.page_size, |bytes| bytes as usize);
         storage.durability = match config.durability {
             Durability::Commit => rustydb_storage::Durability::Commit,
             Durability::Second => rustydb_storage::Durability::Second,
         };
+        options.engine.recovery_target = config.recovery_target;
+        options.engine.checkpoint_bytes = config.checkpoint_size;
         options.registry = Arc::new(registry.clone());
         options.facts.hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         options.facts.data_directory = config.data_dir.display().to_string();
-        options.facts.buffer_pool_bytes = config.buffer_pool_size;
+        options.facts.buffer_pool_bytes = config.budget.buffer_pool;
+        options.statement_memory = in_memory(config.budget.statement);
         options.variables = variables(config);
         let database = Database::open(options).map_err(|error| error.message)?;
         figures::register(registry, database.engine());
+        figures::register_budget(registry, config.budget);
+        say_opened(&database.engine().store().opening());
 
         let first = secure_root(&database, &config.data_dir)?;
         let server = start_door(config, registry, &database)?;
@@ -145,6 +157,29 @@ impl Serving {
             }
         }
         self.database.close().map_err(|error| error.message)
+    }
+}
+
+fn in_memory(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Says in the log what the store's opening found.
+fn say_opened(opening: &Opening) {
+    if opening.was_unclean {
+        tracing::info!(
+            replayed_bytes = opening.replayed,
+            restored_pages = opening.restored_pages,
+            unfinished_transactions = opening.losers,
+            torn_tail = opening.torn_tail.is_some(),
+            "the store was not closed in order; its log was replayed"
+        );
+    }
+    if !opening.is_direct {
+        tracing::warn!(
+            "the file system has no direct I/O: pages are also kept in the operating system's cache, \
+             and what a failed sync has left there may be read as if it were on disk"
+        );
     }
 }
 

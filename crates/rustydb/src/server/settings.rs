@@ -7,6 +7,7 @@
 //!
 //! Root's password is deliberately no flag: command lines can be read by every user of a machine.
 
+use crate::budget::{self, Budget};
 use crate::quantity::{OrOff, Size, Span, spelled};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -127,10 +128,18 @@ section! {
 section! {
     /// Pages in memory and on disk.
     Storage {
-        /// Memory for pages [default: 256M]
+        /// Memory for everything: the settings below are shares of it unless they are given
+        #[arg(long, env = "RUSTYDB_MEMORY", value_name = "SIZE")]
+        #[serde(deserialize_with = "spelled")]
+        memory: Size,
+        /// Memory for pages [default: half of --memory, or 256M]
         #[arg(long, env = "RUSTYDB_BUFFER_POOL_SIZE", value_name = "SIZE")]
         #[serde(deserialize_with = "spelled")]
         buffer_pool_size: Size,
+        /// Memory that one statement may hold to sort, group and join [default: an eighth of --memory, or 256M]
+        #[arg(long, env = "RUSTYDB_STATEMENT_MEMORY", value_name = "SIZE")]
+        #[serde(deserialize_with = "spelled")]
+        statement_memory: Size,
         /// Size of a page, 4K to 64K, fixed when the data directory is made [default: 16K]
         #[arg(long, env = "RUSTYDB_PAGE_SIZE", value_name = "SIZE")]
         #[serde(deserialize_with = "spelled")]
@@ -144,6 +153,14 @@ section! {
         /// When COMMIT is answered: after its sync, or up to a second before [default: commit]
         #[arg(long, env = "RUSTYDB_DURABILITY", value_name = "commit|second")]
         durability: Durability,
+        /// Longest time that a restart after a crash should take to replay the log [default: 10s]
+        #[arg(long, env = "RUSTYDB_RECOVERY_TARGET", value_name = "TIME")]
+        #[serde(deserialize_with = "spelled")]
+        recovery_target: Span,
+        /// Most log between checkpoints, however fast it is replayed [default: 1G]
+        #[arg(long, env = "RUSTYDB_CHECKPOINT_SIZE", value_name = "SIZE")]
+        #[serde(deserialize_with = "spelled")]
+        checkpoint_size: Size,
     }
 }
 
@@ -195,9 +212,11 @@ pub(crate) struct Config {
     pub(crate) stop_timeout: Duration,
     pub(crate) tls: TlsMode,
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
-    pub(crate) buffer_pool_size: u64,
+    pub(crate) budget: Budget,
     pub(crate) page_size: Option<u64>,
     pub(crate) durability: Durability,
+    pub(crate) recovery_target: Duration,
+    pub(crate) checkpoint_size: u64,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) slow_statement: Option<Duration>,
@@ -260,9 +279,23 @@ impl Settings {
         if page_size.is_some_and(|bytes| !bytes.is_power_of_two() || !(4096..=65536).contains(&bytes)) {
             return refuse("--page-size", "has to be 4K, 8K, 16K, 32K or 64K");
         }
-        let Size(buffer_pool_size) = storage.buffer_pool_size.unwrap_or(Size(256 << 20));
-        if buffer_pool_size < 4 << 20 {
+        let bytes = |size: Option<Size>| size.map(|Size(bytes)| bytes);
+        if bytes(storage.memory).is_some_and(|memory| memory < budget::LEAST_MEMORY) {
+            return refuse("--memory", "has to be at least 64M");
+        }
+        let budget = Budget::new(
+            bytes(storage.memory),
+            bytes(storage.buffer_pool_size),
+            bytes(storage.statement_memory),
+        );
+        if budget.buffer_pool < budget::LEAST_POOL {
             return refuse("--buffer-pool-size", "has to be at least 4M");
+        }
+        if budget.statement < budget::LEAST_STATEMENT {
+            return refuse("--statement-memory", "has to be at least 1M");
+        }
+        if budget.memory.is_some_and(|memory| budget.buffer_pool.saturating_add(budget.statement) > memory) {
+            return refuse("--memory", "is less than --buffer-pool-size and --statement-memory together");
         }
         let max_connections = server.max_connections.unwrap_or(151);
         if !(1..=100_000).contains(&max_connections) {
@@ -271,6 +304,10 @@ impl Settings {
         let Size(max_allowed_packet) = server.max_allowed_packet.unwrap_or(Size(64 << 20));
         if !(1024..=1 << 30).contains(&max_allowed_packet) {
             return refuse("--max-allowed-packet", "has to be 1K to 1G");
+        }
+        let Size(checkpoint_size) = wal.checkpoint_size.unwrap_or(Size(1 << 30));
+        if checkpoint_size < 16 << 20 {
+            return refuse("--checkpoint-size", "has to be at least 16M");
         }
         let span =
             |given: Option<Span>, default: u64| given.map_or(Duration::from_secs(default), |Span(span)| span);
@@ -289,9 +326,11 @@ impl Settings {
             stop_timeout: span(server.stop_timeout, 10),
             tls: tls.mode.unwrap_or(TlsMode::On),
             certificate,
-            buffer_pool_size,
+            budget,
             page_size,
             durability: wal.durability.unwrap_or(Durability::Commit),
+            recovery_target: span(wal.recovery_target, 10),
+            checkpoint_size,
             log_format: logging.format.unwrap_or(LogFormat::Auto),
             log_level: logging.level.unwrap_or_else(|| "info".into()),
             slow_statement: match logging.slow_statement {
@@ -349,7 +388,7 @@ mod tests {
         let config = above.over(below).resolve().unwrap();
         assert_eq!((config.max_connections, config.mysql, config.http), (9, None, None));
         assert_eq!(config.wait_timeout, Duration::from_secs(60));
-        assert_eq!((config.buffer_pool_size, config.durability), (1 << 30, Durability::Second));
+        assert_eq!((config.budget.buffer_pool, config.durability), (1 << 30, Durability::Second));
         assert_eq!((config.slow_statement, config.tls), (None, TlsMode::Required));
     }
 
@@ -368,9 +407,12 @@ mod tests {
             (["--page-size", "5000"], "--page-size"),
             (["--page-size", "128K"], "--page-size"),
             (["--buffer-pool-size", "1M"], "--buffer-pool-size"),
+            (["--statement-memory", "1K"], "--statement-memory"),
+            (["--memory", "1M"], "--memory"),
             (["--max-connections", "0"], "--max-connections"),
             (["--max-allowed-packet", "2G"], "--max-allowed-packet"),
             (["--tls-key", "k.pem"], "--tls-key"),
+            (["--checkpoint-size", "1M"], "--checkpoint-size"),
         ] {
             let error = flags(&words).resolve().unwrap_err().to_string();
             assert!(error.starts_with(flag), "{error}");

@@ -110,5 +110,51 @@ fn a_damaged_page_is_found_by_check() -> Result<()> {
     std::fs::write(&file, bytes).unwrap();
     let found = home.check().unwrap_err().to_string();
     assert!(found.contains("checksum"), "{found}");
+    for write in [false, true] {
+        let (code, text) = home.repair(write)?;
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("cannot be mended without a guess"), "{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_wrong_map_of_free_pages_is_mended_when_asked_for() -> Result<()> {
+    use rustydb_storage::page::{self, Aligned, HEAD};
+    use std::os::unix::fs::FileExt;
+    const SIZE: usize = 16 << 10;
+    const BITMAP: u64 = 132;
+
+    let home = home(&[])?;
+    let server = RustyDb::start(&home)?;
+    let mut connection = server.address().connect()?;
+    connection.query_drop("CREATE DATABASE d")?;
+    connection.query_drop("CREATE TABLE d.t (id INT PRIMARY KEY)")?;
+    connection.query_drop("INSERT INTO d.t VALUES (1), (2)")?;
+    let (code, text) = home.repair(true)?;
+    assert_eq!(code, Some(1), "a directory in use: {text}");
+    assert!(server.stop()?.success());
+    assert_eq!(home.repair(false)?.0, Some(0));
+
+    let file = std::fs::File::options().read(true).write(true).open(home.data().join("pages")).unwrap();
+    let mut bitmap = Aligned::new(SIZE);
+    file.read_exact_at(&mut bitmap, BITMAP * SIZE as u64).unwrap();
+    bitmap[HEAD + 30_000 / 8] |= 1;
+    page::seal(&mut bitmap);
+    file.write_all_at(&bitmap, BITMAP * SIZE as u64).unwrap();
+
+    assert!(home.check().is_err());
+    let before = std::fs::read(home.data().join("pages")).unwrap();
+    let (code, text) = home.repair(false)?;
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("30000") && text.contains("nothing was changed"), "{text}");
+    assert!(before == std::fs::read(home.data().join("pages")).unwrap(), "a trial has written");
+    let (code, text) = home.repair(true)?;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("mended: 1 pages from 30000"), "{text}");
+    home.check()?;
+    let server = RustyDb::start(&home)?;
+    let rows: Option<u32> = server.address().connect()?.query_first("SELECT COUNT(*) FROM d.t")?;
+    assert_eq!(rows, Some(2));
     Ok(())
 }
