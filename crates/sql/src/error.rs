@@ -469,6 +469,9 @@ errors! {
     1213 b"40001" not_serializable() "Deadlock found when trying to get lock; try restarting transaction (it read or changed what a concurrent transaction has changed)";
     1568 b"25001" isolation_in_transaction() "Transaction characteristics can't be changed while a transaction is in progress";
     1792 b"25006" read_only_transaction() "Cannot execute statement in a READ ONLY transaction.";
+    1142 b"42000" locking_denied(user, host, table) "SELECT with locking clause command denied to user '{user}'@'{host}' for table '{table}'";
+    3568 b"HY000" unresolved_locked_table(name) "Unresolved table name {name} in locking clause.";
+    3569 b"HY000" locked_twice(name) "Table {name} appears in multiple locking clauses.";
     3572 b"HY000" lock_nowait() "Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.";
     1099 b"HY000" table_read_locked(name) "Table '{name}' was locked with a READ lock and can't be updated";
     1100 b"HY000" table_not_locked(name) "Table '{name}' was not locked with LOCK TABLES";

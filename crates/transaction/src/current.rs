@@ -79,7 +79,10 @@ impl Transaction {
     /// Locks a row; true if it was not locked before.
     pub(crate) fn lock_row(&mut self, tree: &Tree, key: &[u8], mode: LockMode) -> Result<bool> {
         let engine = &self.engine;
-        let granted = engine.locks().lock_row(&mut self.owner, tree.id(), key, mode, &self.wait)?;
+        let granted = match self.waits {
+            true => engine.locks().lock_row(&mut self.owner, tree.id(), key, mode, &self.wait)?,
+            false => engine.locks().try_lock_row(&mut self.owner, tree.id(), key, mode)?,
+        };
         // A transaction that the failed log kept from its end has let its locks go all the same: what it has
         // left in the leaves is for nobody.
         engine.log().check()?;
@@ -182,7 +185,8 @@ impl LockedScan {
         LockedScan { is_for_newest: true, ..self }
     }
 
-    /// The next row, locked; `None` at the end.
+    /// The next row, locked; `None` at the end. After [`crate::Error::WouldBlock`] the scan may go on: the row
+    /// whose lock was not free is behind it.
     ///
     /// # Errors
     /// Those of lock waits; the store's own.

@@ -93,6 +93,8 @@ pub struct Transaction {
     snapshot: Option<Snapshot>,
     pub(crate) owner: LockOwner,
     pub(crate) wait: WaitOptions,
+    /// Whether it waits for rows that others have locked.
+    pub(crate) waits: bool,
     /// Set with the first write.
     pub(crate) writing: Option<(Arc<Writer>, FirstRecord)>,
     pub(crate) changes: Vec<Change>,
@@ -145,6 +147,7 @@ impl Transaction {
             snapshot: None,
             owner: LockOwner::new(owner),
             wait: WaitOptions { lock_wait: Duration::from_secs(50), cancel: Cancel::new() },
+            waits: true,
             writing: None,
             changes: Vec::new(),
             last: Lsn::ZERO,
@@ -212,6 +215,12 @@ impl Transaction {
     /// How long it waits for locks, and what ends such a wait.
     pub fn set_wait(&mut self, wait: WaitOptions) {
         self.wait = wait;
+    }
+
+    /// Whether what follows waits for rows that others have locked, or fails with [`Error::WouldBlock`] (NOWAIT,
+    /// SKIP LOCKED).
+    pub fn set_waits(&mut self, waits: bool) {
+        self.waits = waits;
     }
 
     /// The schema version that the following changes are written under, for readers of the log.

@@ -179,18 +179,16 @@ fn qualified(scope: &Scope, offset: usize, column: &str) -> ColumnName {
 /// Exclusive locks for the targets; shared ones for other stored tables where rows read must not change before the
 /// transaction ends.
 fn locking(scope: &Scope, targets: &[Target], context: &ExecContext<'_>) -> Vec<Locking> {
-    let clause = |exclusive: bool, names: Vec<String>| Locking {
-        exclusive,
-        tables: names.iter().map(|n| ObjectName { database: None, name: Ident::new(n.as_str()) }).collect(),
-        wait: LockWait::Wait,
+    let clause =
+        |exclusive: bool, tables: Vec<ObjectName>| Locking { exclusive, tables, wait: LockWait::Wait };
+    let is_target = |t: &&ScopeTable| targets.iter().any(|target| target.offset == t.offset);
+    let name = |t: &ScopeTable| ObjectName {
+        database: Some(Ident::new(&*t.database)).filter(|_| !t.database.is_empty()),
+        name: Ident::new(&*t.name),
     };
-    let mut out = vec![clause(true, targets.iter().map(|t| t.alias.clone()).collect())];
-    let others: Vec<String> = scope
-        .tables
-        .iter()
-        .filter(|t| has_row_key(t) && !targets.iter().any(|target| target.offset == t.offset))
-        .map(|t| t.name.to_string())
-        .collect();
+    let mut out = vec![clause(true, scope.tables.iter().filter(is_target).map(name).collect())];
+    let others: Vec<ObjectName> =
+        scope.tables.iter().filter(|t| has_row_key(t) && !is_target(t)).map(name).collect();
     if !others.is_empty() && isolation_keeps_reads(context) {
         out.push(clause(false, others));
     }

@@ -4,13 +4,13 @@
 //! COMMITTED a row that does not match is let go at once. Through a secondary index first the entry is
 //! locked, then the row it leads to. So what is found cannot change before the transaction ends.
 //!
-//! Limits: SKIP LOCKED is refused (1235).
+//! NOWAIT fails at the first lock that is not free; SKIP LOCKED goes on behind it, be it the entry's or the row's.
 
 use std::sync::Arc;
 
 use rustydb_catalog::TableDef;
 use rustydb_sql_parser::ast;
-use rustydb_transaction::{Direction, KeyRange, LockMode, LockedScan, Tree, WaitOptions};
+use rustydb_transaction::{Direction, Error, KeyRange, LockMode, LockedScan, Tree};
 use rustydb_value::{TypeKind, Value, ValueRef};
 
 use super::key_range::{Ranges, key_ranges};
@@ -60,9 +60,6 @@ impl LockedRows {
         columns: Vec<usize>,
         run: &mut Run<'_, '_>,
     ) -> Result<LockedRows, SqlError> {
-        if lock.wait == ast::LockWait::SkipLocked {
-            return Err(SqlError::not_supported("SKIP LOCKED"));
-        }
         let def = reader.table().clone();
         let Some(chosen) = def.all_indexes().nth(index) else {
             return Err(SqlError::unknown("plan: an index is missing"));
@@ -98,7 +95,8 @@ impl LockedRows {
                 Ranges::Points(keys) => {
                     let Some(key) = keys.get(self.next) else { return Ok(None) };
                     self.next += 1;
-                    if let Some(value) = run.context.txn.get_locked(&self.tree, key, self.mode)? {
+                    let found = run.context.txn.get_locked(&self.tree, key, self.mode);
+                    if let Some(value) = self.lock.unless_skipped(found)?.flatten() {
                         return Ok(Some((key.clone(), value)));
                     }
                 }
@@ -112,9 +110,10 @@ impl LockedRows {
                         self.scan = Some(scan);
                     }
                     if let Some(scan) = &mut self.scan {
-                        match scan.next(run.context.txn)? {
-                            Some(entry) => return Ok(Some(entry)),
-                            None => self.scan = None,
+                        match self.lock.unless_skipped(scan.next(run.context.txn))? {
+                            Some(Some(entry)) => return Ok(Some(entry)),
+                            Some(None) => self.scan = None,
+                            None => run.check()?,
                         }
                     }
                 }
@@ -128,20 +127,14 @@ impl LockedRows {
         conditions: &[BoundExpr],
         run: &mut Run<'_, '_>,
     ) -> Result<Option<KeyAndRow>, SqlError> {
-        if self.lock.wait != ast::LockWait::NoWait {
-            return self.next_waiting(conditions, run);
-        }
-        let cancel = run.context.eval.cancel.clone();
-        let usual = run.context.eval.session.settings.row_lock_wait;
-        run.context
-            .txn
-            .set_wait(WaitOptions { lock_wait: std::time::Duration::ZERO, cancel: cancel.clone() });
-        let found = self.next_waiting(conditions, run);
-        run.context.txn.set_wait(WaitOptions { lock_wait: usual, cancel });
-        found.map_err(|error| if error.code == 1205 { SqlError::lock_nowait() } else { error })
+        // Other tables of the query may be locked otherwise.
+        run.context.txn.set_waits(self.lock.wait == ast::LockWait::Wait);
+        let found = self.next_matching(conditions, run);
+        run.context.txn.set_waits(true);
+        found
     }
 
-    fn next_waiting(
+    fn next_matching(
         &mut self,
         conditions: &[BoundExpr],
         run: &mut Run<'_, '_>,
@@ -155,7 +148,8 @@ impl LockedRows {
                     let entry =
                         IndexEntry::read(&key, &value).map_err(|e| damaged(self.reader.table(), e))?;
                     let row_key = entry.primary_key.to_vec();
-                    match run.context.txn.get_locked(rows_tree, &row_key, self.mode)? {
+                    let found = run.context.txn.get_locked(rows_tree, &row_key, self.mode);
+                    match self.lock.unless_skipped(found)?.flatten() {
                         Some(row) => (row_key, row),
                         None => continue,
                     }
@@ -178,6 +172,17 @@ impl LockedRows {
         let columns = row_vectors(&self.reader, row, &self.columns, &self.types, run)?;
         let frame = Frame::new(&columns, 1).with_subqueries(run.subqueries);
         Ok(filter(conditions, &frame, &mut run.eval())?.is_none())
+    }
+}
+
+impl RowLock {
+    /// What was found, or None if its lock was not free and such rows are skipped.
+    fn unless_skipped<T>(&self, found: Result<T, Error>) -> Result<Option<T>, SqlError> {
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::WouldBlock) if self.wait == ast::LockWait::SkipLocked => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -248,6 +253,7 @@ impl Matching {
             access: Access::Index(IndexAccess::all(0)),
             reverse: false,
             limit: None,
+            one_by_one: false,
             lock: Some(RowLock { exclusive: true, wait: ast::LockWait::Wait }),
             hints: IndexHints::default(),
         };

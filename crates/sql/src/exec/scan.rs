@@ -5,7 +5,7 @@
 //! every column that is wanted. Of a row only those columns are decoded, each into a vector of its class.
 //!
 //! The first batch holds 16 rows, each next one four times as many up to 1,024; a limit that is known stops
-//! the scan at its last row.
+//! the scan at its last row. A locking scan below a limit that is not gives its rows one by one.
 
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ impl<'p> TableScan<'p> {
             tree: None,
             rows_tree: None,
             source: None,
-            size: FIRST_ROWS,
+            size: if plan.one_by_one { 1 } else { FIRST_ROWS },
             wanted: u64::MAX,
             types,
         }
@@ -110,6 +110,9 @@ impl<'p> TableScan<'p> {
         }
         let ranges = key_ranges(&plan.table.def, access, outer, &mut run.eval())?;
         if let Some(lock) = plan.lock {
+            if lock.exclusive && run.context.txn.is_read_only() {
+                return Err(SqlError::read_only_transaction());
+            }
             let rows = LockedRows::open(
                 self.reader.clone(),
                 access.index,
@@ -296,7 +299,9 @@ impl Operator for TableScan<'_> {
             if self.plan.filter.is_empty() {
                 most = most.min(usize::try_from(self.wanted).unwrap_or(usize::MAX));
             }
-            self.size = (self.size * 4).min(MAX_ROWS);
+            if !self.plan.one_by_one {
+                self.size = (self.size * 4).min(MAX_ROWS);
+            }
             let mut entries = EntryBatch::new();
             let mut filtered = false;
             let (more, columns, rows) = if let Some(Source::Locked(locked)) = &mut self.source {

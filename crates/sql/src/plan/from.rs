@@ -8,6 +8,7 @@ use rustydb_sql_parser::ast::{self, JoinConstraint, JoinKind, TableReference};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::locking::{self, lock_of};
 use super::recursive::plan_recursive;
 use super::{Access, IndexAccess, IndexHints, Join, Plan, RowLock, Scan, SharedTable, VirtualAccess};
 use crate::api::ColumnMeta;
@@ -38,6 +39,7 @@ pub fn plan_from(
 ) -> Result<Source, SqlError> {
     // Only the tables of this FROM: not those of its derived tables and subqueries.
     let keys = std::mem::take(&mut planning.row_keys);
+    locking::check(references, locking, planning.session().database.as_deref())?;
     let out = plan_list(references, From { locking, keys }, planning)?;
     if keys {
         planning.row_key_scope = Some(out.scope.clone());
@@ -164,18 +166,6 @@ fn check_duplicate_names(scope: &Scope) -> Result<(), SqlError> {
     Ok(())
 }
 
-fn lock_of(locking: Locking<'_>, name: &str) -> Option<RowLock> {
-    let mut out: Option<RowLock> = None;
-    for clause in locking {
-        let named = clause.tables.is_empty() || clause.tables.iter().any(|t| t.name.as_str() == name);
-        if named {
-            let exclusive = clause.exclusive || out.is_some_and(|l| l.exclusive);
-            out = Some(RowLock { exclusive, wait: clause.wait });
-        }
-    }
-    out
-}
-
 fn plan_table(
     source: &ast::TableSource,
     of: From<'_>,
@@ -194,19 +184,16 @@ fn plan_table(
         None => planning.context.database()?.to_string(),
     };
     let alias = source.alias.as_ref().map(ast::Ident::as_str);
-    let shared = RowLock { exclusive: false, wait: ast::LockWait::Wait };
-    let lock = lock_of(of.locking, alias.unwrap_or(source.name.name.as_str())).or(planning
-        .context
-        .session
-        .shares_reads
-        .then_some(shared));
+    let asked = lock_of(of.locking, &database, alias.unwrap_or(source.name.name.as_str()));
     if let Some(view) = planning.context.tables.view(&database, source.name.name.as_str())? {
         let locking =
-            lock.map(|lock| ast::Locking { exclusive: lock.exclusive, tables: Vec::new(), wait: lock.wait });
+            asked.map(|lock| ast::Locking { exclusive: lock.exclusive, tables: Vec::new(), wait: lock.wait });
         let locking = locking.into_iter().collect();
         let (plan, scope) = crate::view::expand::plan_view(&view, alias, locking, planning)?;
         return Ok(Source { plan, scope });
     }
+    let shared = RowLock { exclusive: false, wait: ast::LockWait::Wait };
+    let lock = asked.or(planning.context.session.shares_reads.then_some(shared));
     let usage = if lock.is_some_and(|l| l.exclusive) { TableUse::Write } else { TableUse::Read };
     let table = planning.context.tables.table(&database, source.name.name.as_str(), usage)?;
     let mut scope = Scope::empty();
@@ -219,6 +206,10 @@ fn plan_table(
     scope.add(names);
     let access = match table.rows {
         TableRows::Stored => Access::Index(IndexAccess::all(0)),
+        TableRows::Virtual(_) if asked.is_some() => {
+            let session = planning.session();
+            return Err(SqlError::locking_denied(&session.user, &session.host, &table.def.name));
+        }
         TableRows::Virtual(_) => Access::Virtual(VirtualAccess::default()),
     };
     let hints = index_hints(source, &table.def)?;
@@ -229,6 +220,7 @@ fn plan_table(
         access,
         reverse: false,
         limit: None,
+        one_by_one: false,
         lock,
         hints,
         table,

@@ -18,6 +18,7 @@ pub mod dependencies;
 pub mod explain;
 pub mod from;
 pub mod grouping;
+mod locking;
 pub mod recursive;
 pub mod rules;
 #[cfg(test)]
@@ -351,6 +352,8 @@ pub struct Scan {
     pub reverse: bool,
     /// Rows that anybody will read, counted after the filter.
     pub limit: Option<RowLimit>,
+    /// Rows are read only as somebody asks for the next one: a limit above may leave the rest unlocked.
+    pub one_by_one: bool,
     /// Locking read.
     pub lock: Option<RowLock>,
     /// Indexes that hints name.

@@ -92,7 +92,7 @@ pub fn plan_recursive(
         plan_body(&chain.first, &[], planning)?
     } else {
         let rest = chain.rest.iter().take(seeds - 1).cloned().collect();
-        plan_set_operation(&ast::SetOperation { first: chain.first.clone(), rest }, planning)?
+        plan_set_operation(&ast::SetOperation { first: chain.first.clone(), rest }, &[], planning)?
     };
     for (column, ty) in seed.columns.iter_mut().zip(&mut seed.types) {
         if ty.kind == Kind::Null {

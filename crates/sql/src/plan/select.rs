@@ -128,8 +128,15 @@ pub fn plan_body(
             rules::improve(&mut plan);
             Ok(plan)
         }
-        ast::QueryBody::SetOperation(operation) => set_operation::plan_set_operation(operation, planning),
-        ast::QueryBody::Nested(query) => plan_query(query, planning),
+        ast::QueryBody::SetOperation(operation) => {
+            set_operation::plan_set_operation(operation, locking, planning)
+        }
+        ast::QueryBody::Nested(query) if locking.is_empty() => plan_query(query, planning),
+        ast::QueryBody::Nested(query) => {
+            let mut query = query.clone();
+            query.locking.extend_from_slice(locking);
+            plan_query(&query, planning)
+        }
         ast::QueryBody::Values(rows) => plan_values(rows, planning),
         ast::QueryBody::Table(name) => {
             let source = ast::TableSource {

@@ -48,16 +48,19 @@ pub struct SetOperation {
 /// Plans a chain.
 pub fn plan_set_operation(
     operation: &ast::SetOperation,
+    locking: &[ast::Locking],
     planning: &mut Planning<'_, '_>,
 ) -> Result<SelectPlan, SqlError> {
     let mut plans = vec![(Operator::First, true, super::select::plan_body(&operation.first, &[], planning)?)];
-    for operand in &operation.rest {
+    for (at, operand) in operation.rest.iter().enumerate() {
+        // FOR UPDATE behind all of them is the last one's.
+        let locking = if at + 1 == operation.rest.len() { locking } else { &[] };
         let operator = match operand.op {
             ast::SetOperator::Union => Operator::Union,
             ast::SetOperator::Except => Operator::Except,
             ast::SetOperator::Intersect => Operator::Intersect,
         };
-        plans.push((operator, operand.all, super::select::plan_body(&operand.body, &[], planning)?));
+        plans.push((operator, operand.all, super::select::plan_body(&operand.body, locking, planning)?));
     }
     let width = plans.first().map_or(0, |(_, _, p)| p.types.len());
     if plans.iter().any(|(_, _, p)| p.types.len() != width) {

@@ -147,6 +147,7 @@ scripts! {
     interleavings_writers
     joined_changes
     json
+    locking_clauses
     locks
     maintenance
     prepared

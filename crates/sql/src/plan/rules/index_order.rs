@@ -37,6 +37,20 @@ fn push_limit(plan: &mut Plan, limit: &RowLimit) {
         Plan::Scan(scan) => {
             scan.limit.get_or_insert_with(|| limit.clone());
         }
+        other => read_one_by_one(other),
+    }
+}
+
+/// Has locking scans under a limit of which the limit's number is not known lock no row ahead of need.
+fn read_one_by_one(plan: &mut Plan) {
+    match plan {
+        Plan::Scan(scan) => scan.one_by_one = scan.lock.is_some(),
+        Plan::Join(_)
+        | Plan::Filter { .. }
+        | Plan::Project { .. }
+        | Plan::Narrow { .. }
+        | Plan::Limit { .. }
+        | Plan::Distinct { .. } => plan.each_input_mut(&mut read_one_by_one),
         _ => {}
     }
 }
