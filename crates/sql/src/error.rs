@@ -477,6 +477,18 @@ errors! {
     1100 b"HY000" table_not_locked(name) "Table '{name}' was not locked with LOCK TABLES";
 }
 
+// XA.
+errors! {
+    1397 b"XAE04" xa_unknown() "XAER_NOTA: Unknown XID";
+    1398 b"XAE05" xa_invalid() "XAER_INVAL: Invalid arguments (or unsupported command)";
+    1399 b"XAE07" xa_wrong_state(state) "XAER_RMFAIL: The command cannot be executed when global transaction is in the  {state} state";
+    1400 b"XAE09" xa_outside() "XAER_OUTSIDE: Some work is done outside global transaction";
+    1402 b"XA100" xa_rolled_back() "XA_RBROLLBACK: Transaction branch was rolled back";
+    1440 b"XAE08" xa_duplicate() "XAER_DUPID: The XID already exists";
+    1614 b"XA102" xa_deadlock() "XA_RBDEADLOCK: Transaction branch was rolled back: deadlock was detected";
+    4091 b"HY000" xa_temporary_table() "XA: Temporary tables cannot be accessed inside XA transactions when xa_detach_on_prepare=ON";
+}
+
 // Locks by name.
 errors! {
     3057 b"42000" user_lock_name(name) "Incorrect user-level lock name '{name}'. The name is empty, NULL, or can not be expressed in the current character-set.";

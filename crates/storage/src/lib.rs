@@ -37,5 +37,5 @@ pub use error::{Error, Result};
 pub use ids::{Lsn, PageNo, TreeId};
 pub use lock_file::Holder;
 pub use pacing::{Progress, WriteBack};
-pub use recovery::{Loser, Recovered, UndoStep};
+pub use recovery::{Loser, Prepared, Recovered, UndoStep};
 pub use store::{Durability, Opening, Options, RowContext, Statistics, Store, TransactionHorizon};

@@ -2,7 +2,8 @@
 //!
 //! 1. *Analysis*: read the log from where the oldest transaction that was unfinished at the last
 //!    checkpoint began. A transaction without a commit or abort record is a loser; its row changes
-//!    that no compensation has undone yet are its steps.
+//!    that no compensation has undone yet are its steps. One whose last record is its prepare record is
+//!    given back as it was, to be decided by its coordinator; any later record is that of its rollback.
 //! 2. *Redo*: from the oldest change on that was not on disk at that checkpoint, apply each page operation
 //!    whose page is older than its record ([`crate::replay`]). History is repeated, losers included.
 //! 3. *Undo* is for the transaction floor: it takes [`Loser::steps`] back, last first, through the
@@ -56,14 +57,33 @@ pub struct Loser {
     pub transaction: u64,
     /// Its changes with their LSNs, first to last.
     pub steps: Vec<(Lsn, UndoStep)>,
+    /// Its first record.
+    pub first: Lsn,
     /// Its last record.
     pub last: Lsn,
+    /// Set if it is not to be undone, but waits for its coordinator.
+    pub prepared: Option<Prepared>,
+}
+
+/// What the prepare record of a transaction says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// What its coordinator calls it.
+    pub name: Vec<u8>,
+    /// Locks beyond those on the keys that it has changed.
+    pub locks: Vec<u8>,
+}
+
+impl Loser {
+    fn of(transaction: u64, first: Lsn) -> Loser {
+        Loser { transaction, first, ..Loser::default() }
+    }
 }
 
 /// What recovery found.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
-    /// Transactions to undo.
+    /// Transactions to undo, and those that are prepared.
     pub losers: Vec<Loser>,
     /// Keys that were deleted, whose entries may still wait to be purged.
     pub tombstones: Vec<(TreeId, Vec<u8>)>,
@@ -111,9 +131,10 @@ impl Analysis {
                 if row.after == RowState::Tombstone {
                     found.tombstones.push((row.tree, row.key.to_vec()));
                 }
-                let loser = open.entry(row.transaction).or_default();
-                loser.transaction = row.transaction;
+                let loser = open.entry(row.transaction).or_insert_with(|| Loser::of(row.transaction, lsn));
                 loser.last = lsn;
+                // Only a rollback comes after a prepare record.
+                loser.prepared = None;
                 if row.is_compensation {
                     // Compensations take changes back in strict reverse order.
                     loser.steps.pop();
@@ -142,6 +163,11 @@ impl Analysis {
             }
             Record::Abort { transaction } => {
                 open.remove(&transaction);
+            }
+            Record::Prepare { transaction, name, locks } => {
+                found.next_transaction = found.next_transaction.max(transaction + 1);
+                let loser = open.entry(transaction).or_insert_with(|| Loser::of(transaction, lsn));
+                loser.prepared = Some(Prepared { name: name.to_vec(), locks: locks.to_vec() });
             }
             Record::Group(_) => {}
         }

@@ -85,6 +85,13 @@ impl Commits {
         first
     }
 
+    /// Enters a transaction that has records of a former life and is to be decided yet.
+    pub(crate) fn go_on_writing(&self, first: FirstRecord) {
+        let mut active = self.active.lock();
+        active.insert(first);
+        self.note_oldest(&active);
+    }
+
     /// Takes a transaction out that was rolled back.
     pub(crate) fn forget(&self, first: FirstRecord) {
         let mut active = self.active.lock();

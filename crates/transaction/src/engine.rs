@@ -1,7 +1,7 @@
 //! The engine: a store, its versions, locks and commits, opened and kept in order.
 //!
-//! Opening takes back what a crash left unfinished before it returns. Three threads keep house, unless
-//! the options say that the owner does so (simulations, which must be reproducible): one purges and
+//! Opening takes back what a crash left unfinished before it returns, but for what is prepared. Three threads keep
+//! house, unless the options say that the owner does so (simulations, which must be reproducible): one purges and
 //! makes log segments ready, one writes pages and notes checkpoints, one writes the log of large transactions.
 
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use hashbrown::HashSet;
 use parking_lot::{Condvar, Mutex};
 use rustydb_storage::disk::{Clock, Disk, Entropy};
 use rustydb_storage::wal::{Log, Record};
@@ -21,6 +22,7 @@ use crate::births::Births;
 use crate::commits::{Commits, Committed, FirstRecord};
 use crate::error::{Error, Result};
 use crate::locks::{LockCounters, LockTable, MetadataLocks, OwnerId};
+use crate::prepared::Restored;
 use crate::purge::{Leftover, PurgeQueue};
 use crate::serial::{Serial, SerialCounters};
 use crate::snapshot::{Snapshot, Snapshots};
@@ -110,6 +112,8 @@ pub struct Engine {
     pub(crate) births: Births,
     pub(crate) serial: Serial,
     pub(crate) commits: Commits,
+    /// Prepared transactions that opening has found, until somebody asks for them.
+    pub(crate) restored: Mutex<Vec<Restored>>,
     purge_queue: PurgeQueue,
     purging: Mutex<()>,
     locks: LockTable,
@@ -146,11 +150,20 @@ impl Engine {
             Store::open(disk, entropy, Options { threads, ..options.storage.clone() })?;
         store.note_replay(recovered.replayed, clock.monotonic().saturating_sub(begun));
         let losers = std::mem::take(&mut recovered.losers);
+        let (prepared, losers): (Vec<_>, Vec<_>) =
+            losers.into_iter().partition(|loser| loser.prepared.is_some());
         let mut tombstones = std::mem::take(&mut recovered.tombstones);
         // Where a loser wrote over a tombstone, that tombstone's own purge may have been and gone.
         let put_back =
             losers.iter().flat_map(|loser| &loser.steps).filter(|(_, step)| step.before == Ok(None));
         tombstones.extend(put_back.map(|(_, step)| (step.tree, step.key.clone())));
+        if !prepared.is_empty() {
+            // A row that a prepared transaction has deleted is still there for all others.
+            let steps = prepared.iter().flat_map(|loser| &loser.steps);
+            let undecided: HashSet<(TreeId, &[u8])> =
+                steps.map(|(_, step)| (step.tree, step.key.as_slice())).collect();
+            tombstones.retain(|(tree, key)| !undecided.contains(&(*tree, key.as_slice())));
+        }
         let locks = LockTable::default();
         let engine = Arc::new(Engine {
             store,
@@ -159,6 +172,7 @@ impl Engine {
             births: Births::default(),
             serial: Serial::default(),
             commits: Commits::new(&recovered, clock),
+            restored: Mutex::default(),
             purge_queue: PurgeQueue::default(),
             purging: Mutex::new(()),
             metadata_locks: locks.metadata_locks(),
@@ -172,6 +186,9 @@ impl Engine {
             threads: Mutex::default(),
         });
         engine.undo(&losers)?;
+        for loser in prepared {
+            engine.restore(loser)?;
+        }
         engine.sweep(&tombstones)?;
         if engine.options.background {
             engine.start_threads()?;

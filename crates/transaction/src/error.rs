@@ -54,6 +54,9 @@ pub enum Error {
     /// has to see (MySQL 1412). Roll it back and begin again.
     #[error("the table was changed after the transaction began to read")]
     DefinitionChanged,
+    /// A transaction that is serializable by snapshots cannot promise to commit. Use locks for it.
+    #[error("a transaction that is serializable by snapshots cannot be prepared")]
+    NotPreparable,
     /// A write in a transaction that only reads (MySQL 1792).
     #[error("the transaction is read only")]
     ReadOnly,

@@ -113,7 +113,7 @@ pub struct Transaction {
     pub(crate) schema_version: u32,
     /// Keys at which a tombstone was put back, whose own purge may have been and gone.
     restored_tombstones: Vec<(TreeId, Arc<[u8]>)>,
-    is_over: bool,
+    pub(crate) is_over: bool,
 }
 
 impl std::fmt::Debug for Transaction {
@@ -273,7 +273,7 @@ impl Transaction {
         self.snapshot.is_some()
     }
 
-    fn drop_snapshot(&mut self) {
+    pub(crate) fn drop_snapshot(&mut self) {
         if let Some(snapshot) = self.snapshot.take() {
             self.engine.snapshots.release(snapshot);
         }

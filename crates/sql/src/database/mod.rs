@@ -12,6 +12,7 @@ pub(crate) mod deadlines;
 pub mod metrics;
 pub mod processes;
 pub mod user_locks;
+pub(crate) mod xa;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -32,6 +33,7 @@ use deadlines::Deadlines;
 use metrics::Metrics;
 use processes::{ProcessInfo, Processes};
 use user_locks::UserLocks;
+use xa::XaTransactions;
 
 /// A statement that took longer than its session's `long_query_time`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +115,7 @@ pub struct Database {
     pub(crate) metrics: Metrics,
     pub(crate) deadlines: Deadlines,
     user_locks: Arc<UserLocks>,
+    xa: XaTransactions,
     registry: Arc<Registry>,
     prepared_statements: Arc<AtomicU64>,
     statement_memory: usize,
@@ -130,6 +133,8 @@ impl Database {
         let engine =
             Engine::open(options.disk, Arc::clone(&options.clock), &*options.entropy, options.engine)?;
         let catalog = Catalog::open(Arc::clone(&engine), Arc::clone(&options.clock))?;
+        let xa = XaTransactions::default();
+        xa.restore(&engine, &catalog)?;
         Ok(Arc::new(Database {
             engine,
             catalog,
@@ -142,6 +147,7 @@ impl Database {
             metrics: Metrics::new(&options.registry),
             deadlines: Deadlines::default(),
             user_locks: Arc::default(),
+            xa,
             registry: options.registry,
             prepared_statements: Arc::default(),
             statement_memory: options.statement_memory,
@@ -212,6 +218,11 @@ impl Database {
     /// Locks that sessions take by name.
     pub(crate) fn user_locks(&self) -> &Arc<UserLocks> {
         &self.user_locks
+    }
+
+    /// Transactions in two phases.
+    pub(crate) fn xa(&self) -> &XaTransactions {
+        &self.xa
     }
 
     /// Who is connected and what each does.

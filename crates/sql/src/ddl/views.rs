@@ -14,7 +14,7 @@ use crate::context::BindContext;
 use crate::error::SqlError;
 use crate::expr::bind::Planning;
 use crate::plan;
-use crate::session::tables::Tables;
+use crate::session::tables::{Barred, Tables};
 use crate::view::{print, qualify};
 
 /// The canonical query and its text.
@@ -95,7 +95,8 @@ impl Definition<'_> {
 
     /// What the query means here and now: its canonical text, and the check that it can be planned.
     fn meaning(&mut self, what: &CreateView, own: (&str, &str), sql: &str) -> Result<Meaning, SqlError> {
-        let mut tables = Tables::new(self.database, self.owner, self.wait.clone(), None, self.temporary);
+        let mut tables =
+            Tables::new(self.database, self.owner, self.wait.clone(), None, self.temporary, Barred::None);
         tables.hide(own.0, own.1);
         let mut query = what.query.clone();
         let mut bind = BindContext { tables: &mut tables, session: self.state };

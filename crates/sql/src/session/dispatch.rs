@@ -5,7 +5,7 @@
 //! nothing to do (FLUSH PRIVILEGES: accounts are always in force).
 
 use rustydb_sql_parser::ast::{
-    CompletionOptions, CreateTable, Flush, FlushTarget, Kill, StartTransaction, Statement, TableChange,
+    CompletionOptions, CreateTable, Flush, FlushTarget, Kill, StartTransaction, Statement, TableChange, Xa,
 };
 use rustydb_transaction::Isolation;
 use rustydb_value::Value;
@@ -31,11 +31,15 @@ impl Session {
     ) -> Result<(), SqlError> {
         use Statement as S;
         let statement = std::sync::Arc::clone(running.statement);
+        self.xa.check(&statement.ast)?;
         match &statement.ast {
             S::Query(query) => return self.run_query(query, running, sink),
             S::Insert(_) | S::Update(_) | S::Delete(_) => return self.run_change(running, sink),
             S::Show(show) => return self.run_show(|s, e| show::show(show, s, e), running, sink),
             S::Describe(what) => return self.run_show(|s, e| show::describe(what, s, e), running, sink),
+            S::Xa(xa) if let Xa::Recover { convert } = **xa => {
+                return self.run_show(|s, _| Ok(s.xa_recover(convert)), running, sink);
+            }
             S::MaintainTables(what) => return self.run_show(|s, _| s.maintain(what), running, sink),
             S::Execute(execute) => return self.sql_execute(execute, running.more, sink),
             S::CreateDatabase(_)
@@ -84,6 +88,7 @@ impl Session {
             S::StartTransaction(what) => self.start_transaction(*what)?,
             S::Commit(options) => self.commit(*options)?,
             S::Rollback(options) => self.rollback(*options)?,
+            S::Xa(what) => self.xa(what)?,
             S::Savepoint(name) => self.savepoint(name.as_str())?,
             S::RollbackToSavepoint(name) => self.rollback_to(name.as_str())?,
             S::ReleaseSavepoint(name) => self.release_savepoint(name.as_str())?,
@@ -362,7 +367,6 @@ fn unsupported(statement: &Statement) -> &'static str {
         S::Signal(_) => "SIGNAL",
         S::GetDiagnostics(_) => "GET DIAGNOSTICS",
         S::SetRole(_) | S::SetDefaultRole(_) | S::AlterUserDefaultRole { .. } => "roles",
-        S::Xa(_) => "XA",
         S::LockInstance | S::UnlockInstance => "LOCK INSTANCE",
         S::Explain(_) => "EXPLAIN",
         S::Help(_) => "HELP",

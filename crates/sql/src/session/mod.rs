@@ -27,6 +27,7 @@ mod state;
 pub(crate) mod tables;
 pub(crate) mod temporary;
 pub(crate) mod transaction;
+mod xa;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,7 @@ pub use state::{SessionState, UserVariable};
 use tables::LockedTable;
 use temporary::TemporaryTables;
 use transaction::{NextTransaction, OpenTransaction};
+use xa::XaState;
 
 /// One client's session.
 pub struct Session {
@@ -59,6 +61,7 @@ pub struct Session {
     state: SessionState,
     open: Option<OpenTransaction>,
     next: NextTransaction,
+    xa: XaState,
     owner: MetadataLockOwner,
     cancel: Cancel,
     process: Arc<Process>,
@@ -98,6 +101,7 @@ impl Session {
             state,
             open: None,
             next: NextTransaction::default(),
+            xa: XaState::None,
             owner,
             cancel,
             process,
@@ -310,6 +314,7 @@ impl Session {
     /// Rolls back, unlocks, forgets prepared statements.
     fn end_everything(&mut self) -> Result<(), SqlError> {
         let rolled_back = self.rollback_open();
+        self.xa_over();
         self.locked = None;
         self.database.engine().metadata_locks().release_all(&mut self.owner);
         self.next = NextTransaction::default();

@@ -244,6 +244,7 @@ fn can_be_prepared(statement: &Statement) -> bool {
         | Statement::UnlockTables
         | Statement::StartTransaction(_)
         | Statement::Savepoint(_)
+        | Statement::Xa(_)
         | Statement::RollbackToSavepoint(_)
         | Statement::ReleaseSavepoint(_)
         | Statement::Prepare(_)

@@ -10,6 +10,7 @@ use super::plan_cache::{CachedPlan, PlanBody};
 use super::run::Running;
 use super::tables::Tables;
 use super::transaction::OpenTransaction;
+use super::xa::Lost;
 use super::{Session, SessionState, UserVariable};
 use crate::api::ResultSink;
 use crate::context::{BindContext, EvalContext, ExecContext};
@@ -79,6 +80,7 @@ impl Session {
                 wait,
                 self.locked.as_deref(),
                 &self.temporary,
+                self.xa.barred(),
             ),
             txn: &mut open.txn,
         };
@@ -105,6 +107,7 @@ impl Session {
                     let _ = open.txn.wait_observed_durable();
                 }
                 let _ = open.rollback(&self.database, &mut self.owner);
+                self.xa_lost(Lost::Deadlock);
                 Err(error)
             }
             Err(error) => {
@@ -115,6 +118,7 @@ impl Session {
                     Ok(()) => Err(error),
                     Err(failed) => {
                         let _ = self.rollback_open();
+                        self.xa_lost(Lost::Other);
                         Err(failed.into())
                     }
                 }
@@ -129,8 +133,14 @@ impl Session {
         work: impl FnOnce(&mut Tables<'_>, &mut SessionState, &Cancel) -> Result<R, SqlError>,
     ) -> Result<R, SqlError> {
         let wait = self.metadata_wait();
-        let mut tables =
-            Tables::new(&self.database, &mut self.owner, wait, self.locked.as_deref(), &self.temporary);
+        let mut tables = Tables::new(
+            &self.database,
+            &mut self.owner,
+            wait,
+            self.locked.as_deref(),
+            &self.temporary,
+            self.xa.barred(),
+        );
         let result = work(&mut tables, &mut self.state, &self.cancel);
         if self.open.is_none() {
             self.database.engine().metadata_locks().release_transaction(&mut self.owner);
@@ -144,6 +154,19 @@ impl Session {
         let isolation = next.isolation.unwrap_or(self.state.settings.isolation);
         let read_only = read_only.or(next.read_only).unwrap_or(self.state.settings.transaction_read_only);
         Ok(OpenTransaction::begin(&self.database, &self.owner, isolation, &self.state.settings, read_only))
+    }
+
+    /// A new XA transaction. At SERIALIZABLE it goes by locks: one that is prepared must not be refused any more,
+    /// whatever others do, which snapshots could not promise.
+    pub(super) fn begin_xa(&mut self) -> OpenTransaction {
+        let next = std::mem::take(&mut self.next);
+        let mut settings = self.state.settings.clone();
+        settings.serializable_locks = true;
+        let isolation = next.isolation.unwrap_or(settings.isolation);
+        let read_only = next.read_only.unwrap_or(settings.transaction_read_only);
+        let mut open = OpenTransaction::begin(&self.database, &self.owner, isolation, &settings, read_only);
+        open.explicit = true;
+        open
     }
 
     /// Ends the open transaction, if there is one, for good.

@@ -186,6 +186,7 @@ impl Session {
             && value == SystemValue::Bool(true)
             && !self.state.settings.autocommit
         {
+            self.xa.check_none()?;
             self.commit_open()?;
         }
         if at == const { position("character_set_client") } && value.as_text() == "binary" {

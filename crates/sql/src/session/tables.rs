@@ -37,6 +37,15 @@ pub(crate) struct LockedTable {
     pub(crate) write: bool,
 }
 
+/// Which tables an XA transaction keeps a statement from.
+#[derive(Debug)]
+pub(crate) enum Barred {
+    None,
+    Temporary,
+    /// With this error.
+    All(SqlError),
+}
+
 /// Looks tables up for one statement.
 pub(crate) struct Tables<'a> {
     database: &'a Arc<Database>,
@@ -52,6 +61,7 @@ pub(crate) struct Tables<'a> {
     pub(crate) temporary_used: bool,
     temporary: &'a TemporaryTables,
     hidden: Option<(String, String)>,
+    barred: Barred,
 }
 
 impl<'a> Tables<'a> {
@@ -61,6 +71,7 @@ impl<'a> Tables<'a> {
         wait: WaitOptions,
         locked: Option<&'a [LockedTable]>,
         temporary: &'a TemporaryTables,
+        barred: Barred,
     ) -> Tables<'a> {
         Tables {
             database,
@@ -72,6 +83,7 @@ impl<'a> Tables<'a> {
             virtual_used: false,
             temporary_used: false,
             hidden: None,
+            barred,
         }
     }
 
@@ -92,10 +104,15 @@ impl<'a> Tables<'a> {
 
     /// Takes the lock of a table that a kept plan uses.
     pub(crate) fn relock(&mut self, table: &UsedTable) -> Result<(), SqlError> {
+        self.check_barred()?;
         if !table.related {
             self.check_locked(&table.database, &table.name, table.usage)?;
         }
         self.acquire(&table.key, table.usage)
+    }
+
+    fn check_barred(&self) -> Result<(), SqlError> {
+        if let Barred::All(error) = &self.barred { Err(error.clone()) } else { Ok(()) }
     }
 
     fn acquire(&mut self, key: &MdlKey, usage: TableUse) -> Result<(), SqlError> {
@@ -147,6 +164,7 @@ pub(crate) fn lock_error(error: &LockError) -> SqlError {
 
 impl TableLookup for Tables<'_> {
     fn table(&mut self, database: &str, name: &str, usage: TableUse) -> Result<TableRef, SqlError> {
+        self.check_barred()?;
         if database.eq_ignore_ascii_case(information_schema::DATABASE) {
             let table = information_schema::table(name)
                 .ok_or_else(|| SqlError::unknown_table(name.to_uppercase(), information_schema::DATABASE))?;
@@ -158,6 +176,9 @@ impl TableLookup for Tables<'_> {
             return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
         }
         if let Some(def) = self.temporary.find(database, name) {
+            if matches!(self.barred, Barred::Temporary) {
+                return Err(SqlError::xa_temporary_table());
+            }
             self.temporary_used = true;
             return Ok(TableRef { def: Arc::clone(def), rows: TableRows::Stored });
         }

@@ -5,3 +5,4 @@ mod differential;
 mod durability;
 mod scripts;
 mod sessions;
+mod xa;

@@ -160,6 +160,7 @@ scripts! {
     variables
     view_changes
     views
+    xa
 }
 
 /// Martin Kleppmann's Hermitage: each anomaly tried at each isolation level.

@@ -343,7 +343,6 @@ fn what_is_not_built_is_refused_by_name() {
         "CREATE PROCEDURE pr() SELECT 1",
         "CALL pr()",
         "LOAD DATA INFILE 'x' INTO TABLE t",
-        "XA START 'x'",
         "SET PERSIST autocommit = 1",
         "HANDLER t OPEN",
     ] {

@@ -7,9 +7,10 @@
 //!   2 Group   page operations: a change of structure, never undone
 //!   3 Commit  transaction u64 | commit sequence number u64 | time u64 | transaction number u64
 //!   4 Abort   transaction u64
+//!   5 Prepare transaction u64 | name bytes | locks bytes: promised to commit, once its coordinator says so
 //!   bytes = length u32, bytes; state = 0 absent, 1 tombstone, 2 value (bytes)
 //! ```
-//! Kinds 5 to 15 are kept for prepare, timeline changes and the like; an unknown kind is an error, as
+//! Kinds 6 to 15 are kept for timeline changes and the like; an unknown kind is an error, as
 //! a skipped record would be lost data. A row record holds everything that the change log needs; its
 //! page operations refer to its key and values instead of repeating them. One record changes all its
 //! pages or none: it is read whole or, with its frame, not at all.
@@ -75,6 +76,16 @@ pub enum Record<'a> {
     Abort {
         /// The transaction.
         transaction: u64,
+    },
+    /// The transaction has made all its changes and keeps them, through crashes too, until it is told to commit or
+    /// to roll back.
+    Prepare {
+        /// The transaction.
+        transaction: u64,
+        /// What its coordinator calls it.
+        name: &'a [u8],
+        /// Locks that it holds beyond those on the keys it has changed, in the transaction floor's own form.
+        locks: &'a [u8],
     },
 }
 
@@ -181,6 +192,12 @@ impl<'a> Record<'a> {
                 out.push(4);
                 out.extend_from_slice(&transaction.to_le_bytes());
             }
+            Record::Prepare { transaction, name, locks } => {
+                out.push(5);
+                out.extend_from_slice(&transaction.to_le_bytes());
+                put_bytes(out, name);
+                put_bytes(out, locks);
+            }
         }
     }
 
@@ -217,6 +234,7 @@ impl<'a> Record<'a> {
                 number: input.u64()?,
             },
             4 => Record::Abort { transaction: input.u64()? },
+            5 => Record::Prepare { transaction: input.u64()?, name: input.bytes()?, locks: input.bytes()? },
             _ => return None,
         })
     }

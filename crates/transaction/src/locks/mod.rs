@@ -283,6 +283,11 @@ impl LockTable {
         self.rows.holds(owner.id, tree, key)
     }
 
+    /// The rows that an owner holds, and how.
+    pub fn held_rows(&self, owner: &LockOwner) -> Vec<(TreeId, Vec<u8>, LockMode)> {
+        self.rows.held(owner)
+    }
+
     /// Keeps others from inserting keys between the bounds. Never waits.
     pub fn lock_range(&self, owner: &mut LockOwner, tree: TreeId, low: Bound<&[u8]>, high: Bound<&[u8]>) {
         self.ranges.lock(owner, tree, low, high);

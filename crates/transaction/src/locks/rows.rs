@@ -365,6 +365,17 @@ impl RowLocks {
         Ok(true)
     }
 
+    /// The rows that an owner holds.
+    pub(super) fn held(&self, owner: &LockOwner) -> Vec<(TreeId, Vec<u8>, LockMode)> {
+        let one = |row: &HeldRow| {
+            let shard = self.shard(row.hash).lock();
+            let entry = shard.entries.get(row.slot)?;
+            let holder = entry.holders.iter().find(|holder| holder.owner == owner.id)?;
+            Some((entry.tree, entry.key.to_vec(), holder.mode))
+        };
+        owner.rows.iter().filter_map(one).collect()
+    }
+
     /// Sleeps until the wait is over; afterwards it is out of queue and graph.
     fn wait(
         &self,

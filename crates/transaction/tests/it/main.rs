@@ -4,6 +4,7 @@
 
 mod failures;
 mod isolation;
+mod prepared;
 mod serializable;
 mod simulated;
 mod threads;
