@@ -16,6 +16,7 @@ fn option(name: &str) -> Option<u64> {
 fn main() -> ExitCode {
     let (seeds, from) = (option("--seeds").unwrap_or(1000), option("--from").unwrap_or(0));
     let (next, failed) = (AtomicU64::new(from), AtomicU64::new(0));
+    let sums: [AtomicU64; 4] = Default::default();
     let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -25,15 +26,25 @@ fn main() -> ExitCode {
                     if seed >= from + seeds {
                         return;
                     }
-                    if let Err(problem) = simulation::run(seed) {
-                        failed.fetch_add(1, Ordering::Relaxed);
-                        println!("seed {seed}: {problem}");
+                    match simulation::run(seed) {
+                        Ok(tally) => {
+                            let parts = [tally.commits, tally.steps, tally.refused, tally.crashes];
+                            for (sum, part) in sums.iter().zip(parts) {
+                                sum.fetch_add(part, Ordering::Relaxed);
+                            }
+                        }
+                        Err(problem) => {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                            println!("seed {seed}: {problem}");
+                        }
                     }
                 }
             });
         }
     });
     let failed = failed.into_inner();
+    let [commits, steps, refused, crashes] = sums.map(AtomicU64::into_inner);
+    println!("{commits} commits acknowledged, {steps} steps, {refused} refused, {crashes} crashes");
     println!("{} passed, {failed} failed ({} s)", seeds - failed, start.elapsed().as_secs());
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

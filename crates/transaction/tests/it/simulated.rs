@@ -5,6 +5,7 @@ use crate::simulation::run;
 #[test]
 fn crashes_and_faults_lose_nothing() {
     for seed in 0..50 {
-        run(seed).unwrap_or_else(|problem| panic!("seed {seed}: {problem}"));
+        let tally = run(seed).unwrap_or_else(|problem| panic!("seed {seed}: {problem}"));
+        assert!(tally.steps > 0 && tally.crashes > 0, "seed {seed} has done nothing: {tally:?}");
     }
 }
