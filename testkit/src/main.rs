@@ -17,6 +17,7 @@ mod report;
 mod restart;
 mod sakila_comparison;
 mod scripts;
+mod serializable;
 mod startup;
 mod sysbench;
 
@@ -38,10 +39,11 @@ fn main() -> ExitCode {
         Some("larger") => larger::run(options),
         Some("restart") => restart::run(options),
         Some("sakila") => sakila_comparison::run(options),
+        Some("serializable") => serializable::run(options),
         Some("startup") => startup::run(options),
         Some("scripts") => scripts::run(options),
         other => Err(Error::Usage(format!(
-            "clients, crash, isolation, sakila, sysbench, hotrow, idle, larger, restart, startup or scripts, \
+            "clients, crash, isolation, sakila, sysbench, serializable, hotrow, idle, larger, restart, startup or scripts, \
              not {other:?}"
         ))),
     };

@@ -29,6 +29,7 @@ cargo xtask isolation [--level L] [--transactions N] [--kills K] [--seed S]
 cargo xtask clients [--quick] [NAME ...]  real clients, one after the other: client x step
 cargo xtask sakila [--data DIR]          loads the Sakila database, compares its queries with MySQL's answers
 cargo xtask bench sysbench [--quick]     four sysbench scripts against MariaDB
+cargo xtask bench serializable [--quick] read_write at SERIALIZABLE against REPEATABLE READ
 cargo xtask bench hotrow [--quick]       32 clients on one row, 8 on disjoint rows, against MariaDB
 cargo xtask bench restart [--quick]      SIGKILL with 1 GiB of log, time to the first answer, against MariaDB
 cargo xtask bench larger [--minutes N]   data ten times the pool, both servers in cgroups of the same memory
