@@ -7,6 +7,7 @@ mod command_line;
 mod compatibility;
 mod embedding;
 mod first_start;
+mod isolation;
 mod operators;
 mod peer;
 mod sakila;
