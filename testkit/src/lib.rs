@@ -15,6 +15,7 @@ mod error;
 pub mod history;
 pub mod isolation;
 pub mod mariadb;
+pub mod old_reader;
 pub mod programs;
 pub mod random;
 pub mod rustydb;

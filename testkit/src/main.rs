@@ -11,6 +11,7 @@ mod hotrow;
 mod idle;
 mod isolation_levels;
 mod larger;
+mod old_snapshot;
 mod options;
 mod outcome;
 mod report;
@@ -38,13 +39,14 @@ fn main() -> ExitCode {
         Some("isolation") => isolation_levels::isolation(options),
         Some("larger") => larger::run(options),
         Some("restart") => restart::run(options),
+        Some("snapshot") => old_snapshot::run(options),
         Some("sakila") => sakila_comparison::run(options),
         Some("serializable") => serializable::run(options),
         Some("startup") => startup::run(options),
         Some("scripts") => scripts::run(options),
         other => Err(Error::Usage(format!(
-            "clients, crash, isolation, sakila, sysbench, serializable, hotrow, idle, larger, restart, startup or scripts, \
-             not {other:?}"
+            "clients, crash, isolation, sakila, sysbench, serializable, hotrow, idle, larger, restart, snapshot, startup or \
+             scripts, not {other:?}"
         ))),
     };
     match outcome {

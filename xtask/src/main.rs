@@ -34,6 +34,7 @@ cargo xtask bench hotrow [--quick]       32 clients on one row, 8 on disjoint ro
 cargo xtask bench restart [--quick]      SIGKILL with 1 GiB of log, time to the first answer, against MariaDB
 cargo xtask bench larger [--minutes N]   data ten times the pool, both servers in cgroups of the same memory
 cargo xtask bench idle                   what 2,000 idle connections cost
+cargo xtask bench snapshot [--quick]     a reader open beside a million changes: what it sees, what it costs
 cargo xtask bench startup                time from clone to the first answer
 cargo xtask scripts --peer PORT [NAME..] the golden SQL scripts against a real MySQL on this port
 cargo xtask fuzz [--minutes N] [TARGET]  every fuzz target, N minutes each (10)";

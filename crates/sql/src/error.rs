@@ -83,6 +83,8 @@ impl From<&rustydb_transaction::Error> for SqlError {
             E::Cancelled(_) => SqlError::query_interrupted(),
             E::ReadOnly => SqlError::read_only_transaction(),
             E::DiskFull => SqlError::disk_full(),
+            E::SnapshotTooOld => SqlError::snapshot_too_old(),
+            E::LogPinned => SqlError::log_pinned(),
             other => SqlError::storage(other),
         }
     }
@@ -467,6 +469,8 @@ errors! {
     1412 b"HY000" definition_changed() "Table definition has changed, please retry transaction";
     1213 b"40001" deadlock() "Deadlock found when trying to get lock; try restarting transaction";
     1213 b"40001" not_serializable() "Deadlock found when trying to get lock; try restarting transaction (it read or changed what a concurrent transaction has changed)";
+    1213 b"40001" snapshot_too_old() "Snapshot too old: the rows that the transaction reads were given up (max_snapshot_age); try restarting transaction";
+    1213 b"40001" log_pinned() "Transaction too long: it keeps more of the log than max_wal_pinned allows and was rolled back; try restarting transaction";
     1568 b"25001" isolation_in_transaction() "Transaction characteristics can't be changed while a transaction is in progress";
     1792 b"25006" read_only_transaction() "Cannot execute statement in a READ ONLY transaction.";
     1142 b"42000" locking_denied(user, host, table) "SELECT with locking clause command denied to user '{user}'@'{host}' for table '{table}'";

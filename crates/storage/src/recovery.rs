@@ -19,9 +19,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::Result;
 use crate::ids::{Lsn, TreeId};
 use crate::superblock::Superblock;
-use crate::wal::record::{Record, RowState};
+use crate::wal::record::{self, Record, RowState};
 
 /// A row change to take back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +124,7 @@ impl Analysis {
     }
 
     /// Takes the next record in.
-    pub(crate) fn see(&mut self, lsn: Lsn, record: &Record<'_>) {
+    pub(crate) fn see(&mut self, lsn: Lsn, record: &Record<'_>) -> Result<()> {
         let Analysis { found, open } = self;
         match *record {
             Record::Row(row, _) => {
@@ -169,8 +170,12 @@ impl Analysis {
                 let loser = open.entry(transaction).or_insert_with(|| Loser::of(transaction, lsn));
                 loser.prepared = Some(Prepared { name: name.to_vec(), locks: locks.to_vec() });
             }
+            Record::Tombstones(keys) => record::tombstones(lsn, keys, |tree, key| {
+                found.tombstones.push((tree, key.to_vec()));
+            })?,
             Record::Group(_) => {}
         }
+        Ok(())
     }
 
     /// The log is at its end: who is still open has lost.

@@ -64,7 +64,7 @@ pub(crate) fn replay(
         read_chunks(disk, head.database, segment_bytes, head.read_from, &mut |chunk| {
             for (lsn, bytes) in (0..chunk.len()).filter_map(|index| chunk.record(index)) {
                 let record = Record::decode(lsn, bytes)?;
-                analysis.see(lsn, &record);
+                analysis.see(lsn, &record)?;
                 if lsn >= head.redo_from {
                     redo(pool, lsn, &record, |_| true)?;
                 }
@@ -151,7 +151,7 @@ fn prepare(chunk: Chunk, redo_from: Lsn, workers: usize, analysis: &mut Analysis
     for index in 0..chunk.len() {
         let Some((lsn, bytes)) = chunk.record(index) else { continue };
         let record = Record::decode(lsn, bytes)?;
-        analysis.see(lsn, &record);
+        analysis.see(lsn, &record)?;
         if lsn < redo_from {
             continue;
         }

@@ -12,15 +12,17 @@
 //!
 //! Lock order: `order`, then `active`; the log's own lock inside `order`.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustydb_storage::disk::Clock;
 use rustydb_storage::wal::{Log, Record};
 use rustydb_storage::{Lsn, Recovered};
 
+use crate::cancel::{Cancel, CancelReason};
 use crate::error::Result;
 use crate::versions::Writer;
 
@@ -37,6 +39,13 @@ pub struct Committed {
 
 /// Where an unfinished transaction begins in the log, with its number to tell equals apart.
 pub(crate) type FirstRecord = (Lsn, u64);
+
+/// Who keeps the log from its first record on.
+struct Pin {
+    writer: Arc<Writer>,
+    /// Ends its session, if it does not come back.
+    cancel: Cancel,
+}
 
 struct Pending {
     csn: u64,
@@ -55,7 +64,8 @@ struct Order {
 pub(crate) struct Commits {
     order: Mutex<Order>,
     visible: AtomicU64,
-    active: Mutex<BTreeSet<FirstRecord>>,
+    /// The unfinished and unpublished. Without a pin it may keep the log for as long as it takes: a prepared one.
+    active: Mutex<BTreeMap<FirstRecord, Option<Pin>>>,
     oldest_active: AtomicU64,
     clock: Arc<dyn Clock>,
 }
@@ -76,11 +86,12 @@ impl Commits {
         }
     }
 
-    /// Notes that a transaction is about to write its first record.
-    pub(crate) fn begin_writing(&self, transaction: u64, log: &Log) -> FirstRecord {
+    /// Notes that a transaction is about to write its first record. `cancel` ends its session.
+    pub(crate) fn begin_writing(&self, writer: &Arc<Writer>, cancel: Cancel, log: &Log) -> FirstRecord {
+        let pin = Pin { writer: writer.clone(), cancel };
         let mut active = self.active.lock();
-        let first = (log.end(), transaction);
-        active.insert(first);
+        let first = (log.end(), writer.transaction);
+        active.insert(first, Some(pin));
         self.note_oldest(&active);
         first
     }
@@ -88,8 +99,15 @@ impl Commits {
     /// Enters a transaction that has records of a former life and is to be decided yet.
     pub(crate) fn go_on_writing(&self, first: FirstRecord) {
         let mut active = self.active.lock();
-        active.insert(first);
+        active.insert(first, None);
         self.note_oldest(&active);
+    }
+
+    /// Lets a transaction keep the log for as long as it takes. It may have been refused before.
+    pub(crate) fn exempt(&self, first: FirstRecord) {
+        if let Some(pin) = self.active.lock().get_mut(&first) {
+            *pin = None;
+        }
     }
 
     /// Takes a transaction out that was rolled back.
@@ -99,8 +117,27 @@ impl Commits {
         self.note_oldest(&active);
     }
 
-    fn note_oldest(&self, active: &BTreeSet<FirstRecord>) {
-        let oldest = active.first().map_or(u64::MAX, |(lsn, _)| lsn.0);
+    /// Refuses the unfinished transactions that have records before `before`; those that have some before
+    /// `long_before` have not come back since, and their sessions are ended. Gives how many were newly refused.
+    pub(crate) fn refuse_before(&self, before: Lsn, long_before: Lsn) -> usize {
+        let (mut refused, mut gone) = (0, Vec::new());
+        {
+            let active = self.active.lock();
+            for ((first, _), pin) in active.range(..(before, 0)) {
+                let Some(pin) = pin.as_ref().filter(|pin| pin.writer.committed().is_none()) else { continue };
+                refused += usize::from(pin.writer.refuse());
+                if *first < long_before {
+                    gone.push(pin.cancel.clone());
+                }
+            }
+        }
+        // Wakers are called without a lock.
+        gone.iter().for_each(|cancel| cancel.cancel(CancelReason::Killed));
+        refused
+    }
+
+    fn note_oldest(&self, active: &BTreeMap<FirstRecord, Option<Pin>>) {
+        let oldest = active.first_key_value().map_or(u64::MAX, |((lsn, _), _)| lsn.0);
         self.oldest_active.store(oldest, Ordering::Release);
     }
 
@@ -148,6 +185,11 @@ impl Commits {
             active.remove(&first);
         }
         self.note_oldest(&active);
+    }
+
+    /// The time since some fixed moment.
+    pub(crate) fn now(&self) -> Duration {
+        self.clock.monotonic()
     }
 
     /// The last commit that is published.

@@ -21,11 +21,12 @@ use rustydb_storage::{
 use crate::births::Births;
 use crate::commits::{Commits, Committed, FirstRecord};
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::locks::{LockCounters, LockTable, MetadataLocks, OwnerId};
 use crate::prepared::Restored;
-use crate::purge::{Leftover, PurgeQueue};
+use crate::purge::{Changed, PurgeQueue};
 use crate::serial::{Serial, SerialCounters};
-use crate::snapshot::{Snapshot, Snapshots};
+use crate::snapshot::{Snapshot, SnapshotCounters, Snapshots, View};
 use crate::transaction::{Isolation, Transaction, TransactionId};
 use crate::versions::{Versions, Writer};
 
@@ -48,6 +49,11 @@ pub struct EngineOptions {
     pub recovery_target: Duration,
     /// The most log between checkpoints, however fast it is replayed.
     pub checkpoint_bytes: u64,
+    /// Bytes of log that an unfinished transaction may keep from being released; beyond it is rolled back. Zero
+    /// for no limit.
+    pub max_wal_pinned: u64,
+    /// How long a snapshot may keep old versions; zero for as long as it takes.
+    pub max_snapshot_age: Duration,
     /// Threads that keep house; without, the owner calls [`Engine::purge`], and [`Engine::write_back`] or
     /// [`Engine::checkpoint`], and the store has no threads of its own either.
     pub background: bool,
@@ -59,6 +65,8 @@ impl Default for EngineOptions {
             storage: Options::default(),
             recovery_target: Duration::from_secs(10),
             checkpoint_bytes: 1 << 30,
+            max_wal_pinned: 16 << 30,
+            max_snapshot_age: Duration::ZERO,
             background: true,
         }
     }
@@ -77,14 +85,20 @@ pub struct EngineStatistics {
     pub commits: u64,
     /// Transactions rolled back after they wrote.
     pub rollbacks: u64,
-    /// Snapshots in use.
-    pub snapshots: usize,
+    /// Snapshots in use, and how old they are.
+    pub snapshots: SnapshotCounters,
     /// Keys with older versions.
     pub version_keys: usize,
     /// Bytes of older versions.
     pub version_bytes: usize,
     /// Commits that purge has yet to look at.
     pub purge_backlog: usize,
+    /// Log that unfinished transactions and tombstones keep from being released.
+    pub log_pinned: u64,
+    /// Transactions rolled back because they kept too much of it.
+    pub log_refused: u64,
+    /// Keys that purge has looked at and that wait for a snapshot to end.
+    pub purge_parked: usize,
 }
 
 #[derive(Default)]
@@ -114,8 +128,7 @@ pub struct Engine {
     pub(crate) commits: Commits,
     /// Prepared transactions that opening has found, until somebody asks for them.
     pub(crate) restored: Mutex<Vec<Restored>>,
-    purge_queue: PurgeQueue,
-    purging: Mutex<()>,
+    pub(crate) purge_queue: PurgeQueue,
     locks: LockTable,
     metadata_locks: MetadataLocks,
     next_transaction: AtomicU64,
@@ -125,6 +138,7 @@ pub struct Engine {
     options: EngineOptions,
     shutdown: Arc<Shutdown>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    pub(crate) limits: Limits,
 }
 
 impl std::fmt::Debug for Engine {
@@ -165,6 +179,7 @@ impl Engine {
             tombstones.retain(|(tree, key)| !undecided.contains(&(*tree, key.as_slice())));
         }
         let locks = LockTable::default();
+        let limits = Limits::new(&options);
         let engine = Arc::new(Engine {
             store,
             versions: Versions::default(),
@@ -174,7 +189,6 @@ impl Engine {
             commits: Commits::new(&recovered, clock),
             restored: Mutex::default(),
             purge_queue: PurgeQueue::default(),
-            purging: Mutex::new(()),
             metadata_locks: locks.metadata_locks(),
             locks,
             next_transaction: AtomicU64::new(recovered.next_transaction),
@@ -184,6 +198,7 @@ impl Engine {
             options,
             shutdown: Arc::default(),
             threads: Mutex::default(),
+            limits,
         });
         engine.undo(&losers)?;
         for loser in prepared {
@@ -305,6 +320,7 @@ impl Engine {
     pub fn write_back(&self) -> Result<Progress> {
         let progress = self.write_back.lock().step(&self.store, self.checkpoint_limit())?;
         if progress == Progress::CheckpointDue {
+            self.let_log_go()?;
             self.store.note_checkpoint(|| self.horizon())?;
         }
         Ok(progress)
@@ -396,7 +412,7 @@ impl Engine {
     /// The store's own.
     pub fn drop_tree(&self, id: TreeId) -> Result<()> {
         // Purge must not be inside the tree while it goes; afterwards it no longer finds it.
-        let _not_purging = self.purging.lock();
+        let _not_purging = self.purge_queue.pause();
         Ok(self.store.drop_tree(id)?)
     }
 
@@ -450,9 +466,14 @@ impl Engine {
         Ok(self.store.counter_value(tree)?)
     }
 
-    pub(crate) fn take_snapshot(&self) -> Snapshot {
+    pub(crate) fn take_snapshot(&self, is_serial: bool) -> Snapshot {
         let settled_before = self.commits.settled_before(self.log());
-        self.snapshots.take(settled_before, || self.commits.visible())
+        self.snapshots.take(settled_before, is_serial, || self.commits.visible())
+    }
+
+    /// The snapshots in use.
+    pub(crate) fn view(&self) -> View {
+        self.snapshots.view(|| self.commits.visible())
     }
 
     pub(crate) fn log_abort(&self, transaction: u64) -> Result<()> {
@@ -467,11 +488,11 @@ impl Engine {
         &self,
         writer: &Writer,
         first: FirstRecord,
-        keys: Vec<(TreeId, Arc<[u8]>)>,
+        keys: Vec<Changed>,
     ) -> Result<Committed> {
         let committed = self.commits.commit(self.log(), writer, first)?;
         // Before it is published, so that a checkpoint always knows of the keys.
-        self.purge_queue.push(Leftover { csn: committed.csn, first: first.0, keys });
+        self.purge_queue.push(committed.csn, first.0, keys);
         Ok(committed)
     }
 
@@ -507,57 +528,22 @@ impl Engine {
     }
 
     /// A transaction was rolled back; `keys` are those at which a tombstone stands again.
-    pub(crate) fn rolled_back(&self, first: FirstRecord, keys: Vec<(TreeId, Arc<[u8]>)>) {
+    pub(crate) fn rolled_back(&self, first: FirstRecord, keys: Vec<Changed>) {
         if !keys.is_empty() {
-            self.purge_queue.push(Leftover { csn: self.commits.visible(), first: first.0, keys });
+            self.purge_queue.push(self.commits.visible(), first.0, keys);
         }
         self.commits.forget(first);
         self.rollback_count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Purges what no snapshot needs any more. Gives how many commits were worked off.
-    ///
-    /// # Errors
-    /// The store's own.
-    pub fn purge(&self) -> Result<usize> {
-        let mut worked_off = 0;
-        // What is left of a full disk is for rollbacks.
-        self.log().check_room()?;
-        loop {
-            // Let go of between lists, for whoever drops a tree.
-            let _one_at_a_time = self.purging.lock();
-            let horizon = self.snapshots.horizon(|| self.commits.visible());
-            let Some(leftover) = self.purge_queue.take(horizon) else { return Ok(worked_off) };
-            let purged = self.purge_keys(&leftover.keys, horizon);
-            if purged.is_err() {
-                // Nothing is lost: the list comes again.
-                self.purge_queue.push(leftover);
-            }
-            self.purge_queue.done();
-            purged?;
-            worked_off += 1;
-        }
-    }
-
-    fn purge_keys(&self, keys: &[(TreeId, Arc<[u8]>)], horizon: u64) -> Result<()> {
-        for (id, key) in keys {
-            if !self.versions.trim(*id, key, horizon) {
-                continue;
-            }
-            match self.store.tree(*id) {
-                Ok(tree) => {
-                    tree.remove_tombstone(key, || !self.versions.has_chain(*id, key))?;
-                }
-                Err(rustydb_storage::Error::UnknownTree { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
+    /// Recovery needs the log from here on.
+    fn oldest_needed(&self) -> Lsn {
+        self.commits.oldest_active().min(self.purge_queue.oldest())
     }
 
     fn horizon(&self) -> TransactionHorizon {
         // Taken before the numbers: what begins later begins behind the checkpoint.
-        let oldest_active = self.commits.oldest_active().min(self.purge_queue.oldest());
+        let oldest_active = self.oldest_needed();
         let (csn, time, number) = self.commits.last();
         TransactionHorizon {
             oldest_active,
@@ -574,7 +560,17 @@ impl Engine {
     /// # Errors
     /// When the disk fails, which stops the store.
     pub fn checkpoint(&self) -> Result<()> {
+        self.let_log_go()?;
         Ok(self.store.checkpoint(|| self.horizon())?)
+    }
+
+    /// Before a checkpoint: tombstones that wait are not to keep the log.
+    fn let_log_go(&self) -> Result<()> {
+        match self.rewrite_tombstones() {
+            // Without room the old part of the log is kept for them.
+            Ok(()) | Err(Error::DiskFull) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Ends the threads and waits for them, so that dropping the last handle frees the directory at once. The
@@ -609,16 +605,20 @@ impl Engine {
     /// Figures of now.
     #[must_use]
     pub fn statistics(&self) -> EngineStatistics {
+        let (purge_backlog, purge_parked) = self.purge_queue.len();
         EngineStatistics {
             storage: self.store.statistics(),
             locks: self.locks.counters(),
             serial: self.serial.counters(),
             commits: self.commit_count.load(Ordering::Relaxed),
             rollbacks: self.rollback_count.load(Ordering::Relaxed),
-            snapshots: self.snapshots.count(),
+            snapshots: self.snapshots.counters(|| self.commits.visible()),
             version_keys: self.versions.keys(),
             version_bytes: self.versions.bytes(),
-            purge_backlog: self.purge_queue.len(),
+            log_pinned: self.log().end().0.saturating_sub(self.oldest_needed().0),
+            log_refused: self.limits.refused.load(Ordering::Relaxed),
+            purge_backlog,
+            purge_parked,
         }
     }
 }

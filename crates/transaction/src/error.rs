@@ -57,6 +57,13 @@ pub enum Error {
     /// A transaction that is serializable by snapshots cannot promise to commit. Use locks for it.
     #[error("a transaction that is serializable by snapshots cannot be prepared")]
     NotPreparable,
+    /// The transaction read for so long that the versions it needs were given up (`max_snapshot_age`). Roll it
+    /// back and begin again.
+    #[error("the transaction's snapshot is too old: what it reads was given up")]
+    SnapshotTooOld,
+    /// The transaction has kept more of the log than it may (`max_wal_pinned`). Roll it back and begin again.
+    #[error("the transaction keeps more of the log than max_wal_pinned")]
+    LogPinned,
     /// A write in a transaction that only reads (MySQL 1792).
     #[error("the transaction is read only")]
     ReadOnly,
@@ -87,7 +94,11 @@ impl Error {
     pub fn class(&self) -> ErrorClass {
         match self {
             Error::LockWaitTimeout | Error::WouldBlock | Error::DiskFull => ErrorClass::RetryStatement,
-            Error::Deadlock | Error::Serialization | Error::DefinitionChanged => ErrorClass::RetryTransaction,
+            Error::Deadlock
+            | Error::Serialization
+            | Error::DefinitionChanged
+            | Error::SnapshotTooOld
+            | Error::LogPinned => ErrorClass::RetryTransaction,
             _ => ErrorClass::Terminal,
         }
     }

@@ -99,6 +99,19 @@ impl KeyRanges {
         after > 0 && self.ranges.get(after - 1).is_some_and(|range| range.contains(key))
     }
 
+    /// Melts every two neighbours together, with what lies between them: half as many ranges, that have all the
+    /// keys they had, and more.
+    pub(crate) fn halve(&mut self) {
+        let mut halved = Vec::with_capacity(self.ranges.len().div_ceil(2));
+        let mut ranges = std::mem::take(&mut self.ranges).into_iter();
+        while let Some(Range { low, high }) = ranges.next() {
+            // Only the last has no end.
+            let high = ranges.next().map_or(high, |next| next.high);
+            halved.push(Range { low, high });
+        }
+        self.ranges = halved;
+    }
+
     /// Adds a range and melts it together with those that it overlaps or touches.
     pub(crate) fn add(&mut self, low: Point<'_>, high: Option<Point<'_>>) {
         // The ranges from `first` up to `end` overlap or touch the new one.

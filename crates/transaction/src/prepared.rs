@@ -65,10 +65,19 @@ impl Transaction {
         }
         self.drop_snapshot();
         let locks = self.locks_beyond_changes()?;
-        if self.writing.is_none() {
-            let first = self.engine.commits.begin_writing(self.id.0, self.engine.log());
-            self.writing = Some((Arc::new(Writer::new(self.id.0)), first));
-        }
+        let first = match &self.writing {
+            Some((_, first)) => *first,
+            None => {
+                let writer = Arc::new(Writer::new(self.id.0, false));
+                let cancel = self.wait.cancel.clone();
+                let first = self.engine.commits.begin_writing(&writer, cancel, self.engine.log());
+                self.writing = Some((writer, first));
+                first
+            }
+        };
+        // It keeps the log until it is decided, however long that takes.
+        self.engine.commits.exempt(first);
+        self.check_writing()?;
         let mut record = Vec::with_capacity(32 + name.len() + locks.len());
         Record::Prepare { transaction: self.id.0, name, locks: &locks }.encode(&mut record);
         let log = self.engine.log();
@@ -185,7 +194,7 @@ impl Engine {
     /// Puts a prepared transaction's versions, locks and place among the unfinished back. Nobody reads yet.
     pub(crate) fn restore(&self, loser: Loser) -> Result<()> {
         let prepared = loser.prepared.unwrap_or_default();
-        let writer = Arc::new(Writer::new(loser.transaction));
+        let writer = Arc::new(Writer::new(loser.transaction, false));
         let first = (loser.first, loser.transaction);
         self.commits.go_on_writing(first);
         let mut owner = LockOwner::new(self.locks().new_owner());
@@ -195,7 +204,8 @@ impl Engine {
             let key: Arc<[u8]> = step.key.as_slice().into();
             let _ = self.locks().try_lock_row(&mut owner, step.tree, &key, LockMode::Exclusive)?;
             self.versions.push(step.tree, &key, &writer, step.state());
-            changes.push(Change { tree: step.tree, key, previous: step.previous });
+            // Whether it was a delete is not known any more: purge looks.
+            changes.push(Change { tree: step.tree, key, previous: step.previous, is_delete: true });
             schema_version = step.schema_version;
         }
         owner.weight = changes.len() as u64;

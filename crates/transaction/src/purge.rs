@@ -1,72 +1,310 @@
 //! Purge: versions that no snapshot needs, and entries of rows deleted for everybody, go.
 //!
-//! Every commit leaves the list of keys it changed. Once the horizon has passed the commit, the keys'
-//! versions are trimmed, and where none are left a tombstone is taken out of its leaf.
+//! ```text
+//!   commit --list of keys--> waiting --visible--> look at each key: drop versions (see `versions`)
+//!                                                   none left: take a tombstone out of the leaf
+//!                                                   some left: the key is parked under the snapshot
+//!                                                              that needs the oldest of them
+//!   that snapshot ends -----> parked ------------> look at the key again
+//! ```
+//! Every commit leaves the list of keys it changed. A list waits until every snapshot sees its commit, or until
+//! purge has come by once more: most snapshots are of short statements. Then it is worked off for good; what a
+//! long-lived snapshot still needs is parked, each key once, however often it is changed meanwhile. So what
+//! purge remembers is bounded by the commits of some milliseconds and the keys that have versions.
 //!
-//! The log is kept from the oldest list on: after a crash recovery finds the deletes there and hands
-//! them in again, so no tombstone is left for good.
+//! # Tombstones and the log
+//!
+//! A tombstone that is still in its leaf when the store goes down has to be found again, or it would stay for
+//! good: recovery reads the deletes in the log. So the log is kept from the first record of the oldest list
+//! with a delete on, and for parked tombstones from the oldest of them on. Where that has become much log for
+//! few tombstones, a checkpoint writes their keys into the log anew and lets go of the old part. Lists without
+//! deletes keep no log.
+//!
+//! Lock order: `parked`, then a leaf's latch, then a shard of versions; `waiting` alone. Who drops a tree holds
+//! `parked`: purge must not be inside a tree that goes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
+use hashbrown::HashSet;
+use parking_lot::{Mutex, MutexGuard};
+use rustydb_storage::wal::Record;
 use rustydb_storage::{Lsn, TreeId};
+
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::snapshot::View;
+use crate::versions::Visit;
+
+/// How many parked keys are looked at before whoever drops a tree gets a turn.
+const CHUNK: usize = 1024;
+/// Less log than this is not worth writing tombstones anew.
+const REWRITE_FROM: u64 = 1 << 20;
+/// The log that is let go of is so many times what is written for it.
+const REWRITE_FACTOR: u64 = 4;
+/// About so many bytes of keys make a record.
+const RECORD_BYTES: usize = 32 << 10;
+
+/// A key of a tree.
+pub(crate) type TreeKey = (TreeId, Arc<[u8]>);
+
+/// A key that a transaction has changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    pub(crate) key: TreeKey,
+    /// Whether the change may have left a tombstone.
+    pub(crate) is_delete: bool,
+}
 
 /// What one commit has left.
 #[derive(Debug)]
 pub(crate) struct Leftover {
-    pub(crate) csn: u64,
-    /// The transaction's first record.
-    pub(crate) first: Lsn,
-    pub(crate) keys: Vec<(TreeId, Arc<[u8]>)>,
+    csn: u64,
+    /// The transaction's first record, if one of the changes was a delete.
+    first: Option<Lsn>,
+    keys: Vec<Changed>,
+}
+
+/// What waits for purge.
+#[derive(Debug)]
+pub(crate) struct PurgeQueue {
+    waiting: Mutex<Waiting>,
+    parked: Mutex<Parked>,
+    parked_keys: AtomicUsize,
+    /// The log is kept from here on for parked tombstones.
+    tombstones_from: AtomicU64,
+}
+
+impl Default for PurgeQueue {
+    fn default() -> PurgeQueue {
+        PurgeQueue {
+            waiting: Mutex::default(),
+            parked: Mutex::default(),
+            parked_keys: AtomicUsize::new(0),
+            tombstones_from: AtomicU64::new(u64::MAX),
+        }
+    }
 }
 
 /// Lists of keys, oldest commit first.
 #[derive(Debug, Default)]
-pub(crate) struct PurgeQueue {
-    lists: Mutex<Lists>,
-}
-
-#[derive(Debug, Default)]
-struct Lists {
-    waiting: VecDeque<Leftover>,
+struct Waiting {
+    lists: VecDeque<Leftover>,
     /// The first record of the list that was taken out and is being worked on.
     in_work: Option<Lsn>,
+    /// What was visible when purge last came by.
+    visible_then: u64,
+}
+
+/// Keys whose versions a snapshot needs.
+#[derive(Debug, Default)]
+pub(crate) struct Parked {
+    /// By the snapshot that is waited for.
+    keys: BTreeMap<u64, Vec<TreeKey>>,
+    /// Those of them that may have a tombstone.
+    tombstones: HashSet<TreeKey>,
 }
 
 impl PurgeQueue {
     /// Hands a list in.
-    pub(crate) fn push(&self, leftover: Leftover) {
-        let lists = &mut self.lists.lock().waiting;
+    pub(crate) fn push(&self, csn: u64, first: Lsn, keys: Vec<Changed>) {
+        let first = keys.iter().any(|changed| changed.is_delete).then_some(first);
+        self.push_list(Leftover { csn, first, keys });
+    }
+
+    fn push_list(&self, leftover: Leftover) {
+        let lists = &mut self.waiting.lock().lists;
         // Commits that overtook each other on the way here differ by a few places.
         let at = lists.iter().rposition(|list| list.csn <= leftover.csn).map_or(0, |index| index + 1);
         lists.insert(at, leftover);
     }
 
-    /// Takes the oldest list out, if the horizon has passed it; [`PurgeQueue::done`] follows.
-    pub(crate) fn take(&self, horizon: u64) -> Option<Leftover> {
-        let mut lists = self.lists.lock();
-        if lists.waiting.front().is_none_or(|list| list.csn > horizon) {
+    /// Takes the oldest list out, if it may be worked off; [`PurgeQueue::done`] follows.
+    fn take(&self, view: &View) -> Option<Leftover> {
+        let mut waiting = self.waiting.lock();
+        let limit = view.horizon().max(waiting.visible_then);
+        if waiting.lists.front().is_none_or(|list| list.csn > limit) {
             return None;
         }
-        let taken = lists.waiting.pop_front();
-        lists.in_work = taken.as_ref().map(|list| list.first);
+        let taken = waiting.lists.pop_front();
+        waiting.in_work = taken.as_ref().and_then(|list| list.first);
         taken
     }
 
+    /// Purge has come by.
+    fn passed(&self, view: &View) {
+        self.waiting.lock().visible_then = view.visible;
+    }
+
     /// The list that was taken out is worked off.
-    pub(crate) fn done(&self) {
-        self.lists.lock().in_work = None;
+    fn done(&self) {
+        self.waiting.lock().in_work = None;
     }
 
-    /// How many lists wait.
-    pub(crate) fn len(&self) -> usize {
-        self.lists.lock().waiting.len()
+    /// How many lists wait and how many keys are parked.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        (self.waiting.lock().lists.len(), self.parked_keys.load(Ordering::Relaxed))
     }
 
-    /// The first record of the oldest transaction that has a list here.
+    /// The log is needed from here on to find tombstones again.
     pub(crate) fn oldest(&self) -> Lsn {
-        let lists = self.lists.lock();
-        lists.waiting.iter().map(|list| list.first).chain(lists.in_work).min().unwrap_or(Lsn::MAX)
+        let waiting = self.waiting.lock();
+        let lists = waiting.lists.iter().filter_map(|list| list.first).chain(waiting.in_work).min();
+        // Read under the lock: a list is out of work only once its tombstones count here.
+        let parked = Lsn(self.tombstones_from.load(Ordering::SeqCst));
+        lists.map_or(parked, |lsn| lsn.min(parked))
+    }
+
+    /// Keeps purge out.
+    pub(crate) fn pause(&self) -> MutexGuard<'_, Parked> {
+        self.parked.lock()
+    }
+
+    fn park(&self, parked: &mut Parked, snapshot: u64, key: &TreeKey) {
+        parked.keys.entry(snapshot).or_default().push(key.clone());
+        self.parked_keys.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn park_tombstone(&self, parked: &mut Parked, key: &TreeKey, lsn: Lsn) {
+        parked.tombstones.insert(key.clone());
+        self.tombstones_from.fetch_min(lsn.0, Ordering::SeqCst);
+    }
+
+    fn forget_tombstone(&self, parked: &mut Parked, key: &TreeKey) {
+        parked.tombstones.remove(key);
+        if parked.tombstones.is_empty() {
+            self.tombstones_from.store(u64::MAX, Ordering::SeqCst);
+        }
+    }
+
+    /// Takes keys out whose snapshot has ended.
+    fn take_parked(&self, parked: &mut Parked, view: &View) -> Option<(u64, Vec<TreeKey>)> {
+        let snapshot = *parked.keys.keys().find(|&&snapshot| !view.contains(snapshot))?;
+        let keys = parked.keys.get_mut(&snapshot)?;
+        let taken = keys.split_off(keys.len().saturating_sub(CHUNK));
+        if keys.is_empty() {
+            parked.keys.remove(&snapshot);
+        }
+        self.parked_keys.fetch_sub(taken.len(), Ordering::Relaxed);
+        Some((snapshot, taken))
+    }
+}
+
+impl Engine {
+    /// Purges what no snapshot needs any more. Gives how many commits were worked off.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn purge(&self) -> Result<usize> {
+        let queue = &self.purge_queue;
+        let mut worked_off = 0;
+        self.enforce_limits();
+        // What is left of a full disk is for rollbacks.
+        self.log().check_room()?;
+        // One view serves all: that it grows old does no harm, and what comes meanwhile is for the next time.
+        let view = self.view();
+        loop {
+            // Let go of between lists, for whoever drops a tree.
+            let mut parked = queue.pause();
+            let Some(leftover) = queue.take(&view) else { break };
+            let purged = self.purge_commit(&mut parked, &leftover, &view);
+            if purged.is_err() {
+                // Nothing is lost: the list comes again.
+                queue.push_list(leftover);
+            }
+            queue.done();
+            purged?;
+            worked_off += 1;
+        }
+        queue.passed(&view);
+        loop {
+            let mut parked = queue.pause();
+            let Some((snapshot, keys)) = queue.take_parked(&mut parked, &view) else { return Ok(worked_off) };
+            for (at, key) in keys.iter().enumerate() {
+                if let Err(error) = self.purge_parked(&mut parked, key, snapshot, &view) {
+                    for key in keys.iter().skip(at) {
+                        queue.park(&mut parked, snapshot, key);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn purge_commit(&self, parked: &mut Parked, leftover: &Leftover, view: &View) -> Result<()> {
+        let queue = &self.purge_queue;
+        for Changed { key, is_delete } in &leftover.keys {
+            let delete = leftover.first.filter(|_| *is_delete);
+            let visit = self.versions.visit(key.0, &key.1, view, None);
+            if let Visit::Waits(snapshot) = visit {
+                queue.park(parked, snapshot, key);
+            }
+            match (visit, delete) {
+                (Visit::Waits(_) | Visit::WaitsAlready, Some(lsn)) => queue.park_tombstone(parked, key, lsn),
+                (Visit::Gone, Some(_)) => self.remove_tombstone(key)?,
+                // A tombstone that is not the newest change is found by whoever ends that change: a commit
+                // leaves no tombstone or has one of its own, a rollback and recovery hand it in again.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn purge_parked(&self, parked: &mut Parked, key: &TreeKey, snapshot: u64, view: &View) -> Result<()> {
+        let queue = &self.purge_queue;
+        match self.versions.visit(key.0, &key.1, view, Some(snapshot)) {
+            Visit::Waits(next) => queue.park(parked, next, key),
+            Visit::WaitsAlready => {}
+            Visit::Gone => {
+                if parked.tombstones.contains(key) {
+                    self.remove_tombstone(key)?;
+                    queue.forget_tombstone(parked, key);
+                }
+            }
+            Visit::InUse => queue.forget_tombstone(parked, key),
+        }
+        Ok(())
+    }
+
+    fn remove_tombstone(&self, (id, key): &TreeKey) -> Result<()> {
+        match self.store().tree(*id) {
+            Ok(tree) => {
+                tree.remove_tombstone(key, || !self.versions.has_chain(*id, key))?;
+                Ok(())
+            }
+            Err(rustydb_storage::Error::UnknownTree { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes the keys of parked tombstones into the log anew where they keep much of it, so that a checkpoint
+    /// can let go of that.
+    pub(crate) fn rewrite_tombstones(&self) -> Result<()> {
+        let parked = self.purge_queue.pause();
+        let (log, from) = (self.log(), &self.purge_queue.tombstones_from);
+        let kept = log.end().0.saturating_sub(from.load(Ordering::SeqCst));
+        let bytes: usize = parked.tombstones.iter().map(|(_, key)| key.len() + 8).sum();
+        if kept < (REWRITE_FACTOR * bytes as u64).max(REWRITE_FROM) {
+            return Ok(());
+        }
+        let end = log.end();
+        let (mut keys, mut record) = (Vec::new(), Vec::new());
+        let mut remaining = parked.tombstones.iter().peekable();
+        while let Some((tree, key)) = remaining.next() {
+            Record::put_tombstone(*tree, key, &mut keys);
+            if keys.len() >= RECORD_BYTES || remaining.peek().is_none() {
+                log.check_room()?;
+                if log.is_crowded() {
+                    log.flush(log.end())?;
+                }
+                record.clear();
+                Record::Tombstones(&keys).encode(&mut record);
+                log.append(&record)?;
+                keys.clear();
+            }
+        }
+        from.store(end.0, Ordering::SeqCst);
+        Ok(())
     }
 }

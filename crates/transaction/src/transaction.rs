@@ -19,6 +19,7 @@ use crate::commits::{Committed, FirstRecord};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::locks::{LockOwner, OwnerId, WaitOptions};
+use crate::purge::Changed;
 use crate::serial::{Member, Unseen};
 use crate::snapshot::Snapshot;
 use crate::versions::{Before, Writer};
@@ -82,6 +83,7 @@ pub(crate) struct Change {
     pub(crate) key: Arc<[u8]>,
     /// The transaction's record before this change's.
     pub(crate) previous: Lsn,
+    pub(crate) is_delete: bool,
 }
 
 /// A transaction. Dropped without a commit it is rolled back.
@@ -112,7 +114,7 @@ pub struct Transaction {
     pub(crate) member: Option<Member>,
     pub(crate) schema_version: u32,
     /// Keys at which a tombstone was put back, whose own purge may have been and gone.
-    restored_tombstones: Vec<(TreeId, Arc<[u8]>)>,
+    restored_tombstones: Vec<Changed>,
     pub(crate) is_over: bool,
 }
 
@@ -260,11 +262,11 @@ impl Transaction {
         }
         let engine = &self.engine;
         let snapshot = if self.isolation == Isolation::Serializable {
-            let (member, snapshot) = engine.serial.enter(self.id.0, || engine.take_snapshot());
+            let (member, snapshot) = engine.serial.enter(self.id.0, || engine.take_snapshot(true));
             self.member = Some(member);
             snapshot
         } else {
-            engine.take_snapshot()
+            engine.take_snapshot(false)
         };
         *self.snapshot.insert(snapshot)
     }
@@ -275,7 +277,7 @@ impl Transaction {
 
     pub(crate) fn drop_snapshot(&mut self) {
         if let Some(snapshot) = self.snapshot.take() {
-            self.engine.snapshots.release(snapshot);
+            self.engine.snapshots.release(snapshot, self.isolation == Isolation::Serializable);
         }
     }
 
@@ -331,9 +333,29 @@ impl Transaction {
             versions.pop(change.tree, &change.key);
         })?;
         if before == Before::Tombstone {
-            self.restored_tombstones.push((change.tree, change.key.clone()));
+            let key = (change.tree, change.key.clone());
+            self.restored_tombstones.push(Changed { key, is_delete: true });
         }
         Ok(())
+    }
+
+    /// Fails if the transaction keeps too much of the log.
+    pub(crate) fn check_writing(&self) -> Result<()> {
+        match &self.writing {
+            Some((writer, _)) if writer.is_refused() => Err(Error::LogPinned),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails if what was just read need not be what the snapshot shows, or if the transaction has to go.
+    pub(crate) fn check_refused(&self) -> Result<()> {
+        // A change that the stopped log refused is in its leaf all the same.
+        self.engine.log().check()?;
+        self.check_writing()?;
+        match self.snapshot {
+            Some(snapshot) if self.engine.snapshots.is_refused(snapshot) => Err(Error::SnapshotTooOld),
+            _ => Ok(()),
+        }
     }
 
     /// The snapshot to read a tree at.
@@ -364,6 +386,7 @@ impl Transaction {
             let note = |writer| unseen.push(writer);
             versions.resolve(tree.id(), key, entry, snapshot.csn, reader, note, f)
         })?;
+        self.check_refused()?;
         self.note_unseen(&unseen);
         Ok(found)
     }
@@ -396,7 +419,7 @@ impl Transaction {
     /// When the log or the disk fails; then the store has stopped, and what became of the transaction shows
     /// when it is opened again.
     pub fn commit(mut self) -> Result<Committed> {
-        if let Err(refused) = self.check_serial() {
+        if let Err(refused) = self.check_serial().and_then(|()| self.check_writing()) {
             self.end_rolled_back()?;
             return Err(refused);
         }
@@ -457,7 +480,11 @@ impl Transaction {
             return Ok(Committed { csn: 0, lsn: Lsn::ZERO, number: 0 });
         };
         let mut keys = std::mem::take(&mut self.restored_tombstones);
-        keys.extend(std::mem::take(&mut self.changes).into_iter().map(|change| (change.tree, change.key)));
+        keys.extend(
+            std::mem::take(&mut self.changes)
+                .into_iter()
+                .map(|change| Changed { key: (change.tree, change.key), is_delete: change.is_delete }),
+        );
         self.engine.log_commit(&writer, first, keys)
     }
 
@@ -523,6 +550,7 @@ impl Scan {
             let Some(from) = self.position.take() else { return Ok(false) };
             let mut unseen = Unseen::new();
             let more = self.read_leaf(transaction, batch, goal, snapshot, &from, &mut unseen)?;
+            transaction.check_refused()?;
             transaction.note_unseen(&unseen);
             if more {
                 return Ok(true);

@@ -9,17 +9,44 @@
 //! common case, and a page whose last change is older than every unfinished transaction needs no look
 //! at all (see [`crate::snapshot`]).
 //!
+//! # Which versions are dropped, and why no reader notices
+//!
+//! Writers hold the row's lock until they have their commit number, so along a chain the numbers never fall,
+//! and what is uncommitted is of one writer and at the newest end:
+//!
+//! ```text
+//!   csn:       c0   <=   c1   <=   c2   <=  ... (committed)     uncommitted
+//!   before:    b0        b1        b2                           b3
+//!   readers:  S<c0    c0<=S<c1  c1<=S<c2                        S>=c2 that are not the writer
+//! ```
+//! So a reader at `S` that is not the writer takes the `before` of the first version whose number is above
+//! `S`, or else the leaf; each `before` has its own interval of readers. A version is dropped when it is
+//! committed, its number `c` is not above the `visible` of a [`View`], and no snapshot of that view lies
+//! in its interval. Nobody misses it:
+//! - of the snapshots in use none reads it, as the view names them all below `visible`;
+//! - a later one has a number of at least `visible`, and thus of at least `c`: it reads further right;
+//! - taking it out gives its interval to its right neighbour, and the interval has no reader. So all others
+//!   find the same version as before, and the other intervals stay what they were for all that is to come;
+//! - its writer has ended, so nobody takes it back, and reads of its own are no more.
+//!
+//! A serializable reader also has to learn which serializable writers it does not see ([`crate::serial`]). So
+//! their versions stay while such a reader runs, which is bounded there.
+//!
+//! What is left is at most one version for each pair of key and snapshot in use, those of the last commits
+//! that are not visible yet, and those of unfinished transactions: memory does not grow with the number of
+//! updates. Versions are dropped by purge, some milliseconds after their commit, and at once where a key's
+//! chain has grown long before purge came by.
+//!
 //! Invariants:
-//! - A chain changes, with its leaf, under the leaf's exclusive latch; a reader looks at both under
-//!   the shared latch. Only purge shortens a chain from its old end without the latch, by versions that
-//!   no snapshot goes back beyond.
+//! - Changes of the newest end come, with the leaf's, under the leaf's exclusive latch; a reader looks at
+//!   both under the shared latch. Dropping needs no latch: it changes nothing that anybody reads.
 //! - Restart undoes what was unfinished before anybody reads, so nothing here has to survive.
 //!
 //! Lock order: a latch, then one shard.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use hashbrown::DefaultHashBuilder;
 use parking_lot::Mutex;
@@ -28,6 +55,7 @@ use rustydb_storage::{State, TreeId};
 use smallvec::SmallVec;
 
 use crate::keyed::{KeyPlace, Keyed};
+use crate::snapshot::View;
 
 const SHARDS: usize = 64;
 const ACTIVE: u64 = 0;
@@ -40,11 +68,21 @@ pub(crate) struct Writer {
     csn: AtomicU64,
     /// Where its commit record is; valid once `csn` is set.
     lsn: AtomicU64,
+    /// Whether it is a serializable transaction.
+    is_serial: bool,
+    /// Whether it has to be rolled back, as it keeps too much of the log.
+    is_refused: AtomicBool,
 }
 
 impl Writer {
-    pub(crate) fn new(transaction: u64) -> Writer {
-        Writer { transaction, csn: AtomicU64::new(ACTIVE), lsn: AtomicU64::new(0) }
+    pub(crate) fn new(transaction: u64, is_serial: bool) -> Writer {
+        Writer {
+            transaction,
+            csn: AtomicU64::new(ACTIVE),
+            lsn: AtomicU64::new(0),
+            is_serial,
+            is_refused: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn commit(&self, csn: u64, lsn: u64) {
@@ -60,6 +98,15 @@ impl Writer {
         }
     }
 
+    /// Has the transaction rolled back at its next step; gives whether nobody did before.
+    pub(crate) fn refuse(&self) -> bool {
+        !self.is_refused.swap(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed)
+    }
+
     fn is_visible(&self, csn: u64, reader: u64) -> bool {
         self.transaction == reader || self.committed().is_some_and(|(committed, _)| committed <= csn)
     }
@@ -70,7 +117,7 @@ impl Writer {
 pub(crate) enum Before {
     Absent,
     Tombstone,
-    Value(Box<[u8]>),
+    Value(Arc<[u8]>),
 }
 
 impl Before {
@@ -105,7 +152,72 @@ struct Version {
     before: Before,
 }
 
-type Chain = SmallVec<[Version; 1]>;
+/// A chain of so many versions is looked through by its writer, who does not wait for purge.
+const LONG: u32 = 8;
+
+#[derive(Debug)]
+struct Chain {
+    versions: SmallVec<[Version; 1]>,
+    /// The length from which on its writer looks for versions to drop.
+    long_from: u32,
+    /// The snapshot that purge waits for to come by again.
+    waits_for: Option<u64>,
+}
+
+impl Default for Chain {
+    fn default() -> Chain {
+        Chain { versions: SmallVec::new(), long_from: LONG, waits_for: None }
+    }
+}
+
+impl Chain {
+    /// Drops what no reader goes back to; gives the bytes that were freed.
+    fn prune(&mut self, view: &View, key: usize) -> usize {
+        let mut freed = 0;
+        let (mut before, mut is_done) = (0, false);
+        self.versions.retain(|version| {
+            let csn = match version.writer.committed() {
+                Some((csn, _)) if csn <= view.visible && !is_done => csn,
+                _ => {
+                    is_done = true;
+                    return true;
+                }
+            };
+            let has_reader = view.newest_below(csn).is_some_and(|newest| newest >= before)
+                || (version.writer.is_serial && view.is_unseen_by_serial(csn));
+            before = csn;
+            if !has_reader {
+                freed += version.before.bytes() + key;
+            }
+            has_reader
+        });
+        // What is left was worth keeping: it is looked through again at twice the length.
+        self.long_from = (2 * self.versions.len() as u32).max(LONG);
+        freed
+    }
+}
+
+/// What a new version was put on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pushed {
+    /// The commit that made what stood there, if that is still known: what is not is seen by everybody.
+    pub(crate) built_on: Option<u64>,
+    /// The chain has grown long, and is to be pruned.
+    pub(crate) is_long: bool,
+}
+
+/// What purge found at a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Visit {
+    /// No versions are left.
+    Gone,
+    /// Its oldest version is for the readers at this snapshot; come again when they have ended.
+    Waits(u64),
+    /// It waits for a snapshot already.
+    WaitsAlready,
+    /// All that is left is by writers whose end brings the key again.
+    InUse,
+}
 
 type Shard = Mutex<Keyed<Chain>>;
 
@@ -138,30 +250,29 @@ impl Versions {
     }
 
     /// Adds what stood at a key before `writer` changed it.
-    ///
-    /// Gives the commit that made what stood there, if that is still known: what is not is seen by everybody.
     pub(crate) fn push(
         &self,
         tree: TreeId,
         key: &Arc<[u8]>,
         writer: &Arc<Writer>,
         before: State<'_>,
-    ) -> Option<u64> {
+    ) -> Pushed {
         let before = Before::from_state(before);
         self.bytes.fetch_add(before.bytes() + key.len(), Ordering::Relaxed);
         let place = self.place(tree, key);
         let mut shard = self.shard(&place).lock();
         // Memory ends long before the numbers of entries do.
-        let chain = shard.get_or_default(&place, key)?;
-        let newest = chain.last().and_then(|version| version.writer.committed());
-        chain.push(Version { writer: writer.clone(), before });
-        newest.map(|(csn, _)| csn)
+        let Some(chain) = shard.get_or_default(&place, key) else { return Pushed::default() };
+        let newest = chain.versions.last().and_then(|version| version.writer.committed());
+        chain.versions.push(Version { writer: writer.clone(), before });
+        let is_long = chain.versions.len() as u32 >= chain.long_from;
+        Pushed { built_on: newest.map(|(csn, _)| csn), is_long }
     }
 
     /// What stood at a key before the newest change.
     pub(crate) fn newest_before(&self, tree: TreeId, key: &[u8]) -> Option<Before> {
         let key = self.place(tree, key);
-        self.shard(&key).lock().get(&key)?.last().map(|version| version.before.clone())
+        self.shard(&key).lock().get(&key)?.versions.last().map(|version| version.before.clone())
     }
 
     /// Forgets the newest change, which was taken back.
@@ -169,10 +280,10 @@ impl Versions {
         let wanted = self.place(tree, key);
         let mut shard = self.shard(&wanted).lock();
         let Some(chain) = shard.get_mut(&wanted) else { return };
-        if let Some(version) = chain.pop() {
+        if let Some(version) = chain.versions.pop() {
             self.bytes.fetch_sub(version.before.bytes() + key.len(), Ordering::Relaxed);
         }
-        if chain.is_empty() {
+        if chain.versions.is_empty() {
             shard.remove(&wanted);
         }
     }
@@ -180,7 +291,7 @@ impl Versions {
     /// Who changed a key last.
     pub(crate) fn newest_writer(&self, tree: TreeId, key: &[u8]) -> Option<Arc<Writer>> {
         let key = self.place(tree, key);
-        self.shard(&key).lock().get(&key)?.last().map(|version| version.writer.clone())
+        self.shard(&key).lock().get(&key)?.versions.last().map(|version| version.writer.clone())
     }
 
     /// Whether a key has versions.
@@ -207,7 +318,7 @@ impl Versions {
         let shard = self.shard(&wanted).lock();
         let mut seen = live;
         if let Some(chain) = shard.get(&wanted) {
-            for version in chain.iter().rev() {
+            for version in chain.versions.iter().rev() {
                 if version.writer.is_visible(csn, reader) {
                     break;
                 }
@@ -218,22 +329,39 @@ impl Versions {
         seen.map(f)
     }
 
-    /// Drops versions of a key that every snapshot from `horizon` on has passed. Gives whether none are left.
-    pub(crate) fn trim(&self, tree: TreeId, key: &[u8], horizon: u64) -> bool {
+    /// Drops the versions of a key that no reader goes back to.
+    pub(crate) fn prune(&self, tree: TreeId, key: &[u8], view: &View) {
         let wanted = self.place(tree, key);
         let mut shard = self.shard(&wanted).lock();
-        let Some(chain) = shard.get_mut(&wanted) else { return true };
-        let passed = chain
-            .iter()
-            .rposition(|version| version.writer.committed().is_some_and(|(csn, _)| csn <= horizon))
-            .map_or(0, |index| index + 1);
-        let freed: usize = chain.drain(..passed).map(|version| version.before.bytes() + key.len()).sum();
-        self.bytes.fetch_sub(freed, Ordering::Relaxed);
-        let is_empty = chain.is_empty();
-        if is_empty {
+        let Some(chain) = shard.get_mut(&wanted) else { return };
+        self.bytes.fetch_sub(chain.prune(view, key.len()), Ordering::Relaxed);
+        if chain.versions.is_empty() {
             shard.remove(&wanted);
         }
-        is_empty
+    }
+
+    /// Drops the versions of a key that no reader goes back to, and says when to come again. `waited_for` is the
+    /// snapshot that the key has been waiting for, if that is why purge comes.
+    pub(crate) fn visit(&self, tree: TreeId, key: &[u8], view: &View, waited_for: Option<u64>) -> Visit {
+        let wanted = self.place(tree, key);
+        let mut shard = self.shard(&wanted).lock();
+        let Some(chain) = shard.get_mut(&wanted) else { return Visit::Gone };
+        self.bytes.fetch_sub(chain.prune(view, key.len()), Ordering::Relaxed);
+        let Some(oldest) = chain.versions.first() else {
+            shard.remove(&wanted);
+            return Visit::Gone;
+        };
+        if waited_for.is_some() && chain.waits_for == waited_for {
+            chain.waits_for = None;
+        }
+        if chain.waits_for.is_some() {
+            return Visit::WaitsAlready;
+        }
+        // While a snapshot below the oldest version is in use, that version stays the oldest: so a key waits
+        // for one snapshot at a time, and for the newest of those.
+        let committed = oldest.writer.committed().filter(|(csn, _)| *csn <= view.visible);
+        chain.waits_for = committed.and_then(|(csn, _)| view.newest_below(csn));
+        chain.waits_for.map_or(Visit::InUse, Visit::Waits)
     }
 
     /// Bytes that versions take, about.
@@ -244,5 +372,248 @@ impl Versions {
     /// Keys that have versions.
     pub(crate) fn keys(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TREE: TreeId = TreeId(9);
+    const KEYS: usize = 3;
+    const SLOTS: usize = 3;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A writer changes a key, if nobody else's change is unfinished there; no value deletes it.
+        Write {
+            slot: usize,
+            key: usize,
+            value: Option<u8>,
+        },
+        TakeBackOne {
+            slot: usize,
+        },
+        Commit {
+            slot: usize,
+        },
+        RollBack {
+            slot: usize,
+        },
+        Publish,
+        Snapshot,
+        Release {
+            at: usize,
+        },
+        /// Drops versions, by the view of now or an older one.
+        Prune {
+            key: usize,
+            view: usize,
+            visits: bool,
+        },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (0..SLOTS, 0..KEYS, prop::option::weighted(0.8, any::<u8>()))
+                .prop_map(|(slot, key, value)| Step::Write { slot, key, value }),
+            1 => (0..SLOTS).prop_map(|slot| Step::TakeBackOne { slot }),
+            4 => (0..SLOTS).prop_map(|slot| Step::Commit { slot }),
+            1 => (0..SLOTS).prop_map(|slot| Step::RollBack { slot }),
+            4 => Just(Step::Publish),
+            2 => Just(Step::Snapshot),
+            1 => any::<prop::sample::Index>().prop_map(|at| Step::Release { at: at.index(1 << 16) }),
+            4 => (0..KEYS, 0usize..4, any::<bool>())
+                .prop_map(|(key, view, visits)| Step::Prune { key, view, visits }),
+        ]
+    }
+
+    type Stored = Option<Option<Vec<u8>>>;
+
+    fn state(stored: &Stored) -> State<'_> {
+        match stored {
+            None => State::Absent,
+            Some(None) => State::Tombstone,
+            Some(Some(value)) => State::Value(value),
+        }
+    }
+
+    /// Everything that ever stood there, beside the chains under test.
+    #[derive(Default)]
+    struct Model {
+        versions: Versions,
+        leaves: [Stored; KEYS],
+        /// What each commit has left at each key, oldest first.
+        history: [Vec<(u64, Stored)>; KEYS],
+        writers: [Option<(Arc<Writer>, Vec<usize>)>; SLOTS],
+        next: u64,
+        committed: u64,
+        visible: u64,
+        snapshots: Vec<u64>,
+        views: Vec<View>,
+    }
+
+    impl Model {
+        fn key(key: usize) -> Arc<[u8]> {
+            vec![b'k'; key + 1].into()
+        }
+
+        fn view(&self) -> View {
+            let mut in_use = self.snapshots.clone();
+            in_use.sort_unstable();
+            in_use.dedup();
+            View::new(self.visible, &in_use)
+        }
+
+        fn take_back_one(&mut self, slot: usize) {
+            let Some((_, changes)) = &mut self.writers[slot] else { return };
+            let Some(key) = changes.pop() else { return };
+            let before = self.versions.newest_before(TREE, &Self::key(key)).unwrap();
+            self.leaves[key] = match before.state() {
+                State::Absent => None,
+                State::Tombstone => Some(None),
+                State::Value(value) => Some(Some(value.to_vec())),
+            };
+            self.versions.pop(TREE, &Self::key(key));
+        }
+
+        fn run(&mut self, step: Step) {
+            match step {
+                Step::Write { slot, key, value } => {
+                    let holder = self
+                        .writers
+                        .iter()
+                        .position(|w| w.as_ref().is_some_and(|(_, changes)| changes.contains(&key)));
+                    if holder.is_some_and(|holder| holder != slot) {
+                        return;
+                    }
+                    self.next += 1;
+                    let number = self.next;
+                    let (writer, changes) = self.writers[slot]
+                        .get_or_insert_with(|| (Arc::new(Writer::new(number, false)), Vec::new()));
+                    let pushed = self.versions.push(TREE, &Self::key(key), writer, state(&self.leaves[key]));
+                    changes.push(key);
+                    self.leaves[key] = Some(value.map(|fill| vec![fill; usize::from(fill) / 16]));
+                    if pushed.is_long {
+                        self.versions.prune(TREE, &Self::key(key), &self.view());
+                    }
+                }
+                Step::TakeBackOne { slot } => self.take_back_one(slot),
+                Step::Commit { slot } => {
+                    let Some((writer, changes)) = self.writers[slot].take() else { return };
+                    self.committed += 1;
+                    writer.commit(self.committed, 0);
+                    for key in changes {
+                        self.history[key].push((self.committed, self.leaves[key].clone()));
+                    }
+                }
+                Step::RollBack { slot } => {
+                    while self.writers[slot].as_ref().is_some_and(|(_, changes)| !changes.is_empty()) {
+                        self.take_back_one(slot);
+                    }
+                    self.writers[slot] = None;
+                }
+                Step::Publish => self.visible = self.committed.min(self.visible + 1),
+                Step::Snapshot => self.snapshots.push(self.visible),
+                Step::Release { at } => {
+                    if !self.snapshots.is_empty() {
+                        self.snapshots.swap_remove(at % self.snapshots.len());
+                    }
+                }
+                Step::Prune { key, view, visits } => {
+                    self.views.push(self.view());
+                    let view = self.views[self.views.len() - 1 - view.min(self.views.len() - 1)].clone();
+                    if visits {
+                        self.versions.visit(TREE, &Self::key(key), &view, None);
+                    } else {
+                        self.versions.prune(TREE, &Self::key(key), &view);
+                    }
+                }
+            }
+        }
+
+        fn read(&self, key: usize, csn: u64, reader: u64) -> Option<Vec<u8>> {
+            let entry = self.leaves[key]
+                .as_ref()
+                .map(|leaf| Entry { value: leaf.as_deref().unwrap_or(&[]), is_tombstone: leaf.is_none() });
+            self.versions.resolve(TREE, &Self::key(key), entry, csn, reader, |_| (), <[u8]>::to_vec)
+        }
+
+        fn check(&self) -> Result<(), TestCaseError> {
+            for key in 0..KEYS {
+                // Those in use, and the one that would be taken now.
+                for &csn in self.snapshots.iter().chain([&self.visible]) {
+                    let seen = self.history[key].iter().rev().find(|(by, _)| *by <= csn);
+                    let expected = seen.and_then(|(_, stored)| stored.clone().flatten());
+                    prop_assert_eq!(self.read(key, csn, 0), expected, "key {} at {}", key, csn);
+                    for (writer, changes) in self.writers.iter().flatten() {
+                        if changes.contains(&key) {
+                            let own = self.leaves[key].clone().flatten();
+                            prop_assert_eq!(self.read(key, csn, writer.transaction), own);
+                        }
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(600))]
+
+        /// Whatever is dropped, by views new and old, each snapshot sees what it has always seen, each writer
+        /// its own, and rollbacks find what stood there.
+        #[test]
+        fn no_reader_notices_what_is_dropped(steps in prop::collection::vec(step(), 1..120)) {
+            let mut model = Model::default();
+            for step in steps {
+                model.run(step);
+                model.check()?;
+            }
+            // With everything ended and visible, a key has at most one version for each snapshot.
+            for slot in 0..SLOTS {
+                model.run(Step::RollBack { slot });
+            }
+            model.visible = model.committed;
+            let view = model.view();
+            for key in 0..KEYS {
+                let before = model.history[key].len();
+                model.versions.visit(TREE, &Model::key(key), &view, None);
+                let shared = Model::key(key);
+                let wanted = model.versions.place(TREE, &shared);
+                let left = model.versions.shard(&wanted).lock().get(&wanted).map_or(0, |c| c.versions.len());
+                let distinct: std::collections::BTreeSet<_> = model.snapshots.iter().collect();
+                prop_assert!(left <= distinct.len().min(before), "{} of {}", left, before);
+            }
+            model.check()?;
+            model.snapshots.clear();
+            let view = model.view();
+            for key in 0..KEYS {
+                prop_assert_eq!(model.versions.visit(TREE, &Model::key(key), &view, None), Visit::Gone);
+            }
+            prop_assert_eq!((model.versions.keys(), model.versions.bytes()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_key_waits_for_the_newest_snapshot_below_its_oldest_version() {
+        let versions = Versions::default();
+        let key: Arc<[u8]> = b"k".as_slice().into();
+        for csn in [5, 8, 9, 12] {
+            let writer = Arc::new(Writer::new(csn, false));
+            versions.push(TREE, &key, &writer, State::Value(b"old"));
+            writer.commit(csn, csn);
+        }
+        let view = View::new(12, &[2, 4, 8]);
+        assert_eq!(versions.visit(TREE, &key, &view, None), Visit::Waits(4));
+        assert_eq!(versions.visit(TREE, &key, &view, None), Visit::WaitsAlready);
+        let view = View::new(12, &[2, 8]);
+        assert_eq!(versions.visit(TREE, &key, &view, Some(4)), Visit::Waits(2));
+        assert_eq!(versions.visit(TREE, &key, &view, Some(4)), Visit::WaitsAlready);
+        let view = View::new(12, &[8]);
+        assert_eq!(versions.visit(TREE, &key, &view, Some(2)), Visit::Waits(8));
+        assert_eq!(versions.visit(TREE, &key, &View::new(12, &[]), Some(8)), Visit::Gone);
     }
 }

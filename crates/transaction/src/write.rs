@@ -7,7 +7,7 @@ use rustydb_storage::{Error as StorageError, Expect, RowContext, State, Tree};
 use crate::error::{Error, Result};
 use crate::locks::LockMode;
 use crate::transaction::{Change, Transaction};
-use crate::versions::Writer;
+use crate::versions::{Pushed, Writer};
 
 impl Transaction {
     /// Inserts a row.
@@ -94,11 +94,13 @@ impl Transaction {
                 return Err(self.conflict(tree.id(), key));
             }
         }
+        self.check_refused()?;
         let writer = match &self.writing {
             Some((writer, _)) => writer.clone(),
             None => {
-                let writer = Arc::new(Writer::new(self.id.0));
-                let first = self.engine.commits.begin_writing(self.id.0, self.engine.log());
+                let writer = Arc::new(Writer::new(self.id.0, self.member.is_some()));
+                let cancel = self.wait.cancel.clone();
+                let first = self.engine.commits.begin_writing(&writer, cancel, self.engine.log());
                 self.writing = Some((writer.clone(), first));
                 writer
             }
@@ -112,19 +114,23 @@ impl Transaction {
         let shared: Arc<[u8]> = key.into();
         let (engine, owner) = (&self.engine, &self.owner);
         let is_insert = expect == Expect::NotLive;
-        let mut built_on = None;
+        let is_delete = new == State::Tombstone;
+        let mut pushed = Pushed::default();
         let lsn = tree.write_if(
             key,
             new,
             expect,
             Some(&context),
             || !is_insert || !engine.locks().blocks_insert(owner, tree.id(), key),
-            |before, _| built_on = engine.versions.push(tree.id(), &shared, &writer, before),
+            |before, _| pushed = engine.versions.push(tree.id(), &shared, &writer, before),
         )?;
+        if pushed.is_long {
+            engine.versions.prune(tree.id(), &shared, &engine.view());
+        }
         let seen = self.seen_up_to();
-        self.has_just_overtaken = built_on.is_some_and(|csn| csn > seen);
+        self.has_just_overtaken = pushed.built_on.is_some_and(|csn| csn > seen);
         self.has_overtaken |= self.has_just_overtaken;
-        self.changes.push(Change { tree: tree.id(), key: shared, previous: self.last });
+        self.changes.push(Change { tree: tree.id(), key: shared, previous: self.last, is_delete });
         self.last = lsn;
         self.owner.weight += 1;
         if let Some(member) = &self.member {

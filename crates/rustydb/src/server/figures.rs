@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 type Figure = (&'static str, &'static str, fn(&EngineStatistics) -> f64);
 
-const TOTALS: [Figure; 17] = [
+const TOTALS: [Figure; 19] = [
     ("rustydb_buffer_hits_total", "Page accesses found in the buffer pool", |s| s.storage.pool_hits as f64),
     ("rustydb_buffer_reads_total", "Pages read from disk", |s| s.storage.pool_reads as f64),
     ("rustydb_buffer_reads_ahead_total", "Pages read before they were needed", |s| {
@@ -27,6 +27,12 @@ const TOTALS: [Figure; 17] = [
     ("rustydb_checkpoints_total", "Checkpoints taken", |s| s.storage.checkpoints as f64),
     ("rustydb_commits_total", "Transactions committed; by syncs, the size of a group", |s| s.commits as f64),
     ("rustydb_rollbacks_total", "Transactions rolled back", |s| s.rollbacks as f64),
+    ("rustydb_snapshots_refused_total", "Snapshots given up for their age (max_snapshot_age)", |s| {
+        s.snapshots.refused as f64
+    }),
+    ("rustydb_wal_pinned_refused_total", "Transactions rolled back over max_wal_pinned", |s| {
+        s.log_refused as f64
+    }),
     ("rustydb_lock_waits_total", "Requests for a row or gap lock that waited", |s| s.locks.waits as f64),
     ("rustydb_lock_wait_timeouts_total", "Lock waits that took too long (1205)", |s| s.locks.timeouts as f64),
     ("rustydb_deadlocks_total", "Transactions that gave way in a deadlock (1213)", |s| {
@@ -47,7 +53,7 @@ const TOTALS: [Figure; 17] = [
     }),
 ];
 
-const LEVELS: [Figure; 12] = [
+const LEVELS: [Figure; 16] = [
     ("rustydb_buffer_pages", "Pages that the buffer pool can hold", |s| s.storage.pool_pages as f64),
     ("rustydb_buffer_pages_present", "Pages in the buffer pool", |s| s.storage.pool_pages_present as f64),
     ("rustydb_buffer_pages_dirty", "Pages changed and not yet written", |s| {
@@ -62,13 +68,25 @@ const LEVELS: [Figure; 12] = [
         |s| s.storage.redo_rate as f64,
     ),
     ("rustydb_file_pages", "Pages of the page file", |s| s.storage.file_pages as f64),
-    ("rustydb_snapshots", "Snapshots in use", |s| s.snapshots as f64),
+    ("rustydb_snapshots", "Snapshots in use", |s| s.snapshots.in_use as f64),
     ("rustydb_serializable_transactions", "Serializable transactions that run or are remembered", |s| {
         s.serial.members as f64
+    }),
+    ("rustydb_snapshot_oldest_seconds", "For how long the oldest snapshot has been in use", |s| {
+        s.snapshots.oldest_age.as_secs_f64()
+    }),
+    ("rustydb_snapshot_oldest_lag_commits", "Commits since the oldest snapshot in use", |s| {
+        s.snapshots.oldest_lag as f64
     }),
     ("rustydb_version_keys", "Keys with older versions in memory", |s| s.version_keys as f64),
     ("rustydb_version_bytes", "Memory of older versions", |s| s.version_bytes as f64),
     ("rustydb_purge_backlog", "Commits that purge has yet to look at", |s| s.purge_backlog as f64),
+    ("rustydb_purge_parked_keys", "Keys whose older versions wait for a snapshot to end", |s| {
+        s.purge_parked as f64
+    }),
+    ("rustydb_wal_pinned_bytes", "Log kept for unfinished transactions and deleted rows", |s| {
+        s.log_pinned as f64
+    }),
     ("rustydb_lock_wait_longest_seconds", "Longest lock wait that has ended", |s| {
         s.locks.longest_wait.as_secs_f64()
     }),

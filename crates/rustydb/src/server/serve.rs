@@ -192,6 +192,8 @@ fn variables(config: &Config) -> Vec<(String, SystemValue)> {
         ("wait_timeout", SystemValue::UInt(config.wait_timeout.as_secs().max(1))),
         ("interactive_timeout", SystemValue::UInt(config.wait_timeout.as_secs().max(1))),
         ("slow_query_log", SystemValue::Bool(config.slow_statement.is_some())),
+        ("max_wal_pinned", SystemValue::UInt(config.max_wal_pinned)),
+        ("max_snapshot_age", SystemValue::UInt(config.max_snapshot_age.map_or(0, |age| age.as_secs()))),
         ("require_secure_transport", SystemValue::Bool(config.tls == TlsMode::Required)),
     ];
     if let Some(slow) = config.slow_statement {

@@ -144,6 +144,10 @@ section! {
         #[arg(long, env = "RUSTYDB_PAGE_SIZE", value_name = "SIZE")]
         #[serde(deserialize_with = "spelled")]
         page_size: Size,
+        /// How long an open transaction's reads may keep old versions of rows [default: off]
+        #[arg(long, env = "RUSTYDB_MAX_SNAPSHOT_AGE", value_name = "TIME|off")]
+        #[serde(deserialize_with = "spelled")]
+        max_snapshot_age: OrOff<Span>,
     }
 }
 
@@ -161,6 +165,10 @@ section! {
         #[arg(long, env = "RUSTYDB_CHECKPOINT_SIZE", value_name = "SIZE")]
         #[serde(deserialize_with = "spelled")]
         checkpoint_size: Size,
+        /// Log that an unfinished transaction may keep; beyond it is rolled back [default: 16G]
+        #[arg(long, env = "RUSTYDB_MAX_WAL_PINNED", value_name = "SIZE|off")]
+        #[serde(deserialize_with = "spelled")]
+        max_wal_pinned: OrOff<Size>,
     }
 }
 
@@ -217,6 +225,8 @@ pub(crate) struct Config {
     pub(crate) durability: Durability,
     pub(crate) recovery_target: Duration,
     pub(crate) checkpoint_size: u64,
+    pub(crate) max_wal_pinned: u64,
+    pub(crate) max_snapshot_age: Option<Duration>,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) slow_statement: Option<Duration>,
@@ -297,6 +307,16 @@ impl Settings {
         if budget.memory.is_some_and(|memory| budget.buffer_pool.saturating_add(budget.statement) > memory) {
             return refuse("--memory", "is less than --buffer-pool-size and --statement-memory together");
         }
+        let max_wal_pinned = match wal.max_wal_pinned {
+            None => 16 << 30,
+            Some(OrOff::Off) => 0,
+            Some(OrOff::On(Size(bytes))) if bytes >= 1 << 20 => bytes,
+            Some(OrOff::On(_)) => return refuse("--max-wal-pinned", "has to be at least 1M, or off"),
+        };
+        let max_snapshot_age = storage.max_snapshot_age.and_then(OrOff::on).map(|Span(age)| age);
+        if max_snapshot_age.is_some_and(|age| age < Duration::from_secs(1)) {
+            return refuse("--max-snapshot-age", "has to be at least 1s, or off");
+        }
         let max_connections = server.max_connections.unwrap_or(151);
         if !(1..=100_000).contains(&max_connections) {
             return refuse("--max-connections", "has to be 1 to 100000");
@@ -331,6 +351,8 @@ impl Settings {
             durability: wal.durability.unwrap_or(Durability::Commit),
             recovery_target: span(wal.recovery_target, 10),
             checkpoint_size,
+            max_wal_pinned,
+            max_snapshot_age,
             log_format: logging.format.unwrap_or(LogFormat::Auto),
             log_level: logging.level.unwrap_or_else(|| "info".into()),
             slow_statement: match logging.slow_statement {

@@ -8,6 +8,7 @@ mod compatibility;
 mod embedding;
 mod first_start;
 mod isolation;
+mod long_transactions;
 mod operators;
 mod peer;
 mod sakila;

@@ -135,7 +135,7 @@ impl Database {
         let catalog = Catalog::open(Arc::clone(&engine), Arc::clone(&options.clock))?;
         let xa = XaTransactions::default();
         xa.restore(&engine, &catalog)?;
-        Ok(Arc::new(Database {
+        let database = Arc::new(Database {
             engine,
             catalog,
             started: options.clock.monotonic(),
@@ -152,7 +152,19 @@ impl Database {
             prepared_statements: Arc::default(),
             statement_memory: options.statement_memory,
             slow_statements: options.slow_statements,
-        }))
+        });
+        database.apply_limits();
+        Ok(database)
+    }
+
+    /// Tells the engine what the global variables allow a transaction to keep.
+    pub(crate) fn apply_limits(&self) {
+        let number = |at| match self.globals.get(at) {
+            SystemValue::UInt(number) => number,
+            _ => 0,
+        };
+        self.engine.set_max_wal_pinned(number(const { position("max_wal_pinned") }));
+        self.engine.set_max_snapshot_age(Duration::from_secs(number(const { position("max_snapshot_age") })));
     }
 
     /// Opens a session. The caller has authenticated the account; an unknown default database is error 1049.

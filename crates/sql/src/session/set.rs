@@ -179,6 +179,7 @@ impl Session {
             globals.set(partner, partner_value);
         }
         globals.set(at, value);
+        self.database.apply_limits();
     }
 
     fn set_session(&mut self, at: usize, value: SystemValue) -> Result<(), SqlError> {

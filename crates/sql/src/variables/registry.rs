@@ -230,9 +230,12 @@ pub static VARIABLES: &[Variable] = &[
     size("max_heap_table_size", Both, Fixed, 16_777_216, 16_384, MAX),
     size("max_join_size", Both, Fixed, MAX, 1, MAX),
     size("max_prepared_stmt_count", Global, Settable, 16_382, 0, 4_194_304),
+    // Seconds; MySQL lets a snapshot keep old versions for as long as it takes, and so does 0.
+    size("max_snapshot_age", Global, Settable, 0, 0, YEAR_SECONDS),
     size("max_sort_length", Both, Fixed, 1024, 4, 8_388_608),
     size("max_sp_recursion_depth", Both, Fixed, 0, 0, 255),
     size("max_user_connections", Both, Fixed, 0, 0, 4_294_967_295),
+    size("max_wal_pinned", Global, Settable, 16 << 30, 0, MAX),
     size("net_buffer_length", Both, Fixed, 16_384, 1024, 1_048_576),
     seconds("net_read_timeout", Both, 30, YEAR_SECONDS),
     size("net_retry_count", Both, Fixed, 10, 1, MAX),

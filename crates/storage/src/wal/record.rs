@@ -8,9 +8,10 @@
 //!   3 Commit  transaction u64 | commit sequence number u64 | time u64 | transaction number u64
 //!   4 Abort   transaction u64
 //!   5 Prepare transaction u64 | name bytes | locks bytes: promised to commit, once its coordinator says so
+//!   6 Tombstones  (tree u32 | key bytes)*: keys whose tombstones recovery still has to take out
 //!   bytes = length u32, bytes; state = 0 absent, 1 tombstone, 2 value (bytes)
 //! ```
-//! Kinds 6 to 15 are kept for timeline changes and the like; an unknown kind is an error, as
+//! Kinds 7 to 15 are kept for timeline changes and the like; an unknown kind is an error, as
 //! a skipped record would be lost data. A row record holds everything that the change log needs; its
 //! page operations refer to its key and values instead of repeating them. One record changes all its
 //! pages or none: it is read whole or, with its frame, not at all.
@@ -87,6 +88,9 @@ pub enum Record<'a> {
         /// Locks that it holds beyond those on the keys it has changed, in the transaction floor's own form.
         locks: &'a [u8],
     },
+    /// Deleted rows whose entries wait to be purged, written anew so that the log of the deletes can go; to be
+    /// read with [`tombstones`].
+    Tombstones(&'a [u8]),
 }
 
 struct Input<'a> {
@@ -198,7 +202,17 @@ impl<'a> Record<'a> {
                 put_bytes(out, name);
                 put_bytes(out, locks);
             }
+            Record::Tombstones(keys) => {
+                out.push(6);
+                out.extend_from_slice(keys);
+            }
         }
+    }
+
+    /// Adds a key to the keys of a [`Record::Tombstones`].
+    pub fn put_tombstone(tree: TreeId, key: &[u8], keys: &mut Vec<u8>) {
+        keys.extend_from_slice(&tree.0.to_le_bytes());
+        put_bytes(keys, key);
     }
 
     /// Reads a record.
@@ -235,9 +249,25 @@ impl<'a> Record<'a> {
             },
             4 => Record::Abort { transaction: input.u64()? },
             5 => Record::Prepare { transaction: input.u64()?, name: input.bytes()?, locks: input.bytes()? },
+            6 => Record::Tombstones(input.rest()),
             _ => return None,
         })
     }
+}
+
+/// The keys of a [`Record::Tombstones`].
+///
+/// # Errors
+/// [`Error::CorruptLog`] when the bytes are not keys.
+pub fn tombstones<'a>(lsn: Lsn, keys: &'a [u8], mut each: impl FnMut(TreeId, &'a [u8])) -> Result<()> {
+    let mut input = Input { bytes: keys, at: 0 };
+    while input.at < keys.len() {
+        let (Some(tree), Some(key)) = (input.u32(), input.bytes()) else {
+            return Err(Error::log(lsn, "a list of deleted keys that breaks off"));
+        };
+        each(TreeId(tree), key);
+    }
+    Ok(())
 }
 
 /// One change of one page. The same code makes it when it happens and when it is replayed.

@@ -22,7 +22,9 @@
 //! Lock order: bucket -> graph -> waiter.
 //!
 //! Limits: an insert into a tree with range locks looks at each owner that has some there (a binary search
-//! each); the number of ranges is bounded by what scans ask for, gaps that touch being one.
+//! each). Gaps that touch are one range. Above [`MOST_RANGES`] an owner's ranges of a tree are melted two by two,
+//! with what lies between: others wait with some inserts that harm nothing, and memory stays bounded by the number
+//! of owners, while rows are locked one by one as ever.
 //!
 //! Left to others: which ranges a scan needs; the row at the end of a gap is a row lock.
 
@@ -40,6 +42,9 @@ use super::{LockError, LockOwner, RangeLockInfo};
 use crate::key_ranges::{KeyRanges, Point, points};
 
 const BUCKETS: usize = 64;
+
+/// So many ranges an owner may have in a tree.
+const MOST_RANGES: usize = 8192;
 
 /// One owner's ranges of one tree.
 #[derive(Debug)]
@@ -108,6 +113,9 @@ impl RangeLocks {
         };
         if let Some(mine) = ranges.owners.get_mut(mine) {
             mine.ranges.add(low, high);
+            if mine.ranges.len() > MOST_RANGES {
+                mine.ranges.halve();
+            }
         }
         if !ranges.waiting.is_empty() {
             // Those who wait to insert into it wait for this owner too; it is awake, so that closes no cycle.

@@ -139,6 +139,75 @@ fn waiters_are_served_in_the_order_they_came() {
     table.assert_empty();
 }
 
+/// A row that is never free of shared locks is given to the one who waits for it alone before anybody gets it who
+/// came later, again and again.
+#[test]
+fn a_stream_of_shared_lockers_starves_nobody() {
+    const ROUNDS: usize = 50;
+    let table = Table::new();
+    let (waiting_since, granted, stop) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let shared: Vec<_> = (0..4)
+        .map(|_| {
+            let table = Arc::clone(&table);
+            let (waiting_since, granted, stop) =
+                (Arc::clone(&waiting_since), Arc::clone(&granted), Arc::clone(&stop));
+            thread::spawn(move || {
+                while !stop.load(Ordering::SeqCst) {
+                    let before_me = waiting_since.load(Ordering::SeqCst);
+                    let mut owner = table.owner();
+                    let got = table.locks.lock_row(&mut owner, TREE, b"k", LockMode::Shared, &long());
+                    assert_eq!(got, Ok(Granted { newly: true }));
+                    assert!(granted.load(Ordering::SeqCst) >= before_me, "passed one who had come first");
+                    thread::yield_now();
+                    table.locks.release_all(&mut owner);
+                }
+            })
+        })
+        .collect();
+    for round in 1..=ROUNDS {
+        // The row is held shared until the writer stands in the queue.
+        let mut holder = table.owner();
+        let held = table.locks.lock_row(&mut holder, TREE, b"k", LockMode::Shared, &long());
+        assert_eq!(held, Ok(Granted { newly: true }));
+        let (theirs, has_it) = (Arc::clone(&table), Arc::clone(&granted));
+        let mut owner = table.owner();
+        let id = owner.id();
+        let writer = thread::spawn(move || {
+            assert!(exclusive(&theirs, &mut owner, b"k").is_ok());
+            has_it.store(round, Ordering::SeqCst);
+            theirs.locks.release_all(&mut owner);
+        });
+        while !table.locks.waits().iter().any(|wait| wait.waiting == id) {
+            thread::yield_now();
+        }
+        waiting_since.store(round, Ordering::SeqCst);
+        table.locks.release_all(&mut holder);
+        writer.join().unwrap();
+    }
+    stop.store(true, Ordering::SeqCst);
+    for thread in shared {
+        thread.join().unwrap();
+    }
+    table.assert_empty();
+}
+
+#[test]
+fn the_number_of_ranges_is_bounded_and_none_is_given_up() {
+    let table = Table::new();
+    let mut owner = table.owner();
+    let other = table.owner();
+    let keys: Vec<[u8; 4]> = (0..20_000u32).map(|number| (number * 7).to_be_bytes()).collect();
+    for key in &keys {
+        table.locks.lock_range(&mut owner, TREE, Bound::Included(key), Bound::Included(key));
+    }
+    assert!(table.locks.range_count() <= 8192, "{}", table.locks.range_count());
+    assert!(keys.iter().all(|key| table.locks.blocks_insert(&other, TREE, key)));
+    assert!(!table.locks.blocks_insert(&other, TREE, &u32::MAX.to_be_bytes()));
+    table.locks.release_all(&mut owner);
+    table.assert_empty();
+}
+
 #[test]
 fn a_shared_newcomer_queues_behind_a_waiting_exclusive_and_all_shared_wake_together() {
     let table = Table::new();

@@ -5,6 +5,7 @@
 mod failures;
 mod isolation;
 mod prepared;
+mod purge;
 mod serializable;
 mod simulated;
 mod threads;
