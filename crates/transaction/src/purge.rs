@@ -101,7 +101,7 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct Parked {
     /// By the snapshot that is waited for.
-    keys: BTreeMap<u64, Vec<TreeKey>>,
+    keys: BTreeMap<u64, HashSet<TreeKey>>,
     /// Those of them that may have a tombstone.
     tombstones: HashSet<TreeKey>,
 }
@@ -162,8 +162,17 @@ impl PurgeQueue {
     }
 
     fn park(&self, parked: &mut Parked, snapshot: u64, key: &TreeKey) {
-        parked.keys.entry(snapshot).or_default().push(key.clone());
-        self.parked_keys.fetch_add(1, Ordering::Relaxed);
+        let is_new = parked.keys.entry(snapshot).or_default().insert(key.clone());
+        self.parked_keys.fetch_add(usize::from(is_new), Ordering::Relaxed);
+    }
+
+    fn unpark(&self, parked: &mut Parked, snapshot: u64, key: &TreeKey) {
+        let Some(keys) = parked.keys.get_mut(&snapshot) else { return };
+        let was_there = keys.remove(key);
+        self.parked_keys.fetch_sub(usize::from(was_there), Ordering::Relaxed);
+        if keys.is_empty() {
+            parked.keys.remove(&snapshot);
+        }
     }
 
     fn park_tombstone(&self, parked: &mut Parked, key: &TreeKey, lsn: Lsn) {
@@ -182,7 +191,7 @@ impl PurgeQueue {
     fn take_parked(&self, parked: &mut Parked, view: &View) -> Option<(u64, Vec<TreeKey>)> {
         let snapshot = *parked.keys.keys().find(|&&snapshot| !view.contains(snapshot))?;
         let keys = parked.keys.get_mut(&snapshot)?;
-        let taken = keys.split_off(keys.len().saturating_sub(CHUNK));
+        let taken: Vec<TreeKey> = keys.extract_if(|_| true).take(CHUNK).collect();
         if keys.is_empty() {
             parked.keys.remove(&snapshot);
         }
@@ -236,7 +245,13 @@ impl Engine {
         let queue = &self.purge_queue;
         for Changed { key, is_delete } in &leftover.keys {
             let delete = leftover.first.filter(|_| *is_delete);
-            let visit = self.versions.visit(key.0, &key.1, view, None);
+            let mut visit = self.versions.visit(key.0, &key.1, view, None, delete.is_some());
+            if visit == Visit::Dead {
+                if self.remove_dead(parked, key, view)? {
+                    continue;
+                }
+                visit = self.versions.visit(key.0, &key.1, view, None, false);
+            }
             if let Visit::Waits(snapshot) = visit {
                 queue.park(parked, snapshot, key);
             }
@@ -253,9 +268,9 @@ impl Engine {
 
     fn purge_parked(&self, parked: &mut Parked, key: &TreeKey, snapshot: u64, view: &View) -> Result<()> {
         let queue = &self.purge_queue;
-        match self.versions.visit(key.0, &key.1, view, Some(snapshot)) {
+        match self.versions.visit(key.0, &key.1, view, Some(snapshot), false) {
             Visit::Waits(next) => queue.park(parked, next, key),
-            Visit::WaitsAlready => {}
+            Visit::WaitsAlready | Visit::Dead => {}
             Visit::Gone => {
                 if parked.tombstones.contains(key) {
                     self.remove_tombstone(key)?;
@@ -265,6 +280,28 @@ impl Engine {
             Visit::InUse => queue.forget_tombstone(parked, key),
         }
         Ok(())
+    }
+
+    /// Takes a tombstone out with versions that have no row for anybody. Gives whether nothing is left of the key.
+    fn remove_dead(&self, parked: &mut Parked, key: &TreeKey, view: &View) -> Result<bool> {
+        let (mut is_gone, mut waited_for) = (false, None);
+        match self.store().tree(key.0) {
+            Ok(tree) => {
+                tree.remove_tombstone(&key.1, || {
+                    (is_gone, waited_for) = self.versions.forget_dead(key.0, &key.1, view);
+                    is_gone
+                })?;
+            }
+            Err(rustydb_storage::Error::UnknownTree { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if is_gone {
+            if let Some(snapshot) = waited_for {
+                self.purge_queue.unpark(parked, snapshot, key);
+            }
+            self.purge_queue.forget_tombstone(parked, key);
+        }
+        Ok(is_gone)
     }
 
     fn remove_tombstone(&self, (id, key): &TreeKey) -> Result<()> {

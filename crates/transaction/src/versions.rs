@@ -32,9 +32,13 @@
 //! A serializable reader also has to learn which serializable writers it does not see ([`crate::serial`]). So
 //! their versions stay while such a reader runs, which is bounded there.
 //!
+//! A row that came and went again within the life of a snapshot (an index entry of a counter, say) is a tombstone
+//! for everybody else, and before it there was nothing. Whoever reads finds no row, by the versions or without
+//! them: so the tombstone and its versions go together, under the leaf's latch.
+//!
 //! What is left is at most one version for each pair of key and snapshot in use, those of the last commits
-//! that are not visible yet, and those of unfinished transactions: memory does not grow with the number of
-//! updates. Versions are dropped by purge, some milliseconds after their commit, and at once where a key's
+//! that are not visible yet, and those of unfinished transactions, for keys that some snapshot or the leaf has a
+//! row for: memory does not grow with the number of updates. Versions are dropped by purge, some milliseconds after their commit, and at once where a key's
 //! chain has grown long before purge came by.
 //!
 //! Invariants:
@@ -171,6 +175,15 @@ impl Default for Chain {
 }
 
 impl Chain {
+    /// Whether all its versions are committed and visible and have had no row before them.
+    fn is_dead(&self, view: &View) -> bool {
+        self.versions.iter().all(|version| {
+            let csn = version.writer.committed().map(|(csn, _)| csn).filter(|csn| *csn <= view.visible);
+            let is_needed = |csn| version.writer.is_serial && view.is_unseen_by_serial(csn);
+            version.before.live().is_none() && csn.is_some_and(|csn| !is_needed(csn))
+        })
+    }
+
     /// Drops what no reader goes back to; gives the bytes that were freed.
     fn prune(&mut self, view: &View, key: usize) -> usize {
         let mut freed = 0;
@@ -211,6 +224,8 @@ pub(crate) struct Pushed {
 pub(crate) enum Visit {
     /// No versions are left.
     Gone,
+    /// All that is left says to its readers that there is no row. If the leaf has none either, both may go.
+    Dead,
     /// Its oldest version is for the readers at this snapshot; come again when they have ended.
     Waits(u64),
     /// It waits for a snapshot already.
@@ -342,15 +357,28 @@ impl Versions {
 
     /// Drops the versions of a key that no reader goes back to, and says when to come again. `waited_for` is the
     /// snapshot that the key has been waiting for, if that is why purge comes.
-    pub(crate) fn visit(&self, tree: TreeId, key: &[u8], view: &View, waited_for: Option<u64>) -> Visit {
+    ///
+    /// `is_deleted` says that the leaf may have a tombstone.
+    pub(crate) fn visit(
+        &self,
+        tree: TreeId,
+        key: &[u8],
+        view: &View,
+        waited_for: Option<u64>,
+        is_deleted: bool,
+    ) -> Visit {
         let wanted = self.place(tree, key);
         let mut shard = self.shard(&wanted).lock();
         let Some(chain) = shard.get_mut(&wanted) else { return Visit::Gone };
         self.bytes.fetch_sub(chain.prune(view, key.len()), Ordering::Relaxed);
-        let Some(oldest) = chain.versions.first() else {
+        if chain.versions.is_empty() {
             shard.remove(&wanted);
             return Visit::Gone;
-        };
+        }
+        if is_deleted && chain.is_dead(view) {
+            return Visit::Dead;
+        }
+        let Some(oldest) = chain.versions.first() else { return Visit::Gone };
         if waited_for.is_some() && chain.waits_for == waited_for {
             chain.waits_for = None;
         }
@@ -362,6 +390,23 @@ impl Versions {
         let committed = oldest.writer.committed().filter(|(csn, _)| *csn <= view.visible);
         chain.waits_for = committed.and_then(|(csn, _)| view.newest_below(csn));
         chain.waits_for.map_or(Visit::InUse, Visit::Waits)
+    }
+
+    /// Forgets a key that is a tombstone in its leaf, if its versions say nothing else to anybody. To be called under
+    /// the leaf's exclusive latch, by whoever takes the tombstone out. Gives whether nothing is left, and the
+    /// snapshot that purge was waiting for.
+    pub(crate) fn forget_dead(&self, tree: TreeId, key: &[u8], view: &View) -> (bool, Option<u64>) {
+        let wanted = self.place(tree, key);
+        let mut shard = self.shard(&wanted).lock();
+        let Some(chain) = shard.get(&wanted) else { return (true, None) };
+        if !chain.is_dead(view) {
+            return (false, None);
+        }
+        let waits_for = chain.waits_for;
+        let freed: usize = chain.versions.iter().map(|version| version.before.bytes() + key.len()).sum();
+        self.bytes.fetch_sub(freed, Ordering::Relaxed);
+        shard.remove(&wanted);
+        (true, waits_for)
     }
 
     /// Bytes that versions take, about.
@@ -526,11 +571,22 @@ mod tests {
                     self.views.push(self.view());
                     let view = self.views[self.views.len() - 1 - view.min(self.views.len() - 1)].clone();
                     if visits {
-                        self.versions.visit(TREE, &Self::key(key), &view, None);
+                        self.forget_or_visit(key, &view);
                     } else {
                         self.versions.prune(TREE, &Self::key(key), &view);
                     }
                 }
+            }
+        }
+
+        /// What purge does at a key that was deleted.
+        fn forget_or_visit(&mut self, key: usize, view: &View) {
+            let is_tombstone = self.leaves[key] == Some(None);
+            if self.versions.visit(TREE, &Self::key(key), view, None, true) == Visit::Dead
+                && is_tombstone
+                && self.versions.forget_dead(TREE, &Self::key(key), view).0
+            {
+                self.leaves[key] = None;
             }
         }
 
@@ -580,7 +636,7 @@ mod tests {
             let view = model.view();
             for key in 0..KEYS {
                 let before = model.history[key].len();
-                model.versions.visit(TREE, &Model::key(key), &view, None);
+                model.forget_or_visit(key, &view);
                 let shared = Model::key(key);
                 let wanted = model.versions.place(TREE, &shared);
                 let left = model.versions.shard(&wanted).lock().get(&wanted).map_or(0, |c| c.versions.len());
@@ -591,7 +647,7 @@ mod tests {
             model.snapshots.clear();
             let view = model.view();
             for key in 0..KEYS {
-                prop_assert_eq!(model.versions.visit(TREE, &Model::key(key), &view, None), Visit::Gone);
+                prop_assert_eq!(model.versions.visit(TREE, &Model::key(key), &view, None, false), Visit::Gone);
             }
             prop_assert_eq!((model.versions.keys(), model.versions.bytes()), (0, 0));
         }
@@ -607,13 +663,13 @@ mod tests {
             writer.commit(csn, csn);
         }
         let view = View::new(12, &[2, 4, 8]);
-        assert_eq!(versions.visit(TREE, &key, &view, None), Visit::Waits(4));
-        assert_eq!(versions.visit(TREE, &key, &view, None), Visit::WaitsAlready);
+        assert_eq!(versions.visit(TREE, &key, &view, None, false), Visit::Waits(4));
+        assert_eq!(versions.visit(TREE, &key, &view, None, false), Visit::WaitsAlready);
         let view = View::new(12, &[2, 8]);
-        assert_eq!(versions.visit(TREE, &key, &view, Some(4)), Visit::Waits(2));
-        assert_eq!(versions.visit(TREE, &key, &view, Some(4)), Visit::WaitsAlready);
+        assert_eq!(versions.visit(TREE, &key, &view, Some(4), false), Visit::Waits(2));
+        assert_eq!(versions.visit(TREE, &key, &view, Some(4), false), Visit::WaitsAlready);
         let view = View::new(12, &[8]);
-        assert_eq!(versions.visit(TREE, &key, &view, Some(2)), Visit::Waits(8));
-        assert_eq!(versions.visit(TREE, &key, &View::new(12, &[]), Some(8)), Visit::Gone);
+        assert_eq!(versions.visit(TREE, &key, &view, Some(2), false), Visit::Waits(8));
+        assert_eq!(versions.visit(TREE, &key, &View::new(12, &[]), Some(8), false), Visit::Gone);
     }
 }

@@ -289,3 +289,31 @@ fn a_transaction_that_keeps_too_much_log_is_refused_and_then_its_session_is_ende
     engine.checkpoint().unwrap();
     assert!(engine.statistics().log_pinned < 100 << 10);
 }
+
+/// An index entry that came and went since the snapshot is for nobody, and does not wait for it.
+#[test]
+fn rows_that_came_and_went_beside_an_old_snapshot_leave_nothing() {
+    let disk = SimulatedDisk::new(6);
+    let engine = open(&disk);
+    let tree = fill(&engine);
+    let mut old = begin(&engine);
+    let seen = rows(&mut old, &tree);
+    for number in ROWS..ROWS + 500 {
+        let mut comes = begin(&engine);
+        comes.insert(&tree, &key(number), &[1; 50]).unwrap();
+        if number > ROWS {
+            comes.delete(&tree, &key(number - 1)).unwrap();
+        }
+        comes.commit().unwrap();
+        if number % 7 == 0 {
+            engine.purge().unwrap();
+        }
+    }
+    engine.purge().unwrap();
+    engine.purge().unwrap();
+    let statistics = engine.statistics();
+    assert!(statistics.version_keys <= 2 && statistics.purge_parked <= 2, "{statistics:?}");
+    assert!(check(engine.store()).unwrap().tombstones <= 1);
+    assert_eq!(rows(&mut old, &tree), seen);
+    assert_eq!(rows(&mut begin(&engine), &tree).len(), ROWS as usize + 1);
+}
