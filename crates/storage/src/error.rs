@@ -49,6 +49,14 @@ pub enum Error {
         /// What does not hold.
         detail: String,
     },
+    /// A reader of the log asked for records that are no longer kept.
+    #[error("the log is kept from {oldest} on; {wanted} is released")]
+    LogReleased {
+        /// What was to be read.
+        wanted: Lsn,
+        /// The first position that is left.
+        oldest: Lsn,
+    },
     /// A file was written by a newer version, or is not one of ours.
     #[error("{file} cannot be used: {detail}")]
     Format {

@@ -301,6 +301,23 @@ impl Store {
         self.opening
     }
 
+    /// Reads the log from `from` on while it grows.
+    #[must_use]
+    pub fn follow_log(&self, from: Lsn) -> wal::Follower {
+        self.core.log.follow(from)
+    }
+
+    /// Lets go of log segments between checkpoints: those that neither recovery nor a reader of the log, from
+    /// `keep_from` on, wants.
+    ///
+    /// # Errors
+    /// When a name cannot be changed.
+    pub fn release_log(&self, keep_from: Lsn) -> Result<()> {
+        let _no_checkpoint = self.checkpointing.lock();
+        let read_from = self.head.lock().read_from;
+        self.core.log.release_before(&*self.disk, read_from.min(keep_from))
+    }
+
     /// How the store runs.
     #[must_use]
     pub fn options(&self) -> &Options {

@@ -21,9 +21,12 @@
 //! Lock order: `leading` for itself; `writer`, then `buffer`. None is held while waiting for the disk but
 //! `writer`, which the leader takes, and who releases old segments.
 
+mod bell;
+mod follower;
 mod frame;
 mod reader;
 pub mod record;
+mod retained;
 mod segment;
 
 use std::sync::Arc;
@@ -33,9 +36,14 @@ use std::thread::Thread;
 
 use parking_lot::{Condvar, Mutex};
 
+pub use bell::{Bell, Hearing};
+pub use follower::Follower;
+use frame::Origin;
 pub(crate) use reader::{Chunk, has_frames, read_chunks};
 pub use reader::{LogEnd, read_from};
 pub use record::Record;
+pub use retained::Mark;
+use retained::Retained;
 use segment::SegmentMaker;
 pub(crate) use segment::{SegmentWriter, remove_prepared};
 
@@ -86,6 +94,11 @@ pub struct Log {
     beside: OnceLock<Thread>,
     told: AtomicBool,
     segments: Arc<SegmentMaker>,
+    retained: Arc<Retained>,
+    disk: Arc<dyn Disk>,
+    origin: Origin,
+    /// Rung when more is durable, and when the log is poisoned.
+    grown: Bell,
     /// Counters, read by metrics.
     pub counters: LogCounters,
 }
@@ -94,7 +107,8 @@ impl Log {
     /// A log that goes on where `writer` stands.
     pub(crate) fn new(writer: SegmentWriter) -> Log {
         let position = writer.position();
-        let segments = writer.maker();
+        let (segments, retained) = (writer.maker(), writer.retained());
+        let (disk, origin) = (writer.disk(), writer.origin());
         Log {
             buffer: Mutex::new(Buffer { bytes: Vec::new(), start: position, spare: Vec::new() }),
             writer: Mutex::new(writer),
@@ -107,6 +121,10 @@ impl Log {
             beside: OnceLock::new(),
             told: AtomicBool::new(false),
             segments,
+            retained,
+            disk,
+            origin,
+            grown: Bell::default(),
             counters: LogCounters::default(),
         }
     }
@@ -131,6 +149,7 @@ impl Log {
         };
         let _ = self.poisoned.set(text);
         self.flushed.notify_all();
+        self.grown.ring();
     }
 
     /// Fails when the log is poisoned.
@@ -264,6 +283,7 @@ impl Log {
             leading = self.leading.lock();
             *leading = false;
             self.flushed.notify_all();
+            self.grown.ring();
             written?;
         }
     }
@@ -312,5 +332,40 @@ impl Log {
     /// When a name cannot be changed.
     pub fn release_before(&self, disk: &dyn Disk, keep_from: Lsn) -> Result<()> {
         self.writer.lock().release_before(disk, keep_from)
+    }
+
+    /// Reads the log from `from` on while it grows.
+    #[must_use]
+    pub fn follow(self: &Arc<Self>, from: Lsn) -> Follower {
+        Follower::new(self.clone(), from)
+    }
+
+    /// Rung when more of the log is durable, and when the log is poisoned.
+    #[must_use]
+    pub fn grown(&self) -> &Bell {
+        &self.grown
+    }
+
+    /// The first position that can still be read.
+    #[must_use]
+    pub fn retained_from(&self) -> Lsn {
+        self.retained.oldest()
+    }
+
+    /// The first positions of the segments that can be read, oldest first, with what their heads tell.
+    #[must_use]
+    pub fn segments(&self) -> Vec<(Lsn, Option<Mark>)> {
+        self.retained.all()
+    }
+
+    /// Takes note of a mark for the next segment's head. Its commit is durable.
+    pub fn note_mark(&self, mark: Mark) {
+        self.retained.note(mark);
+    }
+
+    /// The newest mark; after a restart the one of the last segment's head.
+    #[must_use]
+    pub fn newest_mark(&self) -> Option<Mark> {
+        self.retained.newest()
     }
 }

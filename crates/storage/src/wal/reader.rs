@@ -89,14 +89,14 @@ pub(crate) fn read_chunks(
         // What was written but not synced before the crash is acted on from now, so it must last; the segment's
         // name too, where the process died between giving it and making it durable. Only the last segment can
         // have such a frame, and it has one at most.
-        let file = open(&**disk, last)?;
+        let file = segment::open(&**disk, last)?;
         file.sync_data().map_err(|error| Error::io("syncing the log", error))?;
         disk.sync_directory().map_err(|error| Error::io("syncing the directory", error))?;
     }
     let mut state: Option<(Arc<dyn File>, SegmentHead, Lsn, u32)> = None;
     let mut last_frame = None;
     for (index, &first) in segments.iter().enumerate().skip(start) {
-        let file = open(&**disk, first)?;
+        let file = segment::open(&**disk, first)?;
         let expected = state.as_ref().map(|(_, _, position, _)| *position);
         let head = match segment::read_head(&*file, first)? {
             Some(head) if head.origin.database == database && head.first == first => head,
@@ -139,7 +139,7 @@ pub(crate) fn read_chunks(
         file.read_at(&mut sector, offset).map_err(|error| Error::io("reading the log's end", error))?;
         frame::head(&sector, position).is_some()
     };
-    let writer = SegmentWriter::resume(disk.clone(), head.origin, nominal, file, head.first, position, chain);
+    let writer = SegmentWriter::resume(disk.clone(), head.origin, nominal, file, head.first, position, chain)?;
     Ok(LogEnd { end: position, is_torn, writer })
 }
 
@@ -179,7 +179,7 @@ fn confirm(disk: &dyn Disk, file: &dyn File, head: &SegmentHead, position: Lsn, 
 /// When the segments cannot be read.
 pub(crate) fn has_frames(disk: &dyn Disk) -> Result<bool> {
     for first in segment::list(disk)? {
-        let file = open(disk, first)?;
+        let file = segment::open(disk, first)?;
         if let Some(head) = segment::read_head(&*file, first)?
             && any_intact_in(&*file, &head, first)?
         {
@@ -187,11 +187,6 @@ pub(crate) fn has_frames(disk: &dyn Disk) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-fn open(disk: &dyn Disk, first: Lsn) -> Result<Arc<dyn File>> {
-    let name = segment::name(first);
-    disk.open(&name, false, Caching::Buffered).map_err(|error| Error::io(format!("opening {name}"), error))
 }
 
 /// Reads frames until one does not read well; gives its position and the last good checksum.

@@ -5,7 +5,12 @@
 //! ```text
 //!   0 magic "RUSTYWAL" | 8 version u32 | 12 checksum u32 of bytes 16..60 | 16 database id [u8; 16]
 //!  32 timeline u32 | 36 chain u32 (checksum of the frame before) | 40 first LSN u64 | 48 reserved
+//!  64 checksum u32 of bytes 68..128 | 68 kind u32: 1, or 2 with a mark
+//!  72 first LSN of the segment before u64, or 0 | 80 mark: csn u64, time u64, number u64, low u64, running u64
+//! 120 reserved
 //! ```
+//! Bytes 64 and on are zero in segments of early programs, which say nothing of the segment before.
+//!
 //! The byte of LSN `l` is at `4096 + l - first`. A frame that would cross a segment's nominal size begins
 //! the next one, so no frame is split, and only one that is longer than a segment makes a file grow: what
 //! was made ready while there was room can be filled when there is none. Files are filled with zeros
@@ -23,6 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 use super::frame::{self, Origin};
+use super::retained::{Mark, Retained};
 use crate::disk::{Caching, Disk, File, SECTOR};
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
@@ -45,6 +51,9 @@ pub(super) struct SegmentHead {
     pub(super) origin: Origin,
     pub(super) chain: u32,
     pub(super) first: Lsn,
+    /// The segment before, or zero where there is none or it is not known.
+    pub(super) previous: Lsn,
+    pub(super) mark: Option<Mark>,
 }
 
 pub(super) fn name(first: Lsn) -> String {
@@ -64,6 +73,11 @@ pub(super) fn list(disk: &dyn Disk) -> Result<Vec<Lsn>> {
     Ok(found)
 }
 
+pub(super) fn open(disk: &dyn Disk, first: Lsn) -> Result<Arc<dyn File>> {
+    let name = name(first);
+    disk.open(&name, false, Caching::Buffered).map_err(|error| Error::io(format!("opening {name}"), error))
+}
+
 fn write_head(file: &dyn File, head: &SegmentHead) -> std::io::Result<()> {
     let mut bytes = [0; SECTOR];
     put(&mut bytes, 0, MAGIC);
@@ -74,6 +88,15 @@ fn write_head(file: &dyn File, head: &SegmentHead) -> std::io::Result<()> {
     put(&mut bytes, 40, &head.first.0.to_le_bytes());
     let sum = crc32c::crc32c(&bytes[16..60]);
     put(&mut bytes, 12, &sum.to_le_bytes());
+    let kind: u32 = if head.mark.is_some() { 2 } else { 1 };
+    put(&mut bytes, 68, &kind.to_le_bytes());
+    let mark = head.mark.unwrap_or_default();
+    let numbers = [head.previous.0, mark.csn, mark.time, mark.number, mark.low.0, mark.running];
+    for (index, number) in numbers.iter().enumerate() {
+        put(&mut bytes, 72 + index * 8, &number.to_le_bytes());
+    }
+    let sum = crc32c::crc32c(&bytes[68..128]);
+    put(&mut bytes, 64, &sum.to_le_bytes());
     file.write_at(&bytes, 0)
 }
 
@@ -91,7 +114,24 @@ pub(super) fn read_head(file: &dyn File, first: Lsn) -> Result<Option<SegmentHea
     let mut database = [0; 16];
     database.copy_from_slice(&bytes[16..32]);
     let origin = Origin { database, timeline: get_u32(&bytes, 32) };
-    Ok(Some(SegmentHead { origin, chain: get_u32(&bytes, 36), first: Lsn(get_u64(&bytes, 40)) }))
+    let kind = match get_u32(&bytes, 64) == crc32c::crc32c(&bytes[68..128]) {
+        true => get_u32(&bytes, 68),
+        false => 0,
+    };
+    let mark = Mark {
+        csn: get_u64(&bytes, 80),
+        time: get_u64(&bytes, 88),
+        number: get_u64(&bytes, 96),
+        low: Lsn(get_u64(&bytes, 104)),
+        running: get_u64(&bytes, 112),
+    };
+    Ok(Some(SegmentHead {
+        origin,
+        chain: get_u32(&bytes, 36),
+        first: Lsn(get_u64(&bytes, 40)),
+        previous: if kind == 0 { Lsn::ZERO } else { Lsn(get_u64(&bytes, 72)) },
+        mark: (kind == 2).then_some(mark),
+    }))
 }
 
 /// Writes frames one after another.
@@ -103,6 +143,7 @@ pub(crate) struct SegmentWriter {
     position: Lsn,
     chain: u32,
     maker: Arc<SegmentMaker>,
+    retained: Arc<Retained>,
     spares: u64,
 }
 
@@ -120,10 +161,12 @@ impl SegmentWriter {
         let name = name(first);
         let file = fresh_file(&*disk, &name, nominal)?;
         let failed = |error| Error::io(format!("creating {name}"), error);
-        write_head(&*file, &SegmentHead { origin, chain, first }).map_err(failed)?;
+        let mark = Some(Mark { low: first, ..Mark::default() });
+        let head = SegmentHead { origin, chain, first, previous: Lsn::ZERO, mark };
+        write_head(&*file, &head).map_err(failed)?;
         file.sync_data().map_err(failed)?;
         disk.sync_directory().map_err(failed)?;
-        Ok(SegmentWriter::resume(disk, origin, nominal, file, first, first, chain))
+        SegmentWriter::resume(disk, origin, nominal, file, first, first, chain)
     }
 
     /// Goes on in a segment that a reader has followed to its end.
@@ -135,9 +178,25 @@ impl SegmentWriter {
         first: Lsn,
         position: Lsn,
         chain: u32,
-    ) -> SegmentWriter {
+    ) -> Result<SegmentWriter> {
+        let retained = Arc::new(Retained::read(&*disk, origin, first)?);
         let maker = Arc::new(SegmentMaker::new(disk, nominal));
-        SegmentWriter { origin, nominal, file, first, position, chain, maker, spares: 0 }
+        Ok(SegmentWriter { origin, nominal, file, first, position, chain, maker, retained, spares: 0 })
+    }
+
+    /// Whose log it is.
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The segments there are.
+    pub(super) fn retained(&self) -> Arc<Retained> {
+        self.retained.clone()
+    }
+
+    /// Where the files are.
+    pub(super) fn disk(&self) -> Arc<dyn Disk> {
+        self.maker.disk.clone()
     }
 
     /// Where the next frame goes.
@@ -163,8 +222,10 @@ impl SegmentWriter {
 
     /// Goes over to the next segment; stays in this one when there is no room for another.
     fn roll(&mut self, start: Lsn) -> Result<()> {
-        let head = SegmentHead { origin: self.origin, chain: self.chain, first: start };
+        let (previous, mark) = (self.first, self.retained.mark_for(start));
+        let head = SegmentHead { origin: self.origin, chain: self.chain, first: start, previous, mark };
         let Some(next) = self.maker.take(&name(start), &head)? else { return Ok(()) };
+        self.retained.add(&head);
         self.file = next;
         self.first = start;
         Ok(())
@@ -190,6 +251,8 @@ impl SegmentWriter {
                 .open(&name(segment), false, Caching::Buffered)
                 .and_then(|file| file.len())
                 .is_ok_and(|length| length < 2 * (self.nominal + SEGMENT_HEAD as u64));
+            // First of all: who reads it looks there when it finds other bytes.
+            self.retained.remove(segment, following);
             if spares < SPARES && is_plain {
                 self.spares += 1;
                 let spare = format!("{SPARE}{:016x}-{}", segment.0, self.spares);
