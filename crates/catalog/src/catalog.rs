@@ -10,7 +10,7 @@
 //!
 //! Limits: all definitions are in memory, about one KiB for a plain table.
 //!
-//! Lock order: row locks of the transaction -> `contents` -> none.
+//! Lock order: row locks of the transaction -> `committing` -> the engine's -> none; `contents` for itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use parking_lot::{Mutex, RwLock};
 use rustydb_storage::disk::Clock;
 use rustydb_storage::{Tree, TreeId};
 use rustydb_transaction::locks::LockMode;
-use rustydb_transaction::{Committed, Engine, Transaction};
+use rustydb_transaction::{Committed, Engine, Isolation, Transaction};
 
 use crate::change::CatalogChange;
 use crate::codec::WireResult;
@@ -38,6 +38,10 @@ pub struct Catalog {
     epoch: AtomicU64,
     /// Trees that could not be dropped when it was time: tried again with the next change.
     undropped: Mutex<Vec<TreeId>>,
+    /// Held, shared, while a change commits and is noted as the last.
+    committing: RwLock<()>,
+    /// The last commit that changed a definition, or that was there when the store was opened.
+    last_change: AtomicU64,
 }
 
 impl std::fmt::Debug for Catalog {
@@ -54,6 +58,7 @@ impl Catalog {
     /// [`Error::Newer`], [`Error::Corrupt`], [`Error::NotOurs`], [`Error::Transaction`]; nothing is dropped then.
     pub fn open(engine: Arc<Engine>, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
         let Loaded { tree, contents, orphans } = load::open(&engine, &*clock)?;
+        let last_change = engine.begin(Isolation::ReadCommitted, true).snapshot_csn();
         let catalog = Self {
             engine,
             clock,
@@ -61,6 +66,8 @@ impl Catalog {
             contents: RwLock::new(contents),
             epoch: AtomicU64::new(1),
             undropped: Mutex::default(),
+            committing: RwLock::default(),
+            last_change: AtomicU64::new(last_change),
         };
         for orphan in orphans {
             catalog.engine.drop_tree(orphan)?;
@@ -148,7 +155,12 @@ impl Catalog {
     /// That of the commit. The new trees are kept then, for it may be unknown what became of it; the next
     /// open knows.
     pub fn commit(&self, transaction: Transaction, change: CatalogChange) -> Result<Committed> {
-        let committed = transaction.commit()?;
+        let committed = {
+            let _committing = self.committing.read();
+            let committed = transaction.commit()?;
+            self.last_change.fetch_max(committed.csn, Ordering::AcqRel);
+            committed
+        };
         for tree in &change.created {
             self.engine.brought_in(*tree, committed.csn);
         }
@@ -186,6 +198,13 @@ impl Catalog {
         if !failed.is_empty() {
             self.undropped.lock().extend(failed);
         }
+    }
+
+    /// Calls `f` while no change is about to commit; gives the last commit that changed a definition with it.
+    pub(crate) fn while_unchanged<R>(&self, f: impl FnOnce() -> R) -> (R, u64) {
+        let _nobody_commits = self.committing.write();
+        let found = f();
+        (found, self.last_change.load(Ordering::Acquire))
     }
 
     /// A number that was not given out before, for an id or a version.

@@ -31,6 +31,7 @@ mod codec;
 mod contents;
 mod databases;
 mod error;
+mod history;
 mod hosts;
 mod load;
 mod rows;
@@ -49,4 +50,5 @@ pub use definitions::{
     TableOptions, UserDef, Verifier, ViewAlgorithm, ViewCheck, ViewDef,
 };
 pub use error::{Error, Result};
+pub use history::{CatalogHistory, CatalogRow, SchemaChange};
 pub use tables::{HIDDEN_PRIMARY, PRIMARY, Rename};

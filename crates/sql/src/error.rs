@@ -85,6 +85,7 @@ impl From<&rustydb_transaction::Error> for SqlError {
             E::DiskFull => SqlError::disk_full(),
             E::SnapshotTooOld => SqlError::snapshot_too_old(),
             E::LogPinned => SqlError::log_pinned(),
+            E::ChangeLogTruncated { .. } | E::ChangeLogPosition { .. } => SqlError::change_log(error),
             other => SqlError::storage(other),
         }
     }
@@ -491,6 +492,12 @@ errors! {
     1440 b"XAE08" xa_duplicate() "XAER_DUPID: The XID already exists";
     1614 b"XA102" xa_deadlock() "XA_RBDEADLOCK: Transaction branch was rolled back: deadlock was detected";
     4091 b"HY000" xa_temporary_table() "XA: Temporary tables cannot be accessed inside XA transactions when xa_detach_on_prepare=ON";
+}
+
+// Changes and global transaction ids.
+errors! {
+    1236 b"HY000" change_log(cause) "Got fatal error 1236 from source when reading data from binary log: '{cause}'";
+    1772 b"HY000" malformed_gtid_set(detail) "Malformed GTID set specification '{detail}'.";
 }
 
 // Locks by name.

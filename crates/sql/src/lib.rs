@@ -12,6 +12,7 @@
 
 pub mod api;
 pub mod canonical;
+pub mod changes;
 pub mod context;
 pub mod database;
 mod ddl;

@@ -19,11 +19,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustydb_storage::disk::Clock;
-use rustydb_storage::wal::{Log, Record};
+use rustydb_storage::wal::{Bell, Log, Mark, Record};
 use rustydb_storage::{Lsn, Recovered};
 
 use crate::cancel::{Cancel, CancelReason};
 use crate::error::Result;
+use crate::locks::WaitOptions;
+use crate::sleep::{Woken, sleep_until};
 use crate::versions::Writer;
 
 /// A commit's place.
@@ -49,6 +51,8 @@ struct Pin {
 
 struct Pending {
     csn: u64,
+    time: u64,
+    number: u64,
     lsn: Lsn,
     first: FirstRecord,
 }
@@ -58,6 +62,16 @@ struct Order {
     time: u64,
     number: u64,
     pending: VecDeque<Pending>,
+    published: Published,
+}
+
+/// The last commit that is published.
+#[derive(Clone, Copy, Default)]
+struct Published {
+    csn: u64,
+    time: u64,
+    number: u64,
+    lsn: Lsn,
 }
 
 /// Numbers commits and publishes them.
@@ -68,20 +82,33 @@ pub(crate) struct Commits {
     active: Mutex<BTreeMap<FirstRecord, Option<Pin>>>,
     oldest_active: AtomicU64,
     clock: Arc<dyn Clock>,
+    /// The number of the last commit that is published, in its global transaction id.
+    executed: AtomicU64,
+    /// Rung when commits are published.
+    published: Bell,
+    /// How long the store had been open before, less the monotonic time at this opening.
+    run_before: u64,
 }
 
 impl Commits {
-    pub(crate) fn new(recovered: &Recovered, clock: Arc<dyn Clock>) -> Commits {
+    /// `run_before` says for how many microseconds the store had been open before.
+    pub(crate) fn new(recovered: &Recovered, clock: Arc<dyn Clock>, run_before: u64) -> Commits {
+        let published =
+            Published { csn: recovered.csn, time: recovered.time, number: recovered.number, lsn: Lsn::ZERO };
         Commits {
             order: Mutex::new(Order {
                 csn: recovered.csn,
                 time: recovered.time,
                 number: recovered.number,
                 pending: VecDeque::new(),
+                published,
             }),
             visible: AtomicU64::new(recovered.csn),
             active: Mutex::default(),
             oldest_active: AtomicU64::new(u64::MAX),
+            executed: AtomicU64::new(recovered.number),
+            published: Bell::default(),
+            run_before: run_before.wrapping_sub(monotonic(&*clock)),
             clock,
         }
     }
@@ -163,18 +190,20 @@ impl Commits {
         let lsn = log.append(&record)?;
         (order.csn, order.time, order.number) = (csn, time, number);
         writer.commit(csn, lsn.0);
-        order.pending.push_back(Pending { csn, lsn, first });
+        order.pending.push_back(Pending { csn, time, number, lsn, first });
         Ok(Committed { csn, lsn, number })
     }
 
     /// Publishes the commits whose records are before `durable`.
-    pub(crate) fn publish(&self, durable: Lsn) {
+    pub(crate) fn publish(&self, durable: Lsn, log: &Log) {
         let mut order = self.order.lock();
         let mut published = Vec::new();
-        while let Some(next) = order.pending.front().filter(|next| next.lsn < durable) {
+        while let Some(next) = order.pending.pop_front_if(|next| next.lsn < durable) {
             published.push(next.first);
             self.visible.store(next.csn, Ordering::Release);
-            order.pending.pop_front();
+            self.executed.store(next.number, Ordering::Release);
+            let Pending { csn, time, number, lsn, .. } = next;
+            order.published = Published { csn, time, number, lsn };
         }
         if published.is_empty() {
             return;
@@ -185,6 +214,51 @@ impl Commits {
             active.remove(&first);
         }
         self.note_oldest(&active);
+        let mark = self.mark_in(&order, &active, log);
+        if order.published.lsn < log.durable() {
+            log.note_mark(mark);
+        }
+        drop(active);
+        drop(order);
+        self.published.ring();
+    }
+
+    /// The place behind the last commit that is published.
+    pub(crate) fn mark(&self, log: &Log) -> Mark {
+        let order = self.order.lock();
+        self.mark_in(&order, &self.active.lock(), log)
+    }
+
+    /// Has the next segment of the log begin with a mark of the commits published so far, all durable.
+    pub(crate) fn note_mark(&self, log: &Log) {
+        let order = self.order.lock();
+        let mark = self.mark_in(&order, &self.active.lock(), log);
+        if order.published.lsn < log.durable() {
+            log.note_mark(mark);
+        }
+    }
+
+    /// Commits that are numbered and not published are active still; whoever begins to write later enters
+    /// itself with a later end of the log.
+    fn mark_in(&self, order: &Order, active: &BTreeSet<FirstRecord>, log: &Log) -> Mark {
+        let Published { csn, time, number, .. } = order.published;
+        let low = active.first().map_or_else(|| log.end(), |(lsn, _)| *lsn);
+        Mark { csn, time, number, low, running: self.running() }
+    }
+
+    /// For how many microseconds the store has been open, in all its life.
+    pub(crate) fn running(&self) -> u64 {
+        self.run_before.wrapping_add(monotonic(&*self.clock))
+    }
+
+    /// The number of the last commit that is published, in its global transaction id.
+    pub(crate) fn executed(&self) -> u64 {
+        self.executed.load(Ordering::Acquire)
+    }
+
+    /// Waits until the commit with this number is published.
+    pub(crate) fn wait_executed(&self, number: u64, wait: &WaitOptions) -> std::result::Result<(), Woken> {
+        sleep_until(&self.published, wait, || (self.executed() >= number).then_some(()))
     }
 
     /// The time since some fixed moment.
@@ -202,4 +276,8 @@ impl Commits {
         let order = self.order.lock();
         (order.csn, order.time, order.number)
     }
+}
+
+fn monotonic(clock: &dyn Clock) -> u64 {
+    u64::try_from(clock.monotonic().as_micros()).unwrap_or(u64::MAX)
 }

@@ -19,13 +19,15 @@ use rustydb_storage::{
 };
 
 use crate::births::Births;
+use crate::changelog::{self, ChangeLogOptions};
 use crate::commits::{Commits, Committed, FirstRecord};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::locks::{LockCounters, LockTable, MetadataLocks, OwnerId};
+use crate::locks::{LockCounters, LockTable, MetadataLocks, OwnerId, WaitOptions};
 use crate::prepared::Restored;
 use crate::purge::{Changed, PurgeQueue};
 use crate::serial::{Serial, SerialCounters};
+use crate::sleep::Woken;
 use crate::snapshot::{Snapshot, SnapshotCounters, Snapshots, View};
 use crate::transaction::{Isolation, Transaction, TransactionId};
 use crate::versions::{Versions, Writer};
@@ -54,6 +56,8 @@ pub struct EngineOptions {
     pub max_wal_pinned: u64,
     /// How long a snapshot may keep old versions; zero for as long as it takes.
     pub max_snapshot_age: Duration,
+    /// How long the log is kept for consumers of the change log.
+    pub change_log: ChangeLogOptions,
     /// Threads that keep house; without, the owner calls [`Engine::purge`], and [`Engine::write_back`] or
     /// [`Engine::checkpoint`], and the store has no threads of its own either.
     pub background: bool,
@@ -67,6 +71,7 @@ impl Default for EngineOptions {
             checkpoint_bytes: 1 << 30,
             max_wal_pinned: 16 << 30,
             max_snapshot_age: Duration::ZERO,
+            change_log: ChangeLogOptions::default(),
             background: true,
         }
     }
@@ -128,6 +133,7 @@ pub struct Engine {
     pub(crate) commits: Commits,
     /// Prepared transactions that opening has found, until somebody asks for them.
     pub(crate) restored: Mutex<Vec<Restored>>,
+    pub(crate) change_consumers: changelog::Registry,
     pub(crate) purge_queue: PurgeQueue,
     locks: LockTable,
     metadata_locks: MetadataLocks,
@@ -180,14 +186,16 @@ impl Engine {
         }
         let locks = LockTable::default();
         let limits = Limits::new(&options);
+        let run_before = store.log().newest_mark().map_or(0, |mark| mark.running);
         let engine = Arc::new(Engine {
             store,
             versions: Versions::default(),
             snapshots: Snapshots::default(),
             births: Births::default(),
             serial: Serial::default(),
-            commits: Commits::new(&recovered, clock),
             restored: Mutex::default(),
+            commits: Commits::new(&recovered, clock, run_before),
+            change_consumers: changelog::Registry::default(),
             purge_queue: PurgeQueue::default(),
             metadata_locks: locks.metadata_locks(),
             locks,
@@ -205,6 +213,7 @@ impl Engine {
             engine.restore(loser)?;
         }
         engine.sweep(&tombstones)?;
+        engine.commits.note_mark(engine.log());
         if engine.options.background {
             engine.start_threads()?;
         }
@@ -278,10 +287,13 @@ impl Engine {
             engine.store.log().prepare_next()?;
             engine.purge().map(|_| ())
         })?;
+        spawn("release", Duration::from_millis(500), Engine::release_log)?;
         if self.options.storage.durability == Durability::Second {
             spawn("flush", Duration::from_secs(1), |engine| {
                 let log = engine.log();
-                log.flush(log.end()).map_err(Into::into)
+                log.flush(log.end())?;
+                engine.commits.note_mark(log);
+                Ok(())
             })?;
         }
         threads.push(self.start_log_writer()?);
@@ -506,7 +518,7 @@ impl Engine {
             }
             Durability::Second => Lsn(committed.lsn.0 + 1),
         };
-        self.commits.publish(durable);
+        self.commits.publish(durable, log);
         self.commit_count.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -547,11 +559,43 @@ impl Engine {
         let (csn, time, number) = self.commits.last();
         TransactionHorizon {
             oldest_active,
-            keep_log_from: Lsn::MAX,
+            keep_log_from: self.keep_change_log_from(&self.options.change_log),
             next_transaction: self.next_transaction.load(Ordering::Relaxed),
             csn,
             time,
             number,
+        }
+    }
+
+    /// Lets go of log that neither recovery nor the change log has to keep any more. Checkpoints do it too; this
+    /// is for log that grows old while nothing is written.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn release_log(&self) -> Result<()> {
+        let keep = self.keep_change_log_from(&self.options.change_log);
+        if keep > self.log().retained_from() {
+            self.store.release_log(keep)?;
+        }
+        Ok(())
+    }
+
+    /// The number of the last commit that is visible, in its global transaction id; zero before the first.
+    #[must_use]
+    pub fn executed_number(&self) -> u64 {
+        self.commits.executed()
+    }
+
+    /// Waits until the commit with this number in its global transaction id is visible; false when the time is
+    /// over.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub fn wait_executed(&self, number: u64, wait: &WaitOptions) -> Result<bool> {
+        match self.commits.wait_executed(number, wait) {
+            Ok(()) => Ok(true),
+            Err(Woken::TimedOut) => Ok(false),
+            Err(Woken::Cancelled(reason)) => Err(Error::Cancelled(reason)),
         }
     }
 

@@ -83,9 +83,28 @@ pub enum Error {
         /// Where and what.
         detail: String,
     },
+    /// The change log is no longer kept that far back. Begin again: with the oldest commit that is kept, or
+    /// with a copy of the data and the next commit.
+    #[error("the change log is kept behind commit {oldest} only{}", after_text(*.after))]
+    ChangeLogTruncated {
+        /// The last commit that the consumer has seen, if it has seen any.
+        after: Option<u64>,
+        /// The log is kept behind this commit.
+        oldest: u64,
+    },
+    /// A position of the change log that cannot be used here.
+    #[error("the position of the change log cannot be used: {detail}")]
+    ChangeLogPosition {
+        /// Why.
+        detail: String,
+    },
     /// The storage floor's own.
     #[error(transparent)]
     Storage(storage::Error),
+}
+
+fn after_text(after: Option<u64>) -> String {
+    after.map_or_else(String::new, |after| format!(", not behind commit {after}"))
 }
 
 impl Error {

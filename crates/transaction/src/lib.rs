@@ -25,6 +25,7 @@
 mod births;
 mod by_snapshot;
 pub mod cancel;
+pub mod changelog;
 mod commits;
 mod current;
 mod engine;
@@ -36,6 +37,7 @@ pub mod locks;
 mod prepared;
 mod purge;
 mod serial;
+mod sleep;
 mod snapshot;
 mod transaction;
 mod versions;

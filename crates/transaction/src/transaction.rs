@@ -256,6 +256,11 @@ impl Transaction {
         self.snapshot();
     }
 
+    /// The last commit that it sees; takes the snapshot if it has none yet.
+    pub fn snapshot_csn(&mut self) -> u64 {
+        self.snapshot().csn
+    }
+
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         if let Some(snapshot) = self.snapshot {
             return snapshot;
