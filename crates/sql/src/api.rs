@@ -138,6 +138,8 @@ pub enum StateChange {
     Schema(String),
     /// Something of the session changed (`session_track_state_change`)
     StateChanged,
+    /// A transaction has committed (`session_track_gtids`): its id, or all of the server's
+    Gtids(String),
 }
 
 /// Who opens a session and where it starts.

@@ -21,6 +21,7 @@ pub mod error;
 pub mod exec;
 pub mod expr;
 pub mod function;
+pub mod gtid;
 pub mod information_schema;
 mod literal;
 pub mod plan;

@@ -535,7 +535,7 @@ impl Engine {
     pub(crate) fn wait_visible(&self, lsn: Lsn) -> Result<()> {
         self.wait_durable(lsn)?;
         // Whoever commits publishes too, perhaps a moment later.
-        self.commits.publish(Lsn(lsn.0 + 1));
+        self.commits.publish(Lsn(lsn.0 + 1), self.log());
         Ok(())
     }
 

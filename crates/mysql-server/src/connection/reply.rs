@@ -237,6 +237,7 @@ fn encoded_changes<S: Session>(capabilities: Capabilities, session: &mut S) -> V
             }
             StateChange::Schema(name) => SessionStateChange::Schema(name.as_bytes()),
             StateChange::StateChanged => SessionStateChange::StateChanged(true),
+            StateChange::Gtids(gtids) => SessionStateChange::Gtids(gtids.as_bytes()),
         }
         .write(&mut encoded);
     }

@@ -178,6 +178,7 @@ fn describe(change: &SessionStateChange<'_>) -> String {
         SessionStateChange::SystemVariable { name, value } => format!("{}={}", text(name), text(value)),
         SessionStateChange::Schema(name) => format!("schema {}", text(name)),
         SessionStateChange::StateChanged(changed) => format!("changed {changed}"),
+        SessionStateChange::Gtids(gtids) => format!("gtids {}", text(gtids)),
         other => format!("{other:?}"),
     }
 }

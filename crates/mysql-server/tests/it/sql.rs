@@ -486,3 +486,31 @@ fn binary_texts(result: &Outcome) -> Vec<Vec<String>> {
     }
     rows
 }
+
+/// What a client that tracks ids is told with each OK.
+#[test]
+fn commits_tell_their_global_transaction_ids() {
+    let product = Product::open();
+    let capabilities = USUAL | Capabilities::SESSION_TRACK;
+    let mut client = Client::login(product.address, &Login { capabilities, ..Login::default() }).unwrap();
+    client.query("CREATE DATABASE d").unwrap();
+    client.query("CREATE TABLE d.t (id INT PRIMARY KEY)").unwrap();
+    assert!(client.query("INSERT INTO d.t VALUES (1)").unwrap().changes.is_empty());
+    client.query("SET session_track_gtids = OWN_GTID").unwrap();
+    let uuid = client.query("SELECT @@server_uuid").unwrap().texts()[0][0].clone().unwrap();
+    let executed = |client: &mut Client| {
+        let text = client.query("SELECT @@gtid_executed").unwrap().texts()[0][0].clone().unwrap();
+        text.rsplit('-').next().unwrap().parse::<u64>().unwrap()
+    };
+    let before = executed(&mut client);
+    let own = |number: u64| vec![format!("gtids {uuid}:{number}")];
+    assert_eq!(client.query("INSERT INTO d.t VALUES (2)").unwrap().changes, own(before + 1));
+    client.query("BEGIN").unwrap();
+    assert!(client.query("INSERT INTO d.t VALUES (3)").unwrap().changes.is_empty());
+    assert_eq!(client.query("COMMIT").unwrap().changes, own(before + 2));
+    assert!(client.query("DELETE FROM d.t WHERE id = 9").unwrap().changes.is_empty());
+    assert_eq!(client.query("CREATE TABLE d.u (id INT)").unwrap().changes, own(before + 3));
+    client.query("SET session_track_gtids = ALL_GTIDS").unwrap();
+    let all = vec![format!("gtids {uuid}:1-{}", before + 4)];
+    assert_eq!(client.query("INSERT INTO d.t VALUES (4)").unwrap().changes, all);
+}

@@ -73,6 +73,11 @@ impl JsonLines {
         }
     }
 
+    /// Whether the last line was the last of its transaction.
+    pub fn is_between_transactions(&self) -> bool {
+        self.head.is_none()
+    }
+
     /// Behind the last transaction that was begun.
     pub fn position(&self) -> Position {
         self.stream.position()

@@ -25,6 +25,7 @@ use rustydb_transaction::{Engine, EngineOptions};
 
 use crate::api::SessionOptions;
 use crate::error::SqlError;
+use crate::gtid::Executed;
 use crate::session::Session;
 use crate::variables::registry::position;
 use crate::variables::{Facts, GlobalVariables, SystemValue};
@@ -135,6 +136,7 @@ impl Database {
         let catalog = Catalog::open(Arc::clone(&engine), Arc::clone(&options.clock))?;
         let xa = XaTransactions::default();
         xa.restore(&engine, &catalog)?;
+        globals.set_executed(Executed::new(Arc::clone(&engine)));
         let database = Arc::new(Database {
             engine,
             catalog,

@@ -60,6 +60,7 @@ const CHANGING: &[&str] = &[
     "uuid",
     "uuid_short",
     "version",
+    "wait_for_executed_gtid_set",
 ];
 
 /// Those of them that a default may use.

@@ -99,7 +99,8 @@ impl Definition<'_> {
         let mut change = CatalogChange::default();
         match work(self, &mut txn, &mut change) {
             Ok(()) => {
-                self.database.catalog().commit(txn, change)?;
+                let committed = self.database.catalog().commit(txn, change)?;
+                self.state.committed(committed.number);
                 Ok(())
             }
             Err(error) => {

@@ -21,6 +21,7 @@ pub mod control;
 pub mod date;
 pub mod date_format;
 pub mod digest;
+pub mod gtid;
 pub mod information;
 pub mod interval;
 pub mod json;
@@ -160,6 +161,7 @@ static FAMILIES: &[&[Function]] = &[
     string_set::FUNCTIONS,
     time_zone::FUNCTIONS,
     user_lock::FUNCTIONS,
+    gtid::FUNCTIONS,
     uuid::FUNCTIONS,
     weight_string::FUNCTIONS,
     json::FAMILIES[0],

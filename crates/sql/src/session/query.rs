@@ -97,7 +97,8 @@ impl Session {
                 Ok(value)
             }
             Ok(Left::Used(value) | Left::Untouched(value)) => {
-                open.commit(&self.database, &mut self.owner)?;
+                let number = open.commit(&self.database, &mut self.owner)?;
+                self.state.committed(number);
                 Ok(value)
             }
             Err(error) if error.code == 1213 || !stays => {
@@ -172,7 +173,9 @@ impl Session {
     /// Ends the open transaction, if there is one, for good.
     pub(super) fn commit_open(&mut self) -> Result<(), SqlError> {
         let done = match self.open.take() {
-            Some(open) => open.commit(&self.database, &mut self.owner),
+            Some(open) => {
+                open.commit(&self.database, &mut self.owner).map(|number| self.state.committed(number))
+            }
             None => Ok(()),
         };
         self.temporary.sweep(self.database.catalog());

@@ -116,6 +116,24 @@ impl SessionState {
         }
     }
 
+    /// Which commits the server has executed; None in sessions without a database.
+    pub fn executed(&self) -> Option<&crate::gtid::Executed> {
+        self.globals.executed()
+    }
+
+    /// A transaction of this session has committed; a client that tracks ids is told. Zero is the number of one
+    /// that wrote nothing.
+    pub(crate) fn committed(&mut self, number: u64) {
+        let tracked = self.session_value(const { position("session_track_gtids") });
+        let Some(executed) = self.globals.executed().filter(|_| number > 0) else { return };
+        let gtids = match tracked.as_text() {
+            "OWN_GTID" => executed.gtid(number),
+            "ALL_GTIDS" => executed.set().text(),
+            _ => return,
+        };
+        self.changed(StateChange::Gtids(gtids));
+    }
+
     /// Fixes the time of the statement that begins now.
     pub(crate) fn start_clock(&mut self) {
         self.statement_micros = self.fixed_micros.unwrap_or_else(|| self.clock.wall_micros());

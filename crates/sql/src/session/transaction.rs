@@ -77,16 +77,16 @@ impl OpenTransaction {
         OpenTransaction { txn, explicit: true, read_only, shares_reads: false, savepoints: Vec::new() }
     }
 
-    /// Makes everything durable, then lets others at the definitions.
+    /// Makes everything durable, then lets others at the definitions. Gives the number in its global transaction
+    /// id, zero for none.
     pub(crate) fn commit(
         self,
         database: &Arc<Database>,
         owner: &mut MetadataLockOwner,
-    ) -> Result<(), SqlError> {
+    ) -> Result<u64, SqlError> {
         let done = self.txn.commit();
         database.engine().metadata_locks().release_transaction(owner);
-        done?;
-        Ok(())
+        Ok(done?.number)
     }
 
     pub(crate) fn rollback(

@@ -4,13 +4,14 @@
 //! count and never sees half of a change. Values that hold for the process (address, version,
 //! directories) are given at start as [`Facts`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
 use super::SystemValue;
 use super::registry::{Initial, VARIABLES, find, position};
 use crate::error::SqlError;
+use crate::gtid::Executed;
 
 /// What the process says about itself through read-only variables.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +47,7 @@ pub(crate) type Values = Arc<Vec<SystemValue>>;
 /// The global values.
 pub struct GlobalVariables {
     values: RwLock<Values>,
+    executed: OnceLock<Executed>,
 }
 
 impl GlobalVariables {
@@ -62,7 +64,7 @@ impl GlobalVariables {
         put(const { position("datadir") }, SystemValue::text(facts.data_directory.as_str()));
         put(const { position("server_uuid") }, SystemValue::text(facts.server_uuid.as_str()));
         put(const { position("innodb_buffer_pool_size") }, SystemValue::UInt(facts.buffer_pool_bytes));
-        GlobalVariables { values: RwLock::new(Arc::new(values)) }
+        GlobalVariables { values: RwLock::new(Arc::new(values)), executed: OnceLock::new() }
     }
 
     /// All values as they are now.
@@ -70,8 +72,26 @@ impl GlobalVariables {
         Arc::clone(&self.values.read())
     }
 
+    /// Says which commits the server has executed, from where `@@server_uuid` and the like come.
+    pub(crate) fn set_executed(&self, executed: Executed) {
+        self.set(const { position("server_uuid") }, SystemValue::text(executed.server_uuid()));
+        let _ = self.executed.set(executed);
+    }
+
+    /// Which commits the server has executed; None without a store.
+    pub fn executed(&self) -> Option<&Executed> {
+        self.executed.get()
+    }
+
     /// The value at a position of [`VARIABLES`].
     pub fn get(&self, at: usize) -> SystemValue {
+        const GTID_EXECUTED: usize = position("gtid_executed");
+        const GTID_PURGED: usize = position("gtid_purged");
+        match (at, self.executed()) {
+            (GTID_EXECUTED, Some(executed)) => return SystemValue::text(executed.set().text()),
+            (GTID_PURGED, Some(executed)) => return SystemValue::text(executed.purged().text()),
+            _ => {}
+        }
         self.values.read().get(at).cloned().unwrap_or(SystemValue::Null)
     }
 

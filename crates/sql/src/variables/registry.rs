@@ -111,6 +111,15 @@ const fn text(name: &'static str, scope: Scope, access: Access, value: &'static 
 const fn word(name: &'static str, scope: Scope, access: Access, words: &'static [&'static str]) -> Variable {
     variable(name, scope, Kind::Enum(words), access, Initial::Text(words[0]))
 }
+const fn chosen(
+    name: &'static str,
+    scope: Scope,
+    access: Access,
+    words: &'static [&'static str],
+    word: &'static str,
+) -> Variable {
+    variable(name, scope, Kind::Enum(words), access, Initial::Text(word))
+}
 const fn seconds(name: &'static str, scope: Scope, n: u64, high: u64) -> Variable {
     variable(name, scope, Kind::UInt(1, high, 1), Settable, Initial::UInt(n))
 }
@@ -118,6 +127,9 @@ const fn seconds(name: &'static str, scope: Scope, n: u64, high: u64) -> Variabl
 /// The isolation levels as `transaction_isolation` lists them.
 pub const ISOLATION_WORDS: &[&str] =
     &["READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"];
+
+/// What a session is told of global transaction ids.
+pub const TRACK_GTIDS_WORDS: &[&str] = &["OFF", "OWN_GTID", "ALL_GTIDS"];
 
 const YEAR_SECONDS: u64 = 31_536_000;
 const MAX: u64 = u64::MAX;
@@ -133,6 +145,7 @@ pub static VARIABLES: &[Variable] = &[
     flag("big_tables", Both, Fixed, false),
     text("bind_address", Global, ReadOnly, "127.0.0.1"),
     word("binlog_format", Both, Fixed, &["ROW"]),
+    flag("binlog_gtid_simple_recovery", Global, ReadOnly, true),
     word("binlog_row_image", Both, Fixed, &["FULL"]),
     word("block_encryption_mode", Both, Fixed, &["aes-128-ecb"]),
     size("bulk_insert_buffer_size", Both, Fixed, 8_388_608, 0, MAX),
@@ -159,7 +172,7 @@ pub static VARIABLES: &[Variable] = &[
     size("default_week_format", Both, Settable, 0, 0, 7),
     flag("disconnect_on_expired_password", Global, ReadOnly, true),
     size("div_precision_increment", Both, Settable, 4, 0, 30),
-    flag("enforce_gtid_consistency", Global, Fixed, false),
+    chosen("enforce_gtid_consistency", Global, Fixed, &["OFF", "ON", "WARN"], "ON"),
     variable("error_count", Session, Kind::UInt(0, 65_535, 1), ReadOnly, Initial::UInt(0)),
     word("event_scheduler", Global, Fixed, &["OFF"]),
     flag("explicit_defaults_for_timestamp", Both, Fixed, true),
@@ -168,7 +181,9 @@ pub static VARIABLES: &[Variable] = &[
     flag("general_log", Global, Fixed, false),
     size("group_concat_max_len", Both, Settable, 1024, 4, MAX),
     text("gtid_executed", Global, ReadOnly, ""),
-    word("gtid_mode", Global, Fixed, &["OFF"]),
+    size("gtid_executed_compression_period", Global, Fixed, 0, 0, 4_294_967_295),
+    // Every commit has its id; MySQL's default is OFF before 9.7.
+    chosen("gtid_mode", Global, Fixed, &["OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"], "ON"),
     word("gtid_next", Session, Fixed, &["AUTOMATIC"]),
     text("gtid_owned", Both, ReadOnly, ""),
     text("gtid_purged", Global, Fixed, ""),
@@ -267,7 +282,7 @@ pub static VARIABLES: &[Variable] = &[
     word("serializable_mode", Both, Settable, &["snapshot", "locking"]),
     size("server_id", Global, ReadOnly, 1, 0, 4_294_967_295),
     text("server_uuid", Global, ReadOnly, ""),
-    word("session_track_gtids", Both, Fixed, &["OFF"]),
+    word("session_track_gtids", Both, Settable, TRACK_GTIDS_WORDS),
     flag("session_track_schema", Both, Settable, true),
     flag("session_track_state_change", Both, Settable, false),
     text(

@@ -140,6 +140,7 @@ scripts! {
     foreign_keys
     generated
     index_versions
+    gtid
     insert
     insert_forms
     interleavings

@@ -69,7 +69,7 @@ impl Follower {
     /// # Errors
     /// [`Error::LogReleased`] once the log no longer reaches back to where this reader is; when a file cannot
     /// be read or is damaged.
-    pub fn next(&mut self) -> Result<Option<(Lsn, &[u8])>> {
+    pub fn next_record(&mut self) -> Result<Option<(Lsn, &[u8])>> {
         let (lsn, range) = loop {
             if self.record < self.records_end {
                 let lsn = self.record;

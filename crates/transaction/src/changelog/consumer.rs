@@ -170,7 +170,7 @@ impl Consumer {
         let mut patience = PATIENCE;
         loop {
             let Some((lsn, bytes)) =
-                self.follower.next().map_err(|error| late(error, self.csn, &self.engine))?
+                self.follower.next_record().map_err(|error| late(error, self.csn, &self.engine))?
             else {
                 return Ok(Read::All);
             };
@@ -316,7 +316,7 @@ impl Current {
         let Some(first) = self.transaction.runs.first() else { return Ok(false) };
         let follower = self.again.get_or_insert_with(|| engine.store().follow_log(first.first));
         while let Some(run) = self.transaction.runs.get(self.next) {
-            let Some((lsn, bytes)) = follower.next()? else { return Ok(false) };
+            let Some((lsn, bytes)) = follower.next_record()? else { return Ok(false) };
             if lsn > run.last {
                 self.next += 1;
             }
