@@ -26,6 +26,8 @@ cargo xtask crash [--rounds N] [--seed S]
 cargo xtask crash --simulated SEEDS      the same on a simulated disk, in process
 cargo xtask isolation [--level L] [--transactions N] [--kills K] [--seed S]
                                          dependency cycles under load and kill -9, at each isolation level
+cargo xtask consumers [--transactions N] [--kills K] [--seed S]
+                                         five readers of the change log over N transactions (1,000,000)
 cargo xtask clients [--quick] [NAME ...]  real clients, one after the other: client x step
 cargo xtask sakila [--data DIR]          loads the Sakila database, compares its queries with MySQL's answers
 cargo xtask bench sysbench [--quick]     four sysbench scripts against MariaDB
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(arguments),
         Some("crash") => testkit::crash(arguments),
         Some("isolation") => testkit::isolation(arguments),
+        Some("consumers") => testkit::consumers(arguments),
         Some("clients") => testkit::clients(arguments),
         Some("sakila") => testkit::sakila(arguments),
         Some("bench") => testkit::bench(arguments),

@@ -26,6 +26,22 @@ pub(crate) fn isolation(mut arguments: Arguments) -> Result<()> {
     hand_over("isolation", profile, arguments)
 }
 
+/// `cargo xtask consumers`
+pub(crate) fn consumers(arguments: Arguments) -> Result<()> {
+    let mut consumers = cargo();
+    consumers.args([
+        "run",
+        "--release",
+        "-p",
+        "rustydb",
+        "--no-default-features",
+        "--example",
+        "consumers",
+        "--",
+    ]);
+    run(consumers.args(arguments.rest()))
+}
+
 /// `cargo xtask clients`
 pub(crate) fn clients(mut arguments: Arguments) -> Result<()> {
     let profile = profile(&mut arguments, "dev")?;

@@ -1,5 +1,6 @@
 //! A data directory, opened.
 
+use crate::changes::{ChangeLogOptions, Changes, Start};
 use crate::row::Rows;
 use crate::{Connection, Error, FromRow, Outcome, Parameters, Result};
 use rustydb_sql::{OpenOptions, SessionOptions};
@@ -21,6 +22,8 @@ pub struct Options {
     pub page_size: usize,
     /// Default database of every connection, made when it is missing
     pub database: Option<String>,
+    /// How long the log is kept for readers of changes
+    pub change_log: ChangeLogOptions,
 }
 
 impl Default for Options {
@@ -31,6 +34,7 @@ impl Default for Options {
             durability: storage.durability,
             page_size: storage.page_size,
             database: None,
+            change_log: ChangeLogOptions::default(),
         }
     }
 }
@@ -67,6 +71,7 @@ impl Database {
         open.engine.storage.buffer_pool_bytes = options.buffer_pool_bytes;
         open.engine.storage.durability = options.durability;
         open.engine.storage.page_size = options.page_size;
+        open.engine.change_log = options.change_log;
         open.facts.data_directory = path.display().to_string();
         open.facts.buffer_pool_bytes = options.buffer_pool_bytes as u64;
         let shared = rustydb_sql::Database::open(open)?;
@@ -88,6 +93,15 @@ impl Database {
         let id = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let options = SessionOptions { database: self.default_database.clone(), ..SessionOptions::root(id) };
         Ok(Connection::new(self.shared.session(&options)?))
+    }
+
+    /// Begins to read what is committed, in order; see [`crate::changes`].
+    ///
+    /// # Errors
+    /// [`Error::Sql`]: number 1236 when the log is no longer kept that far back, or the position is not of this
+    /// store.
+    pub fn changes(&self, start: Start) -> Result<Changes> {
+        Ok(Changes::new(self.shared.changes(start)?))
     }
 
     /// Runs one statement on a connection of its own and keeps its rows; see [`Connection::query`].

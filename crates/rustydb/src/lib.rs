@@ -36,6 +36,7 @@
 //! Calls block the thread that makes them; from async code, call them on a blocking pool. Left to the binary:
 //! doors, configuration, logging.
 
+pub mod changes;
 mod collector;
 mod connection;
 mod database;

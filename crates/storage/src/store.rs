@@ -314,8 +314,12 @@ impl Store {
     /// When a name cannot be changed.
     pub fn release_log(&self, keep_from: Lsn) -> Result<()> {
         let _no_checkpoint = self.checkpointing.lock();
-        let read_from = self.head.lock().read_from;
-        self.core.log.release_before(&*self.disk, read_from.min(keep_from))
+        let keep_from = self.head.lock().read_from.min(keep_from);
+        let log = &self.core.log;
+        match log.segments().get(1) {
+            Some((second, _)) if *second <= keep_from => log.release_before(&*self.disk, keep_from),
+            _ => Ok(()),
+        }
     }
 
     /// How the store runs.

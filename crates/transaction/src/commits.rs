@@ -240,9 +240,9 @@ impl Commits {
 
     /// Commits that are numbered and not published are active still; whoever begins to write later enters
     /// itself with a later end of the log.
-    fn mark_in(&self, order: &Order, active: &BTreeSet<FirstRecord>, log: &Log) -> Mark {
+    fn mark_in(&self, order: &Order, active: &BTreeMap<FirstRecord, Option<Pin>>, log: &Log) -> Mark {
         let Published { csn, time, number, .. } = order.published;
-        let low = active.first().map_or_else(|| log.end(), |(lsn, _)| *lsn);
+        let low = active.first_key_value().map_or_else(|| log.end(), |((lsn, _), _)| *lsn);
         Mark { csn, time, number, low, running: self.running() }
     }
 

@@ -4,6 +4,7 @@
 
 use crate::budget::Budget;
 use rustydb_telemetry::Registry;
+use rustydb_transaction::changelog::ChangeLogStatistics;
 use rustydb_transaction::{Engine, EngineStatistics};
 use std::sync::{Arc, Weak};
 
@@ -102,6 +103,21 @@ pub(crate) fn register_budget(registry: &Registry, budget: Budget) {
     }
 }
 
+type ChangeFigure = (&'static str, &'static str, fn(&ChangeLogStatistics) -> f64);
+
+const CHANGES: [ChangeFigure; 6] = [
+    ("rustydb_change_log_bytes", "Log that readers of changes can go back to", |s| s.bytes as f64),
+    ("rustydb_change_log_oldest_commit", "The commit behind which the change log is kept", |s| {
+        s.oldest_csn as f64
+    }),
+    ("rustydb_change_log_oldest_seconds", "That commit's time, in seconds since 1970", |s| {
+        s.oldest_time as f64 / 1e6
+    }),
+    ("rustydb_change_log_consumers", "Readers of changes", |s| s.consumers as f64),
+    ("rustydb_change_log_lag_commits", "Commits that the slowest reader is behind", |s| s.lag_commits as f64),
+    ("rustydb_change_log_lag_bytes", "Log that the slowest reader is behind", |s| s.lag_bytes as f64),
+];
+
 /// Registers all of them. The registry must not keep the store open, so it holds it weakly.
 pub(crate) fn register(registry: &Registry, engine: &Arc<Engine>) {
     let reading = |figure: fn(&EngineStatistics) -> f64| {
@@ -113,5 +129,10 @@ pub(crate) fn register(registry: &Registry, engine: &Arc<Engine>) {
     }
     for (name, help, figure) in LEVELS {
         registry.gauge_from(name, help, &[], reading(figure));
+    }
+    for (name, help, figure) in CHANGES {
+        let engine: Weak<Engine> = Arc::downgrade(engine);
+        let read = move || engine.upgrade().map_or(0.0, |engine| figure(&engine.change_log().statistics()));
+        registry.gauge_from(name, help, &[], read);
     }
 }

@@ -1,13 +1,14 @@
 //! `rustydb`: the server and its tools.
 //!
 //! The way in: this file reads the command line, [`settings`] decides every setting, [`serve`] opens the store
-//! and the doors and waits for a signal, [`check`] verifies a data directory offline. `sql` and `import` are clients,
+//! and the doors and waits for a signal, [`check`] verifies a data directory offline, [`changes`] prints its changes. `sql` and `import` are clients,
 //! of this server and of others, in a crate of their own (`rustydb_shell`). Libraries return errors;
 //! here they become sentences on standard error and exit codes.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
 mod budget;
+mod changes;
 mod check;
 mod figures;
 mod http;
@@ -54,6 +55,8 @@ enum Command {
         #[arg(long, requires = "repair")]
         write: bool,
     },
+    /// Print what was committed, in order, as JSON lines: of a data directory that no server has open
+    Changes(changes::ChangesArguments),
     /// Run SQL on a server: at a terminal, from -e or from standard input
     Sql(Box<SqlArguments>),
     /// Load SQL dumps into a server
@@ -89,6 +92,7 @@ fn main() -> ExitCode {
             };
             check::run(&data_dir, purpose)
         }
+        Some(Command::Changes(arguments)) => changes::run(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::Sql(arguments)) => return ExitCode::from(rustydb_shell::sql::run(&arguments)),
         Some(Command::Import(arguments)) => return ExitCode::from(rustydb_shell::import::run(&arguments)),
     };

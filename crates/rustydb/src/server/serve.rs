@@ -23,6 +23,7 @@ use rustydb_storage::Opening;
 use rustydb_storage::disk::{SystemClock, SystemDisk};
 use rustydb_telemetry::Registry;
 use rustydb_transaction::Isolation;
+use rustydb_transaction::changelog::ChangeLogOptions;
 use std::fmt::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -125,6 +126,8 @@ impl Serving {
         };
         options.engine.recovery_target = config.recovery_target;
         options.engine.checkpoint_bytes = config.checkpoint_size;
+        options.engine.change_log =
+            ChangeLogOptions { bytes: config.change_log_bytes, age: config.change_log_age };
         options.registry = Arc::new(registry.clone());
         options.facts.hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
         options.facts.data_directory = config.data_dir.display().to_string();

@@ -169,6 +169,14 @@ section! {
         #[arg(long, env = "RUSTYDB_MAX_WAL_PINNED", value_name = "SIZE|off")]
         #[serde(deserialize_with = "spelled")]
         max_wal_pinned: OrOff<Size>,
+        /// Log kept for readers of changes, beyond what a restart needs [default: 1G]
+        #[arg(long, env = "RUSTYDB_CHANGE_LOG_BYTES", value_name = "SIZE")]
+        #[serde(deserialize_with = "spelled")]
+        change_log_bytes: Size,
+        /// How long it is kept at most, counting the time that the server runs [default: 24h]
+        #[arg(long, env = "RUSTYDB_CHANGE_LOG_SECONDS", value_name = "TIME")]
+        #[serde(deserialize_with = "spelled")]
+        change_log_seconds: Span,
     }
 }
 
@@ -227,6 +235,8 @@ pub(crate) struct Config {
     pub(crate) checkpoint_size: u64,
     pub(crate) max_wal_pinned: u64,
     pub(crate) max_snapshot_age: Option<Duration>,
+    pub(crate) change_log_bytes: u64,
+    pub(crate) change_log_age: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_level: String,
     pub(crate) slow_statement: Option<Duration>,
@@ -353,6 +363,8 @@ impl Settings {
             checkpoint_size,
             max_wal_pinned,
             max_snapshot_age,
+            change_log_bytes: wal.change_log_bytes.map_or(1 << 30, |Size(bytes)| bytes),
+            change_log_age: span(wal.change_log_seconds, 86_400),
             log_format: logging.format.unwrap_or(LogFormat::Auto),
             log_level: logging.level.unwrap_or_else(|| "info".into()),
             slow_statement: match logging.slow_statement {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
+mod changes;
 mod clients;
 mod command_line;
 mod compatibility;

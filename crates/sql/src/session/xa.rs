@@ -217,7 +217,7 @@ impl Session {
             let mut branch = self.xa_take(xid)?;
             let done = branch.txn.commit();
             self.database.engine().metadata_locks().release_all(&mut branch.owner);
-            done?;
+            self.state.committed(done?.number);
             return Ok(());
         }
         match &self.xa {

@@ -139,8 +139,8 @@ scripts! {
     foreign_key_rows
     foreign_keys
     generated
-    index_versions
     gtid
+    index_versions
     insert
     insert_forms
     interleavings

@@ -139,7 +139,8 @@ pub(crate) fn read_chunks(
         file.read_at(&mut sector, offset).map_err(|error| Error::io("reading the log's end", error))?;
         frame::head(&sector, position).is_some()
     };
-    let writer = SegmentWriter::resume(disk.clone(), head.origin, nominal, file, head.first, position, chain)?;
+    let writer =
+        SegmentWriter::resume(disk.clone(), head.origin, nominal, file, head.first, position, chain)?;
     Ok(LogEnd { end: position, is_torn, writer })
 }
 

@@ -362,3 +362,32 @@ fn fresh_file(disk: &dyn Disk, name: &str, nominal: u64) -> Result<Arc<dyn File>
     file.sync_data().map_err(failed)?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::SimulatedDisk;
+
+    #[test]
+    fn a_head_is_read_as_it_was_written_and_as_early_programs_wrote_it() {
+        let disk = SimulatedDisk::new(1);
+        let first = Lsn(8192);
+        let file = disk.open(&name(first), true, Caching::Buffered).unwrap();
+        let origin = Origin { database: [7; 16], timeline: 3 };
+        let mark = Some(Mark { csn: 1, time: 2, number: 3, low: Lsn(4), running: 5 });
+        for mark in [mark, None] {
+            write_head(&*file, &SegmentHead { origin, chain: 9, first, previous: Lsn(4096), mark }).unwrap();
+            let head = read_head(&*file, first).unwrap().unwrap();
+            assert_eq!((head.origin, head.chain, head.first), (origin, 9, first));
+            assert_eq!((head.previous, head.mark), (Lsn(4096), mark));
+        }
+        // Format 1 had nothing there before it had marks.
+        file.write_at(&[0; SECTOR - 64], 64).unwrap();
+        let head = read_head(&*file, first).unwrap().unwrap();
+        assert_eq!((head.first, head.previous, head.mark), (first, Lsn::ZERO, None));
+        // Half of a mark is none.
+        write_head(&*file, &SegmentHead { origin, chain: 9, first, previous: Lsn(4096), mark }).unwrap();
+        file.write_at(&[1], 90).unwrap();
+        assert_eq!(read_head(&*file, first).unwrap().unwrap().mark, None);
+    }
+}

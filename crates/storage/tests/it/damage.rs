@@ -112,3 +112,43 @@ fn a_lost_page_file_is_not_made_anew_over_its_log() {
     disk.remove("pages").unwrap();
     assert!(matches!(open(&disk), Err(Error::Format { .. })));
 }
+
+/// Who follows the log while the store is open is told of damage, and not that it came too late.
+#[test]
+fn a_follower_of_the_log_never_gives_damaged_records() {
+    let mut refused = 0;
+    for seed in 0..40 {
+        let disk = SimulatedDisk::new(seed);
+        let (store, _) = open(&disk).unwrap();
+        let tree = store.tree(store.create_tree().unwrap()).unwrap();
+        for number in 0..50u32 {
+            tree.write(&number.to_be_bytes(), State::Value(b"v"), Expect::Any, None, |_, _| ()).unwrap();
+            store.log().flush(store.log().end()).unwrap();
+        }
+        let records = |store: &rustydb_storage::Store| {
+            let mut follower = store.follow_log(store.log().retained_from());
+            let mut found = Vec::new();
+            loop {
+                match follower.next_record() {
+                    Ok(Some((lsn, bytes))) => found.push((lsn, bytes.to_vec())),
+                    Ok(None) => return Ok(found),
+                    Err(error) => return Err((found, error)),
+                }
+            }
+        };
+        let all = records(&store).unwrap();
+        assert!(all.len() > 50);
+        let segment = disk.list().unwrap().into_iter().find(|name| name.len() == 20).unwrap();
+        disk.flip_bit(&segment, Some(4096..4096 + 40 * 512)).unwrap();
+        match records(&store) {
+            Err((found, Error::CorruptLog { .. })) => {
+                assert_eq!(found, all[..found.len()]);
+                refused += 1;
+            }
+            Err((_, other)) => panic!("seed {seed}: {other}"),
+            // The flip hit the padding of a frame.
+            Ok(found) => assert_eq!(found, all),
+        }
+    }
+    assert!(refused > 5, "only {refused} were noticed");
+}

@@ -88,13 +88,7 @@ impl Assembly {
 
     /// Takes a row change in; `is_wanted` says whether its content is.
     pub(super) fn row(&mut self, lsn: Lsn, row: &Row<'_>, is_wanted: bool) {
-        let transaction = self.open.entry(row.transaction).or_insert_with(|| Transaction {
-            first: lsn,
-            runs: Vec::new(),
-            rows: Some(Rows::default()),
-            touches_watched: false,
-            goes_on: false,
-        });
+        let transaction = self.open.entry(row.transaction).or_insert_with(|| Transaction::beginning(lsn));
         let before = transaction.rows.as_ref().map_or(0, Rows::size);
         if row.is_compensation {
             transaction.pop(row.undo_next);
@@ -109,7 +103,7 @@ impl Assembly {
         }
     }
 
-    /// Takes a transaction out that has committed. One that was never seen is empty.
+    /// Takes a transaction out that has ended; None if it has changed no row.
     pub(super) fn take(&mut self, transaction: u64) -> Option<Transaction> {
         let taken = self.open.remove(&transaction)?;
         self.bytes -= taken.rows.as_ref().map_or(0, Rows::size);
@@ -130,6 +124,17 @@ impl Assembly {
 }
 
 impl Transaction {
+    /// One without rows.
+    pub(super) fn beginning(first: Lsn) -> Transaction {
+        Transaction {
+            first,
+            runs: Vec::new(),
+            rows: Some(Rows::default()),
+            touches_watched: false,
+            goes_on: false,
+        }
+    }
+
     fn push(&mut self, lsn: Lsn, row: &Row<'_>, is_wanted: bool) {
         match self.runs.last_mut().filter(|_| self.goes_on) {
             Some(run) => {
@@ -164,7 +169,7 @@ impl Transaction {
     }
 }
 
-#[cfg(all(test, not(feature = "shuttle")))]
+#[cfg(test)]
 mod tests {
     use rustydb_storage::wal::record::RowState;
 

@@ -190,7 +190,8 @@ impl Consumer {
                             Some(Start::AfterNumber(last)) => number <= last,
                             _ => false,
                         };
-                        if let Some(taken) = taken.filter(|_| !is_passed_over) {
+                        if !is_passed_over {
+                            let taken = taken.unwrap_or_else(|| assembly::Transaction::beginning(lsn));
                             ended = Some((transaction, taken, csn, time, number));
                         }
                     }

@@ -181,7 +181,8 @@ impl ChangeLog {
         if position.store != self.store() {
             return refuse("it is another store's");
         }
-        if position.csn > self.engine.commits.visible() || position.low > log.durable() {
+        // A commit that is durable may be seen here a moment before it is published.
+        if position.csn > self.engine.commits.last().0 || position.low > log.durable() {
             return refuse("it is of a commit that this store has not seen");
         }
         if position.low < log.retained_from() {

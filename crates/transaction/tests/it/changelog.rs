@@ -443,7 +443,7 @@ fn waiting_ends_with_a_commit_or_a_cancellation() {
             }
         });
         let first = set(&engine, &tree, b"a", b"1");
-        let last = (0..50).map(|_| set(&engine, &tree, b"a", b"2")).last().unwrap();
+        let last = (0..50).fold(first, |_, _| set(&engine, &tree, b"a", b"2"));
         assert!(engine.wait_executed(last, &WaitOptions::timeout(Duration::from_secs(60))).unwrap());
         assert!(!engine.wait_executed(last + 1, &WaitOptions::timeout(AT_ONCE)).unwrap());
         // The reader has to have seen them all before it is told to stop.
@@ -527,4 +527,37 @@ fn consumers_read_beside_writers_and_the_release_of_segments() {
             }
         }
     });
+}
+
+/// A prepared transaction comes when it commits, with what it did before the crash.
+#[test]
+fn a_prepared_transaction_comes_at_its_commit_after_a_restart() {
+    let disk = SimulatedDisk::new(10);
+    let (id, position) = {
+        let engine = open(&disk).unwrap();
+        let id = engine.create_tree().unwrap();
+        let tree = engine.tree(id).unwrap();
+        let mut consumer = engine.change_log().subscribe(Start::Now, ConsumerOptions::default()).unwrap();
+        let mut txn = begin(&engine);
+        put(&mut txn, &tree, b"a", b"1").unwrap();
+        let savepoint = txn.savepoint();
+        put(&mut txn, &tree, b"b", b"1").unwrap();
+        txn.rollback_to(savepoint).unwrap();
+        drop(txn.prepare(b"x").unwrap());
+        set(&engine, &tree, b"c", b"1");
+        assert!(next(&mut consumer).is_some());
+        assert_eq!(shown(&mut consumer), ["c ->1"]);
+        (id, consumer.position())
+    };
+    disk.crash();
+    let engine = open(&disk).unwrap();
+    let mut consumer =
+        engine.change_log().subscribe(Start::After(position), ConsumerOptions::default()).unwrap();
+    assert!(next(&mut consumer).is_none());
+    let (_, prepared) = engine.take_prepared().remove(0);
+    let committed = prepared.commit().unwrap();
+    assert_eq!(next(&mut consumer).unwrap().csn, committed.csn);
+    assert_eq!(consumer.next_row().unwrap().map(|row| row.tree), Some(id));
+    consumer.rewind();
+    assert_eq!(shown(&mut consumer), ["a ->1"]);
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustydb_storage::Options;
 use rustydb_storage::check::check;
 use rustydb_storage::disk::{Disk, SimulatedDisk};
+use rustydb_transaction::changelog::ChangeLogOptions;
 use rustydb_transaction::{
     Cancel, CancelReason, Direction, Engine, EngineOptions, EntryBatch, Error, Isolation, KeyRange,
     Transaction, Tree, WaitOptions,
@@ -22,7 +23,9 @@ fn open(disk: &SimulatedDisk) -> Arc<Engine> {
         segment_bytes: 128 << 10,
         ..Options::default()
     };
-    let options = EngineOptions { storage, background: false, ..EngineOptions::default() };
+    // No consumer of the change log wants what these tests want released.
+    let change_log = ChangeLogOptions { bytes: 0, ..ChangeLogOptions::default() };
+    let options = EngineOptions { storage, change_log, background: false, ..EngineOptions::default() };
     Engine::open(Arc::new(disk.clone()), disk.clock(), disk, options).unwrap()
 }
 
