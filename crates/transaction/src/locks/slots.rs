@@ -7,35 +7,41 @@
 /// How many places an empty list may keep.
 const KEPT_WHEN_EMPTY: usize = 1024;
 
+/// Places that lie side by side. A full piece is never moved: a list that grows fast neither copies what it has nor
+/// touches ever new memory. The first piece grows by and by, since most lists stay small.
+const PIECE: usize = 128;
+
 #[derive(Debug)]
 pub(crate) struct Slots<T> {
-    places: Vec<T>,
+    pieces: Vec<Vec<T>>,
+    /// Places in all pieces.
+    count: usize,
     free: Vec<u32>,
 }
 
 impl<T> Default for Slots<T> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new() }
+        Self { pieces: Vec::new(), count: 0, free: Vec::new() }
     }
 }
 
 impl<T: Default> Slots<T> {
     /// How many are in use.
     pub(crate) fn len(&self) -> usize {
-        self.places.len() - self.free.len()
+        self.count - self.free.len()
     }
 
     pub(crate) fn get(&self, slot: u32) -> Option<&T> {
-        self.places.get(slot as usize)
+        self.pieces.get(slot as usize / PIECE)?.get(slot as usize % PIECE)
     }
 
     /// All places, the free ones too.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.places.iter()
+        self.pieces.iter().flatten()
     }
 
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
-        self.places.get_mut(slot as usize)
+        self.pieces.get_mut(slot as usize / PIECE)?.get_mut(slot as usize % PIECE)
     }
 
     /// A place to be filled: a new element, or a freed one as [`Slots::free`] left it.
@@ -44,18 +50,23 @@ impl<T: Default> Slots<T> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
-                let slot = u32::try_from(self.places.len()).ok()?;
-                self.places.push(T::default());
+                let slot = u32::try_from(self.count).ok()?;
+                if self.count == self.pieces.len() * PIECE {
+                    let room = if self.pieces.is_empty() { 0 } else { PIECE };
+                    self.pieces.push(Vec::with_capacity(room));
+                }
+                self.pieces.last_mut()?.push(T::default());
+                self.count += 1;
                 slot
             }
         };
-        self.places.get_mut(slot as usize).map(|element| (slot, element))
+        self.get_mut(slot).map(|element| (slot, element))
     }
 
     /// Frees a place, which must be in use. Returns true if the list became empty and gave its memory back.
     pub(crate) fn free(&mut self, slot: u32) -> bool {
         self.free.push(slot);
-        if self.free.len() == self.places.len() && self.places.len() > KEPT_WHEN_EMPTY {
+        if self.free.len() == self.count && self.count > KEPT_WHEN_EMPTY {
             *self = Self::default();
             return true;
         }
@@ -84,6 +95,6 @@ mod tests {
         let shrunk: Vec<bool> = all.into_iter().map(|slot| slots.free(slot)).collect();
         assert_eq!(shrunk.iter().filter(|s| **s).count(), 1);
         assert!(shrunk.last().unwrap());
-        assert_eq!((slots.len(), slots.places.capacity()), (0, 0));
+        assert_eq!((slots.len(), slots.pieces.capacity()), (0, 0));
     }
 }
