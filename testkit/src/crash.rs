@@ -1,10 +1,11 @@
 //! The crash test: SIGKILL the real server at random moments under load, and hold it to its word.
 //!
-//! A round starts the server, checks everything that was ever acknowledged, stops it by SIGTERM, runs
-//! `rustydb check`, starts it again, loads it by eight clients, one that creates and drops tables and one that
-//! alters those of the eight, and kills it. The eight also work on a foreign key that cascades across clients,
-//! and compare views with their tables, which are compared again after each restart. Some rounds kill it again while it restarts; some kill a second, fresh server at its very first
-//! start. Moments and work follow from the seed (the interleaving of threads does not).
+//! A round starts the server, checks everything that was ever acknowledged, stops it by SIGTERM, runs `rustydb
+//! check`, starts it again, loads it by eight clients, one that creates and drops tables and one that alters those of
+//! the eight, and kills it. The eight also work on a foreign key that cascades across clients, and compare views with
+//! their tables, which are compared again after each restart. Some rounds kill it again while it restarts; some kill
+//! a second, fresh server at its very first start. Moments and work follow from the seed (the interleaving of threads
+//! does not).
 //!
 //! What a kill cannot show is what the disk would lose with the power: the operating system keeps written
 //! pages. That is the simulated disk's part (`cargo xtask crash --simulated`).

@@ -4,7 +4,8 @@
 //! that port (root without a password, as `mysqld --initialize-insecure` makes it) and prints the blocks whose
 //! answers differ. Whether a session waits is asked of the performance schema.
 //!
-//! `--keep` writes the server's answers into the scripts instead. A difference is for a person to judge: the scripts say in a comment where we differ knowingly.
+//! `--keep` writes the server's answers into the scripts instead. A difference is for a person to judge: the scripts
+//! say in a comment where we differ knowingly.
 
 use crate::options::Options;
 use mysql::consts::ColumnType;

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: what has to hold before a change lands.
 //!
-//! Cheap checks come first, so that a slip is told in seconds: format, tidy, lints, tests, doc tests, real clients. With
-//! cargo-nextest on the path the tests run by it, else by cargo's own runner. The last line counts tests
-//! only when every runner named its count, and is printed only when all of them passed.
+//! Cheap checks come first, so that a slip is told in seconds: format, tidy, lints, tests, doc tests, real clients.
+//! With cargo-nextest on the path the tests run by it, else by cargo's own runner. The last line counts tests only
+//! when every runner named its count, and is printed only when all of them passed.
 
 use crate::arguments::Arguments;
 use crate::process::{Result, cargo, on_path, run, run_watched};

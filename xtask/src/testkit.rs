@@ -1,4 +1,5 @@
-//! `crash`, `isolation`, `clients`, `sakila`, `bench` and `scripts`: builds the testkit, and the server where it is needed, then hands over.
+//! `crash`, `isolation`, `clients`, `sakila`, `bench` and `scripts`: builds the testkit, and the server where it is
+//! needed, then hands over.
 //!
 //! The server is built with the profile that was asked for: `release` is what a user runs, `dist` what is
 //! packaged and measured, `dev` is what the tests have built already.

@@ -5,8 +5,8 @@
 //! the client's set lacks becomes `?`, as in MySQL.
 //!
 //! MySQL takes a statement as bytes, and drivers use that: they write binary values into the text behind the
-//! introducer `_binary` or plainly. Our SQL takes text only, so a statement that is no UTF-8 has those literals rewritten
-//! in hexadecimal ([`crate::binary_literal`]); one that is no UTF-8 elsewhere is refused with 1300.
+//! introducer `_binary` or plainly. Our SQL takes text only, so a statement that is no UTF-8 has those literals
+//! rewritten in hexadecimal ([`crate::binary_literal`]); one that is no UTF-8 elsewhere is refused with 1300.
 
 use crate::binary_literal;
 use rustydb_mysql_protocol::wire::{Put, put_lenenc_written};

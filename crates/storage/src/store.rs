@@ -1,9 +1,9 @@
 //! The store: opening, trees by number, counters, checkpoints, closing.
 //!
-//! A checkpoint is fuzzy: writers go on. It notes the log's end, writes the pages that are dirty (or leaves that
-//! to the background writer, see [`crate::pacing`]), asks the frames for the oldest change that is still only in memory and the transaction floor for
-//! its oldest unfinished transaction, syncs the page file, and writes both positions to the superblock.
-//! From there on recovery need not look further back, and older log segments are released.
+//! A checkpoint is fuzzy: writers go on. It notes the log's end, writes the pages that are dirty (or leaves that to
+//! the background writer, see [`crate::pacing`]), asks the frames for the oldest change that is still only in memory
+//! and the transaction floor for its oldest unfinished transaction, syncs the page file, and writes both positions to
+//! the superblock. From there on recovery need not look further back, and older log segments are released.
 //!
 //! A row of the directory is a tree's root (u64), a byte that is 1 while the tree is being dropped, and
 //! seven bytes for later. From the mark on nobody finds the tree, however little of it is left after a

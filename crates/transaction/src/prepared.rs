@@ -57,8 +57,9 @@ impl Transaction {
     /// Promises to commit: when this returns, the transaction waits for a decision, through crashes too.
     ///
     /// # Errors
-    /// [`Error::NotPreparable`] at SERIALIZABLE; [`Error::TooManyLocks`] when what it has locked does not fit into one record; it is rolled back then. When the
-    /// log or the disk fails; then the store has stopped, and whether it is prepared shows when it is opened again.
+    /// [`Error::NotPreparable`] at SERIALIZABLE; [`Error::TooManyLocks`] when what it has locked does not fit into
+    /// one record; it is rolled back then. When the log or the disk fails; then the store has stopped, and whether it
+    /// is prepared shows when it is opened again.
     pub fn prepare(mut self, name: &[u8]) -> Result<PreparedTransaction> {
         if self.isolation() == Isolation::Serializable {
             return Err(Error::NotPreparable);

@@ -38,8 +38,8 @@
 //!
 //! What is left is at most one version for each pair of key and snapshot in use, those of the last commits
 //! that are not visible yet, and those of unfinished transactions, for keys that some snapshot or the leaf has a
-//! row for: memory does not grow with the number of updates. Versions are dropped by purge, some milliseconds after their commit, and at once where a key's
-//! chain has grown long before purge came by.
+//! row for: memory does not grow with the number of updates. Versions are dropped by purge, some milliseconds
+//! after their commit, and at once where a key's chain has grown long before purge came by.
 //!
 //! Invariants:
 //! - Changes of the newest end come, with the leaf's, under the leaf's exclusive latch; a reader looks at

@@ -3,7 +3,8 @@
 //! The programs stand in the repository's `clients/` folder, whose README says what a step does and how a
 //! program is called. What one needs is installed when it is absent: Debian's packages by apt-get, everything
 //! else into a folder of the target directory. The server runs on a fresh home; each program gets a database of
-//! its own. `--quick` takes those that start at once, `--present` those that are installed. A step that failed is an error, after the table.
+//! its own. `--quick` takes those that start at once, `--present` those that are installed. A step that failed
+//! is an error, after the table.
 
 mod catalogue;
 mod install;

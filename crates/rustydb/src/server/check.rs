@@ -1,7 +1,8 @@
 //! `rustydb check`: is everything in a data directory as it has to be? And what of it can be mended?
 //!
-//! Opening replays the log as a start of the server would; then every page, every tree and the allocation of
-//! every page are verified by the storage floor, and every index against its table's rows by what writes its entries ([`tables`]).
+//! Opening replays the log as a start of the server would; then every page, every tree and the allocation of every
+//! page are verified by the storage floor, and every index against its table's rows by what writes its entries
+//! ([`tables`]).
 //!
 //! `--repair` tries out on an overlay, which keeps every change to itself, what opening and mending would do, and says
 //! it. `--repair --write` does it. Only what is certain is mended (`rustydb_storage::repair`); where anything else is

@@ -1,9 +1,9 @@
 //! `rustydb`: the server and its tools.
 //!
-//! The way in: this file reads the command line, [`settings`] decides every setting, [`serve`] opens the store
-//! and the doors and waits for a signal, [`check`] verifies a data directory offline, [`changes`] prints its changes. `sql` and `import` are clients,
-//! of this server and of others, in a crate of their own (`rustydb_shell`). Libraries return errors;
-//! here they become sentences on standard error and exit codes.
+//! The way in: this file reads the command line, [`settings`] decides every setting, [`serve`] opens the store and
+//! the doors and waits for a signal, [`check`] verifies a data directory offline, [`changes`] prints its changes.
+//! `sql` and `import` are clients, of this server and of others, in a crate of their own (`rustydb_shell`). Libraries
+//! return errors; here they become sentences on standard error and exit codes.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 

@@ -162,3 +162,24 @@ pub enum Statement {
     /// BINLOG 'events'.
     Binlog(StringLiteral),
 }
+
+impl Statement {
+    /// Whether it defines databases, tables, indexes or views, which ends a transaction.
+    pub fn is_definition(&self) -> bool {
+        matches!(
+            self,
+            Statement::CreateDatabase(_)
+                | Statement::AlterDatabase(_)
+                | Statement::DropDatabase(_)
+                | Statement::CreateTable(_)
+                | Statement::AlterTable(_)
+                | Statement::DropTable(_)
+                | Statement::RenameTable(_)
+                | Statement::TruncateTable(_)
+                | Statement::CreateIndex(_)
+                | Statement::DropIndex(_)
+                | Statement::CreateView(_)
+                | Statement::DropView(_)
+        )
+    }
+}

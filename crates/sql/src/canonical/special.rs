@@ -4,7 +4,7 @@
 use rustydb_sql_parser::ast::{
     AggregateCall, AggregateFunction, Case, Cast, CastTarget, DataType, FrameBound, FrameOffset, FrameUnit,
     JsonPath, Literal, MatchMode, OrderItem, Over, Quantified, SpecialCall, StringLiteral, SystemVariable,
-    TemporalKind, TrimSide, VariableScope, WindowCall, WindowFunction, WindowSpec,
+    TemporalKind, TrimSide, VariableScope, WindowCall, WindowSpec,
 };
 use rustydb_value::temporal::{parse_datetime, parse_time};
 use rustydb_value::{DateMode, ValueRef};
@@ -13,6 +13,7 @@ use super::function::unit_name;
 use super::{Introducers, Printer, comparison_symbol, identifier};
 use crate::error::SqlError;
 use crate::expr::literal::written_fraction;
+use crate::plan::window::function_name;
 
 impl Printer<'_> {
     pub(super) fn literal(&mut self, literal: &Literal) {
@@ -247,7 +248,7 @@ impl Printer<'_> {
     }
 
     pub(super) fn window_call(&mut self, call: &WindowCall) -> Result<(), SqlError> {
-        self.call(window_name(call.function), &call.args)?;
+        self.call(function_name(call.function), &call.args)?;
         self.over(&call.over)
     }
 
@@ -448,23 +449,6 @@ fn aggregate_name(function: AggregateFunction) -> &'static str {
         A::JsonArrayAgg => "json_arrayagg",
         A::JsonObjectAgg => "json_objectagg",
         A::StCollect => "st_collect",
-    }
-}
-
-fn window_name(function: WindowFunction) -> &'static str {
-    use WindowFunction as W;
-    match function {
-        W::RowNumber => "row_number",
-        W::Rank => "rank",
-        W::DenseRank => "dense_rank",
-        W::CumeDist => "cume_dist",
-        W::PercentRank => "percent_rank",
-        W::Ntile => "ntile",
-        W::Lead => "lead",
-        W::Lag => "lag",
-        W::FirstValue => "first_value",
-        W::LastValue => "last_value",
-        W::NthValue => "nth_value",
     }
 }
 

@@ -1,10 +1,10 @@
 //! Runs plans: operators that pull batches of column vectors from each other.
 //!
-//! [`run`] opens the operators of a [`SelectPlan`](crate::plan::SelectPlan), runs its subqueries, and hands every row to a callback as
-//! borrowed cells. Batches start small (16 rows) and grow to 1,024, so that a query for one row does not
-//! pay for a thousand. Between batches every operator looks at the statement's cancel flag, and what it
-//! collects (sorts, groups, the right side of a join) is charged to the statement's memory grant: beyond
-//! it the statement is refused (error 1038 for sorts, 3170 else), it does not grow without bound.
+//! [`run`] opens the operators of a [`SelectPlan`](crate::plan::SelectPlan), runs its subqueries, and hands every row
+//! to a callback as borrowed cells. Batches start small (16 rows) and grow to 1,024, so that a query for one row does
+//! not pay for a thousand. Between batches every operator looks at the statement's cancel flag, and what it collects
+//! (sorts, groups, the right side of a join) is charged to the statement's memory grant: beyond it the statement is
+//! refused (error 1038 for sorts, 3170 else), it does not grow without bound.
 //!
 //! [`matching_rows`] is the other door: the rows that an UPDATE or DELETE will change, found by current
 //! reads under exclusive locks.

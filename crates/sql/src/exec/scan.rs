@@ -181,7 +181,8 @@ impl<'p> TableScan<'p> {
     }
 
     /// The entries that their rows agree with. A transaction that changed a row on top of a version which its
-    /// snapshot does not show sees two entries of that row: the snapshot's, whose deletion it does not see, and its own.
+    /// snapshot does not show sees two entries of that row: the snapshot's, whose deletion it does not see, and its
+    /// own.
     fn agreed(&self, run: &mut Run<'_, '_>, entries: EntryBatch) -> Result<EntryBatch, SqlError> {
         let def = &self.plan.table.def;
         let index = self.access().and_then(|access| def.all_indexes().nth(access.index));

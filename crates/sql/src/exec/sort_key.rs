@@ -1,8 +1,8 @@
 //! Values as bytes whose order is the order of the values: sort keys, group keys, join keys.
 //!
-//! Every value is a marker (0 for NULL, 1 for a value) and a form of its class: integers big-endian with the
-//! sign turned, doubles likewise, decimals of one scale as 256-bit integers, text as its collation's sort
-//! key, documents as theirs. Strings are escaped and ended, so that keys of several columns can stand one after the other. For a
+//! Every value is a marker (0 for NULL, 1 for a value) and a form of its class: integers big-endian with the sign
+//! turned, doubles likewise, decimals of one scale as 256-bit integers, text as its collation's sort key, documents
+//! as theirs. Strings are escaped and ended, so that keys of several columns can stand one after the other. For a
 //! descending column all its bytes are turned over.
 
 use rustydb_value::{Collation, Json};

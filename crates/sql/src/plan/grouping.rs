@@ -1,9 +1,9 @@
 //! GROUP BY: turns expressions over rows into expressions over groups.
 //!
-//! A group's row is its keys followed by its aggregates. Every expression of the select list, HAVING and
-//! ORDER BY is rewritten: what equals a key becomes that key's column, an aggregate becomes its column. A
-//! plain column that is left must depend on the keys ([`super::dependencies`]), else it is error 1055, or 1140 without GROUP BY; without ONLY_FULL_GROUP_BY
-//! its value is that of some row of the group.
+//! A group's row is its keys followed by its aggregates. Every expression of the select list, HAVING and ORDER BY is
+//! rewritten: what equals a key becomes that key's column, an aggregate becomes its column. A plain column that is
+//! left must depend on the keys ([`super::dependencies`]), else it is error 1055, or 1140 without GROUP BY; without
+//! ONLY_FULL_GROUP_BY its value is that of some row of the group.
 
 use rustydb_value::Collation;
 

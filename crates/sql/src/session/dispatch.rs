@@ -42,18 +42,7 @@ impl Session {
             }
             S::MaintainTables(what) => return self.run_show(|s, _| s.maintain(what), running, sink),
             S::Execute(execute) => return self.sql_execute(execute, running.more, sink),
-            S::CreateDatabase(_)
-            | S::AlterDatabase(_)
-            | S::DropDatabase(_)
-            | S::CreateTable(_)
-            | S::AlterTable(_)
-            | S::DropTable(_)
-            | S::RenameTable(_)
-            | S::TruncateTable(_)
-            | S::CreateIndex(_)
-            | S::DropIndex(_)
-            | S::CreateView(_)
-            | S::DropView(_) => {
+            definition if definition.is_definition() => {
                 let (affected, filled) =
                     self.run_definition(&statement.ast, &statement.sql, running.params)?;
                 self.state.row_count = i64::try_from(affected).unwrap_or(i64::MAX);

@@ -284,18 +284,7 @@ fn kind_of(statement: &Statement) -> StatementKind {
         S::Set(_) | S::SetTransaction(_) => StatementKind::Set,
         S::Show(_) | S::Describe(_) => StatementKind::Show,
         S::Use(_) => StatementKind::Use,
-        S::CreateDatabase(_)
-        | S::AlterDatabase(_)
-        | S::DropDatabase(_)
-        | S::CreateTable(_)
-        | S::AlterTable(_)
-        | S::DropTable(_)
-        | S::RenameTable(_)
-        | S::TruncateTable(_)
-        | S::CreateIndex(_)
-        | S::DropIndex(_)
-        | S::CreateView(_)
-        | S::DropView(_) => StatementKind::Definition,
+        definition if definition.is_definition() => StatementKind::Definition,
         _ => StatementKind::Other,
     }
 }

@@ -99,22 +99,11 @@ impl XaState {
             | S::Commit(_)
             | S::Rollback(_)
             | S::LockTables(_)
-            | S::CreateDatabase(_)
-            | S::AlterDatabase(_)
-            | S::DropDatabase(_)
-            | S::CreateTable(_)
-            | S::AlterTable(_)
-            | S::DropTable(_)
-            | S::RenameTable(_)
-            | S::TruncateTable(_)
-            | S::CreateIndex(_)
-            | S::DropIndex(_)
-            | S::CreateView(_)
-            | S::DropView(_)
             | S::CreateUser(_)
             | S::SetPassword(_)
             | S::MaintainTables(_)
             | S::Flush(_) => Err(self.refusal()),
+            definition if definition.is_definition() => Err(self.refusal()),
             S::Savepoint(_) | S::RollbackToSavepoint(_) | S::ReleaseSavepoint(_) if idle => {
                 Err(self.refusal())
             }

@@ -4,9 +4,9 @@
 //!
 //! - the leaves that follow, as the parent names them, are asked for ahead of need ([`Pool::read_ahead`]): threads of
 //!   the pool read them while the caller works on the leaf before;
-//! - its leaves do not count as used, and once it is [`RING`] leaves further (a share of a small pool) they go, unless somebody else has used
-//!   them meanwhile. So a scan of any length takes a ring of frames, the hand of the eviction policy does not move
-//!   for it, and what others use stays where it is.
+//! - its leaves do not count as used, and once it is [`RING`] leaves further (a share of a small pool) they go,
+//!   unless somebody else has used them meanwhile. So a scan of any length takes a ring of frames, the hand of the
+//!   eviction policy does not move for it, and what others use stays where it is.
 //!
 //! Under a parent's latch pages are only named; they are asked for once nothing is latched.
 

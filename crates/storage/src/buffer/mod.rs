@@ -19,9 +19,9 @@
 //! they are victims is a background thread's work ([`Pool::write_ahead`]). Only where it meets a whole batch of
 //! dirty victims does a reader write that batch itself.
 //!
-//! Lock order: shard, then nothing. The free list, then nothing. A latch may be held while a shard is locked for another page; a
-//! shard is never held while waiting for a latch or the disk. Latches, then the writer of batches: who has
-//! that waits for no latch, as the latch's holder may be waiting for this very batch to empty a frame.
+//! Lock order: shard, then nothing. The free list, then nothing. A latch may be held while a shard is locked for
+//! another page; a shard is never held while waiting for a latch or the disk. Latches, then the writer of batches:
+//! who has that waits for no latch, as the latch's holder may be waiting for this very batch to empty a frame.
 
 mod doublewrite;
 mod eviction;

@@ -13,9 +13,9 @@
 //! 12-byte pointer (first overflow page u64, length u32) to a chain with the whole key; a value
 //! that would make its cell larger than [`cell_limit`] is a 16-byte pointer (page u64, length u64).
 //!
-//! Invariants: slots are in key order; cells, fences and dead bytes add up to the heap; `prefix` never reaches into the part of a fence that is in a
-//! chain; the first key of an inner page is empty and means "from the low fence"; every page takes at
-//! least four more cells of the largest size when empty, so a split always makes room.
+//! Invariants: slots are in key order; cells, fences and dead bytes add up to the heap; `prefix` never reaches into
+//! the part of a fence that is in a chain; the first key of an inner page is empty and means "from the low fence";
+//! every page takes at least four more cells of the largest size when empty, so a split always makes room.
 
 use std::cmp::Ordering;
 

@@ -404,6 +404,16 @@ mod tests {
         World { serial: Serial::default(), csn: 10 }
     }
 
+    /// The pivot (2) has read what the third (3) replaced and committed; it goes on to replace what a first one reads.
+    fn pivot() -> (World, Member) {
+        let mut world = world();
+        let (mut pivot, third) = (world.begin(2), world.begin(3));
+        world.serial.reads_key(&mut pivot, T, b"b");
+        world.serial.writes(&third, T, b"b");
+        world.commit(third).unwrap();
+        (world, pivot)
+    }
+
     /// Members each of which reads one key and then writes another; who commits, in this order.
     fn commits(deeds: &[(&[u8], &[u8])], order: &[usize]) -> Vec<bool> {
         let mut world = world();
@@ -443,12 +453,8 @@ mod tests {
 
     #[test]
     fn a_circle_closes_through_the_order_in_time() {
-        // The pivot has read what the third replaced; a reader that sees the third does not see the pivot.
-        let mut world = world();
-        let (mut pivot, third) = (world.begin(2), world.begin(3));
-        world.serial.reads_key(&mut pivot, T, b"b");
-        world.serial.writes(&third, T, b"b");
-        world.commit(third).unwrap();
+        // A reader that sees the third does not see the pivot.
+        let (mut world, pivot) = pivot();
         let mut first = world.begin(1);
         world.serial.writes(&pivot, T, b"a");
         world.serial.reads_key(&mut first, T, b"a");
@@ -484,11 +490,7 @@ mod tests {
 
     #[test]
     fn what_was_forgotten_still_closes_a_circle() {
-        let mut world = world();
-        let (mut pivot, third) = (world.begin(2), world.begin(3));
-        world.serial.reads_key(&mut pivot, T, b"b");
-        world.serial.writes(&third, T, b"b");
-        world.commit(third).unwrap();
+        let (mut world, pivot) = pivot();
         let mut first = world.begin(1);
         world.serial.writes(&pivot, T, b"a");
         world.commit(pivot).unwrap();

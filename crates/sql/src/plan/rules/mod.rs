@@ -3,7 +3,8 @@
 //! 0. [`lift_projections`]: the projections of merged views move up, out of the way of what follows.
 //! 1. [`push_filters`]: conditions move down to the scans and joins that can decide them.
 //! 2. [`access_path`]: a scan whose conditions bound an index reads only that part of it.
-//! 3. [`join_order`] and [`join_keys`]: what is bounded is read first, and a join finds matches through an index or a hash table.
+//! 3. [`join_order`] and [`join_keys`]: what is bounded is read first, and a join finds matches through an index or a
+//!    hash table.
 //! 4. [`prune_columns`]: scans give only the columns that somebody reads.
 //! 5. [`index_order`]: a sort that an index already provides goes away; limits move to where they save work.
 //!
