@@ -223,12 +223,26 @@ mod tests {
         stubborn.set_cancel(&cancel);
         std::thread::scope(|scope| {
             scope.spawn(|| connections.remove(&finishing));
-            let left = connections.drain(now + Duration::from_millis(20), now + Duration::from_millis(40));
-            assert_eq!(left, 1);
+            scope.spawn(|| {
+                while cancel.reason().is_none() {
+                    std::thread::yield_now();
+                }
+                connections.remove(&stubborn);
+            });
+            let left = connections.drain(now + Duration::from_millis(20), now + Duration::from_secs(60));
+            assert_eq!(left, 0);
         });
         assert_eq!(cancel.reason(), Some(CancelReason::Shutdown));
         assert!(connections.add(3, socket().0, 9).is_none());
-        connections.remove(&stubborn);
+    }
+
+    #[test]
+    fn draining_counts_who_does_not_leave() {
+        let connections = Connections::default();
+        let staying = connections.add(1, socket().0, 9).unwrap();
+        let now = Instant::now();
+        assert_eq!(connections.drain(now, now), 1);
+        connections.remove(&staying);
         assert_eq!(connections.drain(now, now), 0);
     }
 }
