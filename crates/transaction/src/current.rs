@@ -30,7 +30,7 @@ impl Transaction {
             return Ok(found);
         }
         if found.is_none() && self.isolation() == Isolation::RepeatableRead {
-            self.lock_gap_around(tree, key)?;
+            self.lock_gap_around(tree, key, mode)?;
             // A row may have come before the gap was locked.
             return self.read_newest(tree, key, mode);
         }
@@ -124,11 +124,11 @@ impl Transaction {
     }
 
     /// Locks the gap that a missing key is in, from the key before it to the one behind it.
-    fn lock_gap_around(&mut self, tree: &Tree, key: &[u8]) -> Result<()> {
+    fn lock_gap_around(&mut self, tree: &Tree, key: &[u8], mode: LockMode) -> Result<()> {
         let engine = self.engine.clone();
         let id = tree.id();
         // The key itself at once, so that the sides may be looked up one after the other.
-        engine.locks().lock_range(&mut self.owner, id, Bound::Included(key), Bound::Included(key));
+        engine.locks().lock_range(&mut self.owner, id, Bound::Included(key), Bound::Included(key), mode);
         let owner = &mut self.owner;
         let mut position = Some(Bound::Excluded(key.to_vec()));
         while let Some(from) = position {
@@ -137,12 +137,12 @@ impl Transaction {
                 if entry.is_tombstone {
                     return Ok(ControlFlow::Continue(()));
                 }
-                engine.locks().lock_range(owner, id, Bound::Included(key), Bound::Excluded(next));
+                engine.locks().lock_range(owner, id, Bound::Included(key), Bound::Excluded(next), mode);
                 found = true;
                 Ok(ControlFlow::Break(()))
             })?;
             if position.is_none() && !found {
-                engine.locks().lock_range(owner, id, Bound::Included(key), Bound::Unbounded);
+                engine.locks().lock_range(owner, id, Bound::Included(key), Bound::Unbounded, mode);
             }
         }
         let mut position = Some(Bound::Excluded(key.to_vec()));
@@ -152,12 +152,12 @@ impl Transaction {
                 if entry.is_tombstone {
                     return Ok(ControlFlow::Continue(()));
                 }
-                engine.locks().lock_range(owner, id, Bound::Excluded(before), Bound::Included(key));
+                engine.locks().lock_range(owner, id, Bound::Excluded(before), Bound::Included(key), mode);
                 found = true;
                 Ok(ControlFlow::Break(()))
             })?;
             if position.is_none() && !found {
-                engine.locks().lock_range(owner, id, Bound::Unbounded, Bound::Included(key));
+                engine.locks().lock_range(owner, id, Bound::Unbounded, Bound::Included(key), mode);
             }
         }
         Ok(())
@@ -220,7 +220,7 @@ impl LockedScan {
         let own = transaction.id.0;
         let id = self.tree.id();
         while let Some(from) = self.position.take() {
-            let (range, direction) = (&self.range, self.direction);
+            let (range, direction, mode) = (&self.range, self.direction, self.mode);
             let end = as_slice(match direction {
                 Direction::Forward => &range.high,
                 Direction::Backward => &range.low,
@@ -235,7 +235,7 @@ impl LockedScan {
                     Direction::Backward => (to, as_slice(&passed)),
                 };
                 if locks_gaps {
-                    engine.locks().lock_range(holder.0, id, low, high);
+                    engine.locks().lock_range(holder.0, id, low, high, mode);
                 } else if let Some(member) = &mut holder.1 {
                     engine.serial.reads_range(member, id, low, high);
                 } else {

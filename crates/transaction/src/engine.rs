@@ -104,6 +104,12 @@ pub struct EngineStatistics {
     pub log_refused: u64,
     /// Keys that purge has looked at and that wait for a snapshot to end.
     pub purge_parked: usize,
+    /// Where the log ends.
+    pub log_end: u64,
+    /// Up to where it is durable.
+    pub log_durable: u64,
+    /// The number of the transaction that begins next.
+    pub next_transaction: u64,
 }
 
 #[derive(Default)]
@@ -663,6 +669,9 @@ impl Engine {
             log_refused: self.limits.refused.load(Ordering::Relaxed),
             purge_backlog,
             purge_parked,
+            log_end: self.log().end().0,
+            log_durable: self.log().durable().0,
+            next_transaction: self.next_transaction.load(Ordering::Relaxed),
         }
     }
 }

@@ -41,6 +41,7 @@ mod sleep;
 mod snapshot;
 mod transaction;
 mod versions;
+mod watch;
 mod write;
 
 pub use cancel::{Cancel, CancelReason};
@@ -54,3 +55,4 @@ pub use rustydb_storage::{Durability, EntryBatch, KeyRange, Tree, TreeId};
 pub use serial::SerialCounters;
 pub use snapshot::SnapshotCounters;
 pub use transaction::{Direction, Isolation, Savepoint, Scan, StatementMark, Transaction, TransactionId};
+pub use watch::{Progress, UnfinishedChange};

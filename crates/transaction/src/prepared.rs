@@ -141,6 +141,12 @@ impl PreparedTransaction {
         self.0.changes.len()
     }
 
+    /// How many of its changes are such that `is_row` says they are rows, by their trees.
+    #[must_use]
+    pub fn count_changes(&self, is_row: impl Fn(TreeId) -> bool) -> usize {
+        self.0.changes.iter().filter(|change| is_row(change.tree)).count()
+    }
+
     /// The trees that it has changed.
     #[must_use]
     pub fn changed_trees(&self) -> HashSet<TreeId> {
@@ -206,7 +212,13 @@ impl Engine {
             let _ = self.locks().try_lock_row(&mut owner, step.tree, &key, LockMode::Exclusive)?;
             self.versions.push(step.tree, &key, &writer, step.state());
             // Whether it was a delete is not known any more: purge looks.
-            changes.push(Change { tree: step.tree, key, previous: step.previous, is_delete: true });
+            changes.push(Change {
+                tree: step.tree,
+                key,
+                previous: step.previous,
+                is_delete: true,
+                is_row: false,
+            });
             schema_version = step.schema_version;
         }
         owner.weight = changes.len() as u64;

@@ -23,6 +23,7 @@ use crate::purge::Changed;
 use crate::serial::{Member, Unseen};
 use crate::snapshot::Snapshot;
 use crate::versions::{Before, Writer};
+use crate::watch::Progress;
 
 /// A transaction's number; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +85,8 @@ pub(crate) struct Change {
     /// The transaction's record before this change's.
     pub(crate) previous: Lsn,
     pub(crate) is_delete: bool,
+    /// It counts as a changed row (an entry of an index does not).
+    pub(crate) is_row: bool,
 }
 
 /// A transaction. Dropped without a commit it is rolled back.
@@ -113,6 +116,12 @@ pub struct Transaction {
     /// Set with the snapshot, at SERIALIZABLE.
     pub(crate) member: Option<Member>,
     pub(crate) schema_version: u32,
+    /// The next change is that of a row.
+    pub(crate) is_row_next: bool,
+    /// Rows that it has changed.
+    pub(crate) rows: u64,
+    /// Who wants to know how far it is.
+    pub(crate) progress: Option<Arc<Progress>>,
     /// Keys at which a tombstone was put back, whose own purge may have been and gone.
     restored_tombstones: Vec<Changed>,
     pub(crate) is_over: bool,
@@ -160,6 +169,9 @@ impl Transaction {
             outdated: None,
             member: None,
             schema_version: 0,
+            is_row_next: false,
+            rows: 0,
+            progress: None,
             restored_tombstones: Vec::new(),
             is_over: false,
         }
@@ -230,6 +242,24 @@ impl Transaction {
         self.schema_version = version;
     }
 
+    /// Has others see how far the transaction is from here on.
+    pub fn show_progress(&mut self, progress: Arc<Progress>) {
+        progress.begin();
+        self.progress = Some(progress);
+    }
+
+    /// Says that the next change is that of a row, and not of an entry of an index, for those who count rows.
+    pub fn count_row(&mut self) {
+        self.is_row_next = true;
+    }
+
+    pub(crate) fn set_rows(&mut self, rows: u64) {
+        self.rows = rows;
+        if let Some(progress) = &self.progress {
+            progress.set_rows(rows);
+        }
+    }
+
     pub(crate) fn check_writable(&self) -> Result<()> {
         if self.read_only { Err(Error::ReadOnly) } else { Ok(()) }
     }
@@ -264,6 +294,9 @@ impl Transaction {
     pub(crate) fn snapshot(&mut self) -> Snapshot {
         if let Some(snapshot) = self.snapshot {
             return snapshot;
+        }
+        if let Some(progress) = &self.progress {
+            progress.note_snapshot();
         }
         let engine = &self.engine;
         let snapshot = if self.isolation == Isolation::Serializable {
@@ -317,6 +350,9 @@ impl Transaction {
                 return Err(error);
             }
             self.changes.pop();
+            if change.is_row {
+                self.set_rows(self.rows.saturating_sub(1));
+            }
         }
         Ok(())
     }

@@ -130,7 +130,11 @@ impl Transaction {
         let seen = self.seen_up_to();
         self.has_just_overtaken = pushed.built_on.is_some_and(|csn| csn > seen);
         self.has_overtaken |= self.has_just_overtaken;
-        self.changes.push(Change { tree: tree.id(), key: shared, previous: self.last, is_delete });
+        let is_row = std::mem::take(&mut self.is_row_next);
+        self.changes.push(Change { tree: tree.id(), key: shared, previous: self.last, is_delete, is_row });
+        if is_row {
+            self.set_rows(self.rows + 1);
+        }
         self.last = lsn;
         self.owner.weight += 1;
         if let Some(member) = &self.member {

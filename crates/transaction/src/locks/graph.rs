@@ -17,14 +17,15 @@
 //!
 //! Lock order: shard -> graph -> waiter. Limits: one wait per owner; the search visits each waiting owner once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::deadlock::{Deadlock, DeadlockMember};
 use super::ids::OwnerId;
 use super::sync::{Mutex, MutexGuard};
-use super::waiter::{WaitState, Waiter, Woken};
+use super::waiter::{WaitState, Waiter, Woken, notify_all};
 
 /// A row lock that has waiters: its shard and slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,9 +45,19 @@ struct Node {
     blocked_by: BlockedBy,
 }
 
-#[derive(Debug, Default)]
+/// Who is told of deadlocks.
+pub(super) type DeadlockWatch = Box<dyn Fn(&Deadlock) + Send + Sync>;
+
+#[derive(Default)]
 pub(super) struct WaitGraph {
     inner: Mutex<Graph>,
+    watch: OnceLock<DeadlockWatch>,
+}
+
+impl std::fmt::Debug for WaitGraph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WaitGraph").field("inner", &self.inner).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +69,24 @@ pub(super) struct Graph {
 impl WaitGraph {
     pub(super) fn lock(&self) -> MutexGuard<'_, Graph> {
         self.inner.lock()
+    }
+
+    /// Has deadlocks told to `watch`; false if somebody is told already.
+    pub(super) fn set_watch(&self, watch: DeadlockWatch) -> bool {
+        self.watch.set(watch).is_ok()
+    }
+
+    /// Tells of deadlocks, then wakes. To be called without any lock.
+    pub(super) fn wake(&self, woken: Woken) {
+        if let Some(watch) = self.watch.get() {
+            woken.deadlocks.iter().for_each(watch);
+        }
+        notify_all(woken);
+    }
+
+    /// The row locks that have waiters.
+    pub(super) fn resources(&self) -> Vec<ResourceId> {
+        self.inner.lock().holders.keys().copied().collect()
     }
 
     /// Who waits for whom, and since when, for introspection.
@@ -142,6 +171,7 @@ impl Graph {
                 .map(|node| &node.waiter)
                 .min_by_key(|w| (w.weight, w.owner != waiter.owner, std::cmp::Reverse(w.owner)));
             let Some(victim) = victim.cloned() else { break };
+            woken.deadlocks.push(self.describe(&cycle, victim.owner));
             self.settle(&victim, WaitState::Deadlock);
             if victim.owner == waiter.owner {
                 return false;
@@ -149,6 +179,25 @@ impl Graph {
             woken.push(victim);
         }
         true
+    }
+
+    /// A cycle from its last member to its first, as [`Deadlock`] lists it.
+    fn describe(&self, cycle: &[OwnerId], victim: OwnerId) -> Deadlock {
+        let mut members: Vec<DeadlockMember> = cycle
+            .iter()
+            .rev()
+            .filter_map(|owner| self.nodes.get(owner))
+            .map(|Node { waiter, .. }| DeadlockMember {
+                owner: waiter.owner,
+                wanted: waiter.wanted.clone(),
+                since: waiter.since,
+            })
+            .collect();
+        if !members.is_empty() {
+            members.rotate_left(1);
+        }
+        let victim = members.iter().position(|member| member.owner == victim).unwrap_or(0);
+        Deadlock { members, victim }
     }
 
     fn blockers<'a>(&'a self, node: &'a Node) -> &'a [OwnerId] {
@@ -209,18 +258,24 @@ fn path(reached: &[(OwnerId, usize)], last: usize) -> SmallVec<[OwnerId; 8]> {
 
 #[cfg(all(test, not(feature = "shuttle")))]
 mod tests {
+    use super::super::deadlock::Wanted;
+    use super::super::ids::TreeId;
     use super::*;
 
     fn owners(ids: &[u64]) -> Owners {
         ids.iter().copied().map(OwnerId).collect()
     }
 
+    fn wanted() -> Wanted {
+        Wanted::Insert { tree: TreeId(1), key: b"k".as_slice().into() }
+    }
+
     /// Enters `owner` (weight) waiting for `blockers`; returns (may wait, other victims).
     fn enter(graph: &mut Graph, owner: u64, weight: u64, blockers: &[u64]) -> (bool, Vec<u64>) {
         let mut woken = Woken::new();
-        let waiter = Waiter::new(OwnerId(owner), weight);
+        let waiter = Waiter::new(OwnerId(owner), weight, wanted());
         let waits = graph.wait_for_owners(&waiter, owners(blockers), &mut woken);
-        (waits, woken.iter().map(|w| w.owner.0).collect())
+        (waits, woken.waiters.iter().map(|w| w.owner.0).collect())
     }
 
     #[test]
@@ -233,6 +288,19 @@ mod tests {
             assert_eq!((waits, others), if victim == 3 { (false, vec![]) } else { (true, vec![victim]) });
             assert_eq!(graph.nodes.len(), 2);
         }
+    }
+
+    #[test]
+    fn a_deadlock_lists_its_members_in_the_order_of_waiting() {
+        let mut graph = Graph::default();
+        assert_eq!(enter(&mut graph, 1, 9, &[7, 2]), (true, vec![]));
+        assert_eq!(enter(&mut graph, 2, 1, &[3]), (true, vec![]));
+        let mut woken = Woken::new();
+        let closer = Waiter::new(OwnerId(3), 9, wanted());
+        assert!(graph.wait_for_owners(&closer, owners(&[1]), &mut woken));
+        let [deadlock] = woken.deadlocks.as_slice() else { panic!("{woken:?}") };
+        let members: Vec<u64> = deadlock.members.iter().map(|member| member.owner.0).collect();
+        assert_eq!((members, deadlock.victim), (vec![1, 2, 3], 1));
     }
 
     #[test]
@@ -254,11 +322,11 @@ mod tests {
         let resource = ResourceId(1);
         graph.set_holders(resource, [OwnerId(1), OwnerId(2)].into_iter());
         let mut woken = Woken::new();
-        let first = Waiter::new(OwnerId(1), 0);
+        let first = Waiter::new(OwnerId(1), 0, wanted());
         assert!(graph.wait_for_resource(&first, resource, &mut woken));
-        let second = Waiter::new(OwnerId(2), 0);
+        let second = Waiter::new(OwnerId(2), 0, wanted());
         assert!(!graph.wait_for_resource(&second, resource, &mut woken));
-        assert!(woken.is_empty());
+        assert!(woken.waiters.is_empty());
         assert_eq!(second.state(), WaitState::Deadlock);
         assert!(graph.settle(&first, WaitState::Granted));
         graph.forget(resource);
@@ -272,8 +340,8 @@ mod tests {
         let r = ResourceId(7);
         graph.set_holders(r, [OwnerId(1), OwnerId(2)].into_iter());
         let mut woken = Woken::new();
-        assert!(graph.wait_for_resource(&Waiter::new(OwnerId(2), 1), r, &mut woken));
+        assert!(graph.wait_for_resource(&Waiter::new(OwnerId(2), 1, wanted()), r, &mut woken));
         assert_eq!(enter(&mut graph, 1, 1, &[3]), (true, vec![]));
-        assert!(!graph.wait_for_resource(&Waiter::new(OwnerId(3), 0), r, &mut woken));
+        assert!(!graph.wait_for_resource(&Waiter::new(OwnerId(3), 0, wanted()), r, &mut woken));
     }
 }

@@ -184,7 +184,13 @@ fn an_insert_and_a_range_never_both_overlook_each_other() {
             let (table, leaf) = (Arc::clone(&table), Arc::clone(&leaf));
             thread::spawn(move || {
                 let mut owner = LockOwner::new(table.locks.new_owner());
-                table.locks.lock_range(&mut owner, TREE, Bound::Excluded(b"a"), Bound::Excluded(b"z"));
+                table.locks.lock_range(
+                    &mut owner,
+                    TREE,
+                    Bound::Excluded(b"a"),
+                    Bound::Excluded(b"z"),
+                    LockMode::Exclusive,
+                );
                 let first = *leaf.lock().unwrap();
                 let second = *leaf.lock().unwrap();
                 assert_eq!(first, second, "a row appeared in a locked range");

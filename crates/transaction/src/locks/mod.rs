@@ -6,6 +6,7 @@
 //! | `ranges` | ranges of keys that nobody else may insert into |
 //! | `metadata` | named objects against DDL |
 //! | `graph` | who waits for whom, and who is the victim of a cycle |
+//! | `deadlock` | what a wait is for; what a circle of them was made of |
 //! | `waiter` | one wait: settled once, slept on, timed out or cancelled |
 //! | `statistics`, `slots`, `sync`, `ids` | counters; places in a table; synchronisation types; who and where |
 //!
@@ -23,6 +24,7 @@
 
 pub mod metadata;
 
+mod deadlock;
 mod graph;
 mod ids;
 mod ranges;
@@ -35,12 +37,17 @@ mod waiter;
 #[cfg(all(test, feature = "shuttle"))]
 mod interleavings;
 #[cfg(all(test, not(feature = "shuttle")))]
+mod listing;
+#[cfg(all(test, not(feature = "shuttle")))]
 mod stress;
 
 use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
 
+use hashbrown::HashMap;
+
+pub use deadlock::{Deadlock, DeadlockMember, Wanted};
 pub use ids::{OwnerId, TreeId};
 pub use metadata::{MdlDuration, MdlInfo, MdlKey, MdlMark, MdlMode, MetadataLockOwner, MetadataLocks};
 pub use statistics::LockCounters;
@@ -152,6 +159,30 @@ pub struct RowLockInfo {
     pub mode: LockMode,
     /// None if it is held.
     pub waiting_since: Option<Instant>,
+    /// Whether somebody waits for the row.
+    pub is_contended: bool,
+}
+
+/// Row locks and requests for them, as far as they were copied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RowLockList {
+    /// As many as were asked for.
+    pub locks: Vec<RowLockInfo>,
+    /// How many more each owner has.
+    pub more: HashMap<OwnerId, usize>,
+}
+
+/// A row that somebody waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowQueue {
+    /// The tree of the row.
+    pub tree: TreeId,
+    /// The key of the row.
+    pub key: Vec<u8>,
+    /// Who holds it, and how.
+    pub holders: Vec<(OwnerId, LockMode)>,
+    /// Who waits, in the order of their turns: how, and since when.
+    pub queue: Vec<(OwnerId, LockMode, Instant)>,
 }
 
 /// A range lock, or an insert that waits for one.
@@ -165,6 +196,8 @@ pub struct RangeLockInfo {
     pub low: Vec<u8>,
     /// The first key behind the range; None: it has no end.
     pub high: Option<Vec<u8>>,
+    /// The strongest mode that any range of its owner in this tree was locked in.
+    pub mode: LockMode,
     /// None if it is held; for an insert that waits, the range is its one key.
     pub waiting_since: Option<Instant>,
 }
@@ -174,6 +207,8 @@ pub struct RangeLockInfo {
 pub struct WaitInfo {
     /// Who waits.
     pub waiting: OwnerId,
+    /// What it waits for.
+    pub wanted: Wanted,
     /// Whom it waits for directly.
     pub blocking: Vec<OwnerId>,
     /// Since when.
@@ -289,8 +324,16 @@ impl LockTable {
     }
 
     /// Keeps others from inserting keys between the bounds. Never waits.
-    pub fn lock_range(&self, owner: &mut LockOwner, tree: TreeId, low: Bound<&[u8]>, high: Bound<&[u8]>) {
-        self.ranges.lock(owner, tree, low, high);
+    /// The mode is for whoever lists locks: it makes no difference to those who insert.
+    pub fn lock_range(
+        &self,
+        owner: &mut LockOwner,
+        tree: TreeId,
+        low: Bound<&[u8]>,
+        high: Bound<&[u8]>,
+        mode: LockMode,
+    ) {
+        self.ranges.lock(owner, tree, low, high, mode);
     }
 
     /// Whether another owner's range contains the key. To be asked under the exclusive latch of the leaf that
@@ -341,12 +384,34 @@ impl LockTable {
         self.statistics.read()
     }
 
-    /// At most `limit` row locks and requests, part by part: not one moment's picture.
-    pub fn row_locks(&self, limit: usize) -> Vec<RowLockInfo> {
+    /// At most `limit` row locks and requests, part by part: not one moment's picture. Who locks rows waits for a
+    /// few hundred copies at the most.
+    pub fn row_locks(&self, limit: usize) -> RowLockList {
         self.rows.list(limit)
     }
 
-    /// At most `limit` range locks and waiting inserts, part by part: not one moment's picture.
+    /// The rows that somebody waits for, however many others are locked.
+    pub fn contended_rows(&self) -> Vec<RowQueue> {
+        self.rows.contended()
+    }
+
+    /// In which mode somebody holds a row.
+    pub fn row_mode(&self, owner: OwnerId, tree: TreeId, key: &[u8]) -> Option<LockMode> {
+        self.rows.holds(owner, tree, key)
+    }
+
+    /// The strongest mode that any range of an owner in a tree was locked in.
+    pub fn range_mode(&self, owner: OwnerId, tree: TreeId) -> Option<LockMode> {
+        self.ranges.mode(owner, tree)
+    }
+
+    /// Has every deadlock told to `watch`, on the thread that closes it, before anybody is woken and without any
+    /// lock held. The first to ask is told; returns whether that was this call.
+    pub fn on_deadlock(&self, watch: impl Fn(&Deadlock) + Send + Sync + 'static) -> bool {
+        self.graph.set_watch(Box::new(watch))
+    }
+
+    /// All inserts that wait, then at most `limit` range locks, part by part: not one moment's picture.
     pub fn range_locks(&self, limit: usize) -> Vec<RangeLockInfo> {
         self.ranges.list(limit)
     }
@@ -355,6 +420,7 @@ impl LockTable {
     pub fn waits(&self) -> Vec<WaitInfo> {
         let waits = self.graph.waits().into_iter().map(|(waiter, blocking)| WaitInfo {
             waiting: waiter.owner,
+            wanted: waiter.wanted.clone(),
             blocking: blocking.into_vec(),
             since: waiter.since,
         });

@@ -33,12 +33,13 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::deadlock::Wanted;
 use super::graph::{Owners, WaitGraph};
 use super::ids::{OwnerId, TreeId};
 use super::statistics::LockStatistics;
 use super::sync::{AtomicUsize, Mutex, Ordering};
 use super::waiter::{WaitOptions, WaitState, Waiter, Woke, Woken, notify_all};
-use super::{LockError, LockOwner, RangeLockInfo};
+use super::{LockError, LockMode, LockOwner, RangeLockInfo};
 use crate::key_ranges::{KeyRanges, Point, points};
 
 const BUCKETS: usize = 64;
@@ -51,6 +52,8 @@ const MOST_RANGES: usize = 8192;
 struct OwnerRanges {
     owner: OwnerId,
     ranges: KeyRanges,
+    /// The strongest that one of them was locked with: which makes no difference to who waits.
+    mode: LockMode,
 }
 
 #[derive(Debug)]
@@ -96,7 +99,14 @@ impl RangeLocks {
         &self.buckets[tree.0 as usize % BUCKETS]
     }
 
-    pub(super) fn lock(&self, owner: &mut LockOwner, tree: TreeId, low: Bound<&[u8]>, high: Bound<&[u8]>) {
+    pub(super) fn lock(
+        &self,
+        owner: &mut LockOwner,
+        tree: TreeId,
+        low: Bound<&[u8]>,
+        high: Bound<&[u8]>,
+        mode: LockMode,
+    ) {
         // An empty range locks nothing.
         let Some((low, high)) = points(low, high) else { return };
         let bucket = self.bucket(tree);
@@ -107,12 +117,13 @@ impl RangeLocks {
             None => {
                 bucket.owners.fetch_add(1, Ordering::SeqCst);
                 owner.range_trees.push(tree);
-                ranges.owners.push(OwnerRanges { owner: owner.id, ranges: KeyRanges::default() });
+                ranges.owners.push(OwnerRanges { owner: owner.id, ranges: KeyRanges::default(), mode });
                 ranges.owners.len() - 1
             }
         };
         if let Some(mine) = ranges.owners.get_mut(mine) {
             mine.ranges.add(low, high);
+            mine.mode = mine.mode.max(mode);
             if mine.ranges.len() > MOST_RANGES {
                 mine.ranges.halve();
             }
@@ -163,14 +174,15 @@ impl RangeLocks {
             return Err(LockError::Cancelled(reason));
         }
         LockStatistics::count(&self.statistics.waits);
-        let waiter = Waiter::new(owner.id, owner.weight);
+        let wanted = Wanted::Insert { tree, key: key.into() };
+        let waiter = Waiter::new(owner.id, owner.weight, wanted);
         let mut woken = Woken::new();
         let waits = self.graph.lock().wait_for_owners(&waiter, blockers, &mut woken);
         if waits {
             ranges.waiting.push(InsertRequest { waiter: Arc::clone(&waiter), key: key.to_vec() });
         }
         drop(trees);
-        notify_all(woken);
+        self.graph.wake(woken);
         if !waits {
             LockStatistics::count(&self.statistics.deadlocks);
             return Err(LockError::Deadlock);
@@ -249,33 +261,48 @@ impl RangeLocks {
         count
     }
 
+    /// The mode of an owner's ranges of a tree.
+    pub(super) fn mode(&self, owner: OwnerId, tree: TreeId) -> Option<LockMode> {
+        let trees = self.bucket(tree).trees.lock();
+        trees.get(&tree)?.owners.iter().find(|o| o.owner == owner).map(|o| o.mode)
+    }
+
+    /// At most `limit` ranges, and all inserts that wait: one owner's ranges of a tree at a time, so that others get
+    /// a turn.
     pub(super) fn list(&self, limit: usize) -> Vec<RangeLockInfo> {
-        let mut found = Vec::new();
+        let (mut inserts, mut held) = (Vec::new(), Vec::new());
         for bucket in &self.buckets {
-            let trees = bucket.trees.lock();
-            for (&tree, ranges) in trees.iter() {
-                for of_owner in &ranges.owners {
-                    found.extend(of_owner.ranges.iter().map(|range| RangeLockInfo {
-                        owner: of_owner.owner,
+            let mut owners = Vec::new();
+            {
+                let trees = bucket.trees.lock();
+                for (&tree, ranges) in trees.iter() {
+                    owners.extend(ranges.owners.iter().map(|of_owner| (tree, of_owner.owner)));
+                    inserts.extend(ranges.waiting.iter().map(|request| RangeLockInfo {
+                        owner: request.waiter.owner,
                         tree,
-                        low: range.low.clone(),
-                        high: range.high.clone(),
-                        waiting_since: None,
+                        low: request.key.clone(),
+                        high: Some(Point { key: &request.key, after: true }.to_vec()),
+                        mode: LockMode::Exclusive,
+                        waiting_since: Some(request.waiter.since),
                     }));
                 }
-                found.extend(ranges.waiting.iter().map(|request| RangeLockInfo {
-                    owner: request.waiter.owner,
+            }
+            for (tree, owner) in owners {
+                let trees = bucket.trees.lock();
+                let of_owner = trees.get(&tree).and_then(|t| t.owners.iter().find(|o| o.owner == owner));
+                let Some(of_owner) = of_owner else { continue };
+                let room = limit.saturating_sub(held.len());
+                held.extend(of_owner.ranges.iter().take(room).map(|range| RangeLockInfo {
+                    owner,
                     tree,
-                    low: request.key.clone(),
-                    high: Some(Point { key: &request.key, after: true }.to_vec()),
-                    waiting_since: Some(request.waiter.since),
+                    low: range.low.clone(),
+                    high: range.high.clone(),
+                    mode: of_owner.mode,
+                    waiting_since: None,
                 }));
-                if found.len() >= limit {
-                    found.truncate(limit);
-                    return found;
-                }
             }
         }
-        found
+        inserts.extend(held);
+        inserts
     }
 }

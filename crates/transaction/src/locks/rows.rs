@@ -25,13 +25,14 @@ use std::sync::Arc;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use smallvec::SmallVec;
 
+use super::deadlock::Wanted;
 use super::graph::{Graph, ResourceId, WaitGraph};
 use super::ids::{OwnerId, TreeId};
 use super::slots::Slots;
 use super::statistics::LockStatistics;
 use super::sync::Mutex;
 use super::waiter::{WaitOptions, WaitState, Waiter, Woke, Woken, notify_all};
-use super::{Granted, LockError, LockMode, LockOptions, LockOwner, RowLockInfo};
+use super::{Granted, LockError, LockMode, LockOptions, LockOwner, RowLockInfo, RowLockList, RowQueue};
 
 /// A row lock as its owner remembers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -312,7 +313,7 @@ impl RowLocks {
         }
 
         LockStatistics::count(&self.statistics.waits);
-        let waiter = Waiter::new(owner.id, owner.weight);
+        let waiter = Waiter::new(owner.id, owner.weight, Wanted::Row { tree, key: key.into(), mode });
         let resource = self.resource(hash, slot);
         let mut woken = Woken::new();
         entry.enqueue(Request { waiter: Arc::clone(&waiter), mode, upgrade });
@@ -330,7 +331,7 @@ impl RowLocks {
             shard.free(slot);
         }
         drop(shard);
-        notify_all(woken);
+        self.graph.wake(woken);
         let outcome = match waits {
             true => self.wait(&waiter, hash, slot, wait),
             false => {
@@ -490,27 +491,57 @@ impl RowLocks {
         self.shards.iter().map(|shard| shard.0.lock().entries.len()).sum()
     }
 
-    /// At most `limit` locks and requests, shard by shard: not one moment's picture.
-    pub(super) fn list(&self, limit: usize) -> Vec<RowLockInfo> {
-        let mut found = Vec::new();
+    /// Copies at most `limit` locks and requests and counts the rest, a run of a shard at a time: not one moment's
+    /// picture.
+    pub(super) fn list(&self, limit: usize) -> RowLockList {
+        /// So many places are looked at under a shard's mutex; then others get a turn.
+        const RUN: u32 = 512;
+        let mut list = RowLockList::default();
         for shard in &self.shards {
-            let shard = shard.0.lock();
-            for entry in shard.index.iter().filter_map(|&slot| shard.entries.get(slot)) {
-                let info = |owner, mode, waiting_since| RowLockInfo {
-                    owner,
-                    tree: entry.tree,
-                    key: entry.key.to_vec(),
-                    mode,
-                    waiting_since,
-                };
-                found.extend(entry.holders.iter().map(|h| info(h.owner, h.mode, None)));
-                let queue = entry.queue.iter().flat_map(|queue| queue.iter());
-                found.extend(queue.map(|r| info(r.waiter.owner, r.mode, Some(r.waiter.since))));
-                if found.len() >= limit {
-                    found.truncate(limit);
-                    return found;
+            let mut from = 0;
+            loop {
+                let shard = shard.0.lock();
+                let end = shard.entries.places().min(from + RUN);
+                for entry in (from..end).filter_map(|slot| shard.entries.get(slot)) {
+                    let is_contended = entry.queue_len() > 0;
+                    let mut add = |owner, mode, waiting_since| {
+                        if list.locks.len() >= limit {
+                            *list.more.entry(owner).or_default() += 1;
+                            return;
+                        }
+                        let key = entry.key.to_vec();
+                        let tree = entry.tree;
+                        list.locks.push(RowLockInfo { owner, tree, key, mode, waiting_since, is_contended });
+                    };
+                    entry.holders.iter().for_each(|h| add(h.owner, h.mode, None));
+                    let queue = entry.queue.iter().flat_map(|queue| queue.iter());
+                    queue.for_each(|r| add(r.waiter.owner, r.mode, Some(r.waiter.since)));
                 }
+                if end == shard.entries.places() {
+                    break;
+                }
+                from = end;
             }
+        }
+        list
+    }
+
+    /// The rows that somebody waits for.
+    pub(super) fn contended(&self) -> Vec<RowQueue> {
+        let mut found = Vec::new();
+        for ResourceId(resource) in self.graph.resources() {
+            let Some(shard) = self.shards.get((resource >> 32) as usize) else { continue };
+            let shard = shard.0.lock();
+            let Some(entry) = shard.entries.get(resource as u32).filter(|entry| entry.queue_len() > 0) else {
+                continue;
+            };
+            let queue = entry.queue.iter().flat_map(|queue| queue.iter());
+            found.push(RowQueue {
+                tree: entry.tree,
+                key: entry.key.to_vec(),
+                holders: entry.holders.iter().map(|h| (h.owner, h.mode)).collect(),
+                queue: queue.map(|r| (r.waiter.owner, r.mode, r.waiter.since)).collect(),
+            });
         }
         found
     }

@@ -31,6 +31,11 @@ impl<T: Default> Slots<T> {
         self.count - self.free.len()
     }
 
+    /// How many places there are, the free ones too.
+    pub(crate) fn places(&self) -> u32 {
+        u32::try_from(self.count).unwrap_or(u32::MAX)
+    }
+
     pub(crate) fn get(&self, slot: u32) -> Option<&T> {
         self.pieces.get(slot as usize / PIECE)?.get(slot as usize % PIECE)
     }

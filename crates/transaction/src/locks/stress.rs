@@ -46,7 +46,7 @@ impl Table {
     fn assert_empty(&self) {
         assert_eq!((self.locks.row_count(), self.locks.range_count(), self.metadata.len()), (0, 0, 0));
         assert!(self.locks.graph.is_empty());
-        assert_eq!(self.locks.row_locks(10), []);
+        assert_eq!(self.locks.row_locks(10), RowLockList::default());
         assert_eq!(self.locks.range_locks(10), []);
     }
 }
@@ -129,7 +129,7 @@ fn waiters_are_served_in_the_order_they_came() {
             thread
         })
         .collect();
-    assert_eq!(table.locks.row_locks(100).len(), 9);
+    assert_eq!(table.locks.row_locks(100).locks.len(), 9);
     table.locks.release_all(&mut a);
     for thread in threads {
         thread.join().unwrap();
@@ -199,7 +199,13 @@ fn the_number_of_ranges_is_bounded_and_none_is_given_up() {
     let other = table.owner();
     let keys: Vec<[u8; 4]> = (0..20_000u32).map(|number| (number * 7).to_be_bytes()).collect();
     for key in &keys {
-        table.locks.lock_range(&mut owner, TREE, Bound::Included(key), Bound::Included(key));
+        table.locks.lock_range(
+            &mut owner,
+            TREE,
+            Bound::Included(key),
+            Bound::Included(key),
+            LockMode::Exclusive,
+        );
     }
     assert!(table.locks.range_count() <= 8192, "{}", table.locks.range_count());
     assert!(keys.iter().all(|key| table.locks.blocks_insert(&other, TREE, key)));
@@ -338,7 +344,7 @@ fn a_deadlock_over_a_row_a_range_and_a_table_is_found() {
     let (mut a, mut b, mut c) = (table.owner(), table.owner(), table.owner());
     let mut a_tables = MetadataLockOwner::new(a.id());
     let mut c_tables = MetadataLockOwner::new(c.id());
-    table.locks.lock_range(&mut a, TREE, Bound::Included(b"m"), Bound::Unbounded);
+    table.locks.lock_range(&mut a, TREE, Bound::Included(b"m"), Bound::Unbounded, LockMode::Exclusive);
     assert!(exclusive(&table, &mut b, b"b").is_ok());
     assert_eq!(
         table.metadata.try_acquire(&mut c_tables, &key, MdlMode::Exclusive, MdlDuration::Statement),
@@ -385,14 +391,14 @@ fn c_owner(table: &Table) -> LockOwner {
 fn a_range_locked_while_an_insert_waits_blocks_it_too() {
     let table = Table::new();
     let (mut a, mut b, inserter) = (table.owner(), table.owner(), table.owner());
-    table.locks.lock_range(&mut a, TREE, Bound::Excluded(b"a"), Bound::Excluded(b"m"));
+    table.locks.lock_range(&mut a, TREE, Bound::Excluded(b"a"), Bound::Excluded(b"m"), LockMode::Exclusive);
     let inserter_id = inserter.id();
     let insert = {
         let table = Arc::clone(&table);
         thread::spawn(move || table.locks.wait_insert(&inserter, TREE, b"g", &long()))
     };
     table.until_waiting(1);
-    table.locks.lock_range(&mut b, TREE, Bound::Included(b"g"), Bound::Included(b"g"));
+    table.locks.lock_range(&mut b, TREE, Bound::Included(b"g"), Bound::Included(b"g"), LockMode::Exclusive);
     // Its own range never keeps an owner from inserting, others' ranges do not overlap in vain.
     assert!(table.locks.blocks_insert(&a, TREE, b"g") && !table.locks.blocks_insert(&a, TREE, b"b"));
     table.locks.release_all(&mut a);
@@ -425,7 +431,7 @@ fn a_wait_times_out_alone_and_leaves_the_others_waiting() {
     assert_eq!(table.locks.lock_row(&mut b, TREE, b"k", LockMode::Shared, &wait), Err(LockError::Timeout));
     assert!(begin.elapsed() >= limit);
     assert!(b.is_empty());
-    table.locks.lock_range(&mut a, TREE, Bound::Unbounded, Bound::Unbounded);
+    table.locks.lock_range(&mut a, TREE, Bound::Unbounded, Bound::Unbounded, LockMode::Exclusive);
     assert_eq!(table.locks.wait_insert(&b, TREE, b"z", &wait), Err(LockError::Timeout));
     let key = MdlKey::database("d");
     let mut a_names = MetadataLockOwner::new(a.id());
@@ -453,7 +459,7 @@ fn a_cancellation_ends_each_kind_of_wait_and_one_that_came_before() {
     let mut a_names = MetadataLockOwner::new(a.id());
     let key = MdlKey::table("d", "t");
     assert!(exclusive(&table, &mut a, b"k").is_ok());
-    table.locks.lock_range(&mut a, TREE, Bound::Unbounded, Bound::Unbounded);
+    table.locks.lock_range(&mut a, TREE, Bound::Unbounded, Bound::Unbounded, LockMode::Exclusive);
     assert_eq!(
         table.metadata.try_acquire(&mut a_names, &key, MdlMode::SharedWrite, MdlDuration::Transaction),
         Ok(())
@@ -557,6 +563,7 @@ fn many_threads_exclude_each_other_and_leave_nothing_behind() {
                                 TREE,
                                 Bound::Included(&[row as u8]),
                                 Bound::Included(&[row as u8]),
+                                LockMode::Exclusive,
                             );
                         }
                         if next(6) == 0

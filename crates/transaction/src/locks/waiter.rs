@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
+use super::deadlock::{Deadlock, Wanted};
 use super::ids::OwnerId;
 use super::sync::{AtomicU64, Condvar, Mutex, Ordering};
 use crate::cancel::{Cancel, CancelReason};
@@ -61,6 +62,7 @@ pub(super) struct Waiter {
     pub(super) owner: OwnerId,
     /// What it would cost to undo the owner: the cheapest of a cycle is its victim.
     pub(super) weight: u64,
+    pub(super) wanted: Wanted,
     pub(super) since: Instant,
     /// Where what was granted is, set before the wait is settled; of use to metadata locks.
     place: AtomicU64,
@@ -68,14 +70,29 @@ pub(super) struct Waiter {
     wakeup: Condvar,
 }
 
-/// Those to be notified once all locks are released.
-pub(super) type Woken = SmallVec<[Arc<Waiter>; 4]>;
+/// Those to be notified once all locks are released, and the deadlocks that were broken with it.
+#[derive(Debug, Default)]
+pub(super) struct Woken {
+    pub(super) waiters: SmallVec<[Arc<Waiter>; 4]>,
+    pub(super) deadlocks: Vec<Deadlock>,
+}
+
+impl Woken {
+    pub(super) fn new() -> Woken {
+        Woken::default()
+    }
+
+    pub(super) fn push(&mut self, waiter: Arc<Waiter>) {
+        self.waiters.push(waiter);
+    }
+}
 
 impl Waiter {
-    pub(super) fn new(owner: OwnerId, weight: u64) -> Arc<Self> {
+    pub(super) fn new(owner: OwnerId, weight: u64, wanted: Wanted) -> Arc<Self> {
         Arc::new(Self {
             owner,
             weight,
+            wanted,
             since: Instant::now(),
             place: AtomicU64::new(0),
             state: Mutex::new(WaitState::Pending),
@@ -141,7 +158,7 @@ impl Wake for Waiter {
 }
 
 pub(super) fn notify_all(woken: Woken) {
-    for waiter in woken {
+    for waiter in woken.waiters {
         waiter.notify();
     }
 }

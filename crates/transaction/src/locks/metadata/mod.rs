@@ -41,6 +41,7 @@ pub use owner::{MdlDuration, MdlMark, MetadataLockOwner};
 
 use self::owner::{Ticket, count_modes};
 use super::LockError;
+use super::deadlock::Wanted;
 use super::graph::{Graph, Owners, WaitGraph};
 use super::ids::OwnerId;
 use super::slots::Slots;
@@ -332,7 +333,8 @@ impl MetadataLocks {
 
         LockStatistics::count(&self.statistics.waits);
         let weight = if mode.is_for_ddl() { DDL_WEIGHT } else { 0 } + owner.weight.min(DDL_WEIGHT - 1);
-        let waiter = Waiter::new(owner.id, weight);
+        let wanted = Wanted::Definition { key: key.clone(), mode };
+        let waiter = Waiter::new(owner.id, weight, wanted);
         let mut woken = Woken::new();
         let at = match upgrade {
             true => entry.queue.iter().take_while(|request| request.upgrade).count(),
@@ -352,7 +354,7 @@ impl MetadataLocks {
             waits
         };
         drop(shard);
-        notify_all(woken);
+        self.graph.wake(woken);
         if !waits {
             LockStatistics::count(&self.statistics.deadlocks);
             return Err(LockError::Deadlock);
