@@ -45,6 +45,34 @@ fn a_checkpoint_does_not_overtake_a_commit() {
     assert_eq!(contents(&store.tree(id).unwrap()).len(), 2);
 }
 
+/// The power goes between a delete and the purge of its tombstone. `threads::until_the_power_goes` once took what
+/// is left then, a tombstone, for a row with an empty value.
+#[test]
+fn a_tombstone_that_a_crash_has_left_is_no_row() {
+    let disk = SimulatedDisk::new(1);
+    let id = {
+        let (store, _) = open(&disk).unwrap();
+        let tree = store.tree(store.create_tree().unwrap()).unwrap();
+        let context = RowContext { transaction: 7, ..RowContext::default() };
+        tree.write(b"k", State::Value(b"v"), Expect::Any, Some(&context), |_, _| ()).unwrap();
+        tree.write(b"k", State::Tombstone, Expect::Live, Some(&context), |_, _| ()).unwrap();
+        store.log().flush(store.log().end()).unwrap();
+        assert!(tree.remove_tombstone(b"k", || true).unwrap());
+        tree.id()
+    };
+    disk.crash();
+    let (store, recovered) = open(&disk).unwrap();
+    let tree = store.tree(id).unwrap();
+    assert_eq!(recovered.tombstones, [(id, b"k".to_vec())]);
+    let found = tree.get(b"k", |entry, _| entry.map(|entry| (entry.is_tombstone, entry.value.to_vec())));
+    assert_eq!(found.unwrap(), Some((true, Vec::new())));
+    assert!(contents(&tree).is_empty());
+    let again = tree.write(b"k", State::Tombstone, Expect::Live, None, |_, _| ());
+    assert!(matches!(again, Err(rustydb_storage::Error::Missing)));
+    assert!(tree.remove_tombstone(b"k", || true).unwrap());
+    assert!(!tree.get(b"k", |entry, _| entry.is_some()).unwrap());
+}
+
 /// A disk whose first write to `wal-next` waits until that file has been renamed, or for a while.
 struct HesitantDisk {
     disk: SimulatedDisk,

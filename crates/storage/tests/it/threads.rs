@@ -4,10 +4,11 @@
 //! evict and free each other's. A thread makes and drops trees, another takes checkpoints and makes
 //! segments ready. At the end, or where the power went, every thread's keys are in a state they may be in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustydb_storage::btree::Entry;
 use rustydb_storage::check::check;
 use rustydb_storage::disk::{Disk, Entropy, Fault, SimulatedDisk, SystemClock, SystemDisk};
 use rustydb_storage::{Error, Expect, Options, Result, State, Store, TreeId};
@@ -27,10 +28,30 @@ fn options(frames: usize) -> Options {
 }
 
 /// What a thread has written: what is sure to be there, and the states since.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Written {
     flushed: Model,
     since: Vec<Model>,
+    tombstones: Tombstones,
+}
+
+/// Where tombstones may stand: a delete may last that is taken out of its leaf by a later record that does not.
+#[derive(Clone, Default)]
+struct Tombstones {
+    now: BTreeSet<Vec<u8>>,
+    /// And where they would stand again after a crash.
+    gone_since: BTreeSet<Vec<u8>>,
+}
+
+impl Tombstones {
+    fn gone(&mut self, key: &[u8]) {
+        self.gone_since.extend(self.now.take(key));
+    }
+
+    fn after_a_crash(mut self) -> Tombstones {
+        self.now.append(&mut self.gone_since);
+        self
+    }
 }
 
 /// A key of one thread; neighbours are other threads'.
@@ -54,24 +75,36 @@ fn work(store: &Store, id: TreeId, thread: u64, seed: u64, steps: u64, written: 
             0..5 => {
                 let value = random.value();
                 tree.write(&key, State::Value(&value), Expect::Any, None, |_, _| ())?;
+                written.tombstones.gone(&key);
                 model.insert(key, value);
             }
             5 => {
                 tree.write(&key, State::Absent, Expect::Any, None, |_, _| ())?;
+                written.tombstones.gone(&key);
                 model.remove(&key);
             }
             6..9 => match tree.write(&key, State::Tombstone, Expect::Live, None, |_, _| ()) {
                 Ok(_) => {
                     assert!(model.remove(&key).is_some());
                     written.since.push(model.clone());
+                    // The power may go between these two.
+                    written.tombstones.now.insert(key.clone());
                     assert!(tree.remove_tombstone(&key, || true)?);
+                    written.tombstones.gone(&key);
                 }
                 Err(Error::Missing) => assert!(!model.contains_key(&key)),
                 Err(other) => return Err(other),
             },
             _ => {
-                let found = tree.get(&key, |entry, _| entry.map(|entry| entry.value.to_vec()))?;
-                assert_eq!(found.as_ref(), model.get(&key));
+                let read = |entry: Option<Entry<'_>>| entry.map(|e| (e.is_tombstone, e.value.to_vec()));
+                let found = tree.get(&key, |entry, _| read(entry))?;
+                match model.get(&key) {
+                    Some(value) => assert_eq!(found, Some((false, value.clone()))),
+                    None if written.tombstones.now.contains(&key) => {
+                        assert!(found.is_none_or(|found| found == (true, Vec::new())));
+                    }
+                    None => assert_eq!(found, None),
+                }
             }
         }
         written.since.push(model.clone());
@@ -79,6 +112,7 @@ fn work(store: &Store, id: TreeId, thread: u64, seed: u64, steps: u64, written: 
             store.log().flush(store.log().end())?;
             written.flushed = model.clone();
             written.since.clear();
+            written.tombstones.gone_since.clear();
         }
     }
     Ok(())
@@ -107,7 +141,7 @@ fn keep_house(store: &Store, stop: &AtomicBool) -> Result<()> {
 }
 
 /// Runs all threads; gives what each has written, and the errors that ended any.
-fn run(store: &Store, id: TreeId, seed: u64, steps: u64, before: Vec<Model>) -> (Vec<Written>, Vec<Error>) {
+fn run(store: &Store, id: TreeId, seed: u64, steps: u64, before: Vec<Written>) -> (Vec<Written>, Vec<Error>) {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let stop = &stop;
@@ -116,9 +150,8 @@ fn run(store: &Store, id: TreeId, seed: u64, steps: u64, before: Vec<Model>) -> 
         let workers: Vec<_> = before
             .into_iter()
             .enumerate()
-            .map(|(thread, flushed)| {
+            .map(|(thread, mut written)| {
                 scope.spawn(move || {
-                    let mut written = Written { flushed, since: Vec::new() };
                     let ended = work(store, id, thread as u64, seed, steps, &mut written);
                     (written, ended)
                 })
@@ -141,18 +174,22 @@ fn assert_sound(store: &Store) {
     assert_eq!(check(store).unwrap().problems, Vec::<String>::new());
 }
 
-/// Compares what is there with what each thread wrote; gives it by thread.
-fn compare(store: &Store, id: TreeId, written: &[Written]) -> Vec<Model> {
+/// Compares what is there with what each thread wrote; gives it by thread, as what the next ones begin with.
+fn compare(store: &Store, id: TreeId, written: Vec<Written>) -> Vec<Written> {
     let mut found: Vec<Model> = vec![BTreeMap::new(); written.len()];
     for (key, value) in contents(&store.tree(id).unwrap()) {
         let thread = usize::from(*key.last().unwrap());
         found[thread].insert(key, value);
     }
-    for (thread, (found, written)) in found.iter().zip(written).enumerate() {
-        let is_expected = *found == written.flushed || written.since.contains(found);
-        assert!(is_expected, "thread {thread}: its keys are in none of the states they may be in");
-    }
-    found
+    let threads = found.into_iter().zip(written).enumerate();
+    threads
+        .map(|(thread, (found, written))| {
+            let is_expected = found == written.flushed || written.since.contains(&found);
+            assert!(is_expected, "thread {thread}: its keys are in none of the states they may be in");
+            let tombstones = written.tombstones.after_a_crash();
+            Written { flushed: found, since: Vec::new(), tombstones }
+        })
+        .collect()
 }
 
 fn settle(store: &Store, written: &mut [Written]) {
@@ -168,10 +205,10 @@ fn works_together(disk: &Arc<dyn Disk>, entropy: &dyn Entropy, frames: usize, se
     let id = {
         let (store, _) = Store::open(disk.clone(), entropy, options(frames)).unwrap();
         let id = store.create_tree().unwrap();
-        let (mut written, errors) = run(&store, id, seed, steps, vec![Model::new(); THREADS as usize]);
+        let (mut written, errors) = run(&store, id, seed, steps, vec![Written::default(); THREADS as usize]);
         assert!(errors.is_empty(), "seed {seed}: {}", errors[0]);
         settle(&store, &mut written);
-        compare(&store, id, &written);
+        compare(&store, id, written);
         assert_sound(&store);
         id
     };
@@ -208,11 +245,11 @@ fn until_the_power_goes() {
             store.log().flush(store.log().end()).unwrap();
             id
         };
-        let mut models = vec![Model::new(); THREADS as usize];
+        let mut before = vec![Written::default(); THREADS as usize];
         for round in 0..3 {
             let (store, _) = Store::open(shared.clone(), &disk, options(64)).unwrap();
             disk.inject(Fault::PowerCut { after: random.below(700) });
-            let (written, _) = run(&store, id, seed * 10 + round, 120, models);
+            let (written, _) = run(&store, id, seed * 10 + round, 120, before);
             drop(store);
             // The machine goes down, or only the process.
             if random.below(3) == 0 {
@@ -222,7 +259,7 @@ fn until_the_power_goes() {
             }
             let (store, _) = Store::open(shared.clone(), &disk, options(64)).unwrap();
             assert_sound(&store);
-            models = compare(&store, id, &written);
+            before = compare(&store, id, written);
         }
     }
 }
