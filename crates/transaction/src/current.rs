@@ -109,17 +109,19 @@ impl Transaction {
         Ok(found)
     }
 
-    /// Notes the commit of what was read, if it is not durable yet.
+    /// Notes the commit of what was read, if it is not published yet: before that it need not be durable, and a
+    /// snapshot that is taken later need not show it.
     pub(crate) fn observe(&mut self, tree: &Tree, key: &[u8]) {
         let writer = self.engine.versions.newest_writer(tree.id(), key);
-        if let Some((_, lsn)) = writer.and_then(|writer| writer.committed()) {
-            self.observe_commit(Lsn(lsn));
-        }
+        self.observe_commit(writer.and_then(|writer| writer.committed()));
     }
 
-    fn observe_commit(&mut self, lsn: Lsn) {
-        if lsn >= self.engine.log().durable() {
-            self.observed = self.observed.max(lsn);
+    /// The same of a commit's number and its record's position.
+    fn observe_commit(&mut self, committed: Option<(u64, u64)>) {
+        if let Some((csn, lsn)) = committed
+            && csn > self.engine.commits.visible()
+        {
+            self.observed = self.observed.max(Lsn(lsn));
         }
     }
 
@@ -247,7 +249,7 @@ impl LockedScan {
             };
             let mut found = None;
             let mut is_at_end = false;
-            let mut deleted = Lsn::ZERO;
+            let mut deleted = None;
             let each = |key: &[u8], entry: Entry<'_>, _: Lsn| -> Result<ControlFlow<()>> {
                 let is_inside = match direction {
                     Direction::Forward => range.is_below_high(key),
@@ -256,9 +258,7 @@ impl LockedScan {
                 if entry.is_tombstone {
                     let writer = engine.versions.newest_writer(id, key);
                     let committed = writer.as_ref().and_then(|writer| writer.committed());
-                    if let Some((_, lsn)) = committed {
-                        deleted = deleted.max(Lsn(lsn));
-                    }
+                    deleted = deleted.max(committed);
                     let is_settled = committed.is_some_and(|(csn, _)| csn <= seen)
                         || writer.is_none_or(|writer| writer.transaction == own);
                     if is_settled || !is_inside {
@@ -306,5 +306,58 @@ impl LockedScan {
                 next.filter(|position| locks_gaps || is_ahead(&self.range, self.direction, position));
         }
         Ok(None)
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    use rustydb_storage::Options;
+    use rustydb_storage::disk::SimulatedDisk;
+
+    use super::*;
+    use crate::{Engine, EngineOptions};
+
+    /// Between the sync of a commit's record and its publishing, and before the sync: whoever answered from it and
+    /// has waited finds it in the next snapshot, on whatever connection.
+    #[test]
+    fn an_answer_that_waited_for_what_it_saw_can_be_relied_on() {
+        for (is_durable, by_scan) in [(false, false), (false, true), (true, false), (true, true)] {
+            let disk = SimulatedDisk::new(1);
+            let storage = Options { threads: false, segment_bytes: 1 << 20, ..Options::default() };
+            let options = EngineOptions { storage, background: false, ..EngineOptions::default() };
+            let engine = Engine::open(Arc::new(disk.clone()), disk.clock(), &disk, options).unwrap();
+            let tree = engine.tree(engine.create_tree().unwrap()).unwrap();
+            let begin = || engine.begin(Isolation::ReadCommitted, false);
+            let mut first = begin();
+            first.insert(&tree, b"a", b"old").unwrap();
+            first.insert(&tree, b"b", b"old").unwrap();
+            first.commit().unwrap();
+            // A commit whose thread has not come to publishing it.
+            let mut second = begin();
+            second.update(&tree, b"a", b"new").unwrap();
+            second.delete(&tree, b"b").unwrap();
+            let (writer, first_record) = second.writing.take().unwrap();
+            engine.log_commit(&writer, first_record, Vec::new()).unwrap();
+            second.changes.clear();
+            drop(second);
+            if is_durable {
+                engine.log().flush(engine.log().end()).unwrap();
+            }
+            let mut reader = begin();
+            if by_scan {
+                let range = KeyRange { low: Bound::Included(b"b".to_vec()), high: Bound::Unbounded };
+                let mut scan =
+                    reader.scan_locked(&tree, range, Direction::Forward, LockMode::Shared).unwrap();
+                assert!(scan.next(&mut reader).unwrap().is_none());
+            } else {
+                let found = reader.get_locked(&tree, b"a", LockMode::Shared).unwrap();
+                assert_eq!(found.as_deref(), Some(&b"new"[..]));
+            }
+            assert_eq!(begin().get(&tree, b"a", <[u8]>::to_vec).unwrap().as_deref(), Some(&b"old"[..]));
+            reader.wait_observed_durable().unwrap();
+            let mut later = begin();
+            assert_eq!(later.get(&tree, b"a", <[u8]>::to_vec).unwrap().as_deref(), Some(&b"new"[..]));
+            assert_eq!(later.get(&tree, b"b", <[u8]>::to_vec).unwrap(), None);
+        }
     }
 }

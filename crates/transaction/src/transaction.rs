@@ -104,7 +104,7 @@ pub struct Transaction {
     pub(crate) writing: Option<(Arc<Writer>, FirstRecord)>,
     pub(crate) changes: Vec<Change>,
     pub(crate) last: Lsn,
-    /// The newest commit it has built on that was not durable then.
+    /// The newest commit it has built on that was not published then.
     pub(crate) observed: Lsn,
     /// It has changed a row whose version before that its snapshot does not show.
     pub(crate) has_overtaken: bool,
