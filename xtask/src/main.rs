@@ -10,6 +10,7 @@ mod arguments;
 mod fuzz;
 mod packages;
 mod process;
+mod shuttle;
 mod test;
 mod testkit;
 mod tidy;
@@ -24,6 +25,8 @@ cargo xtask tidy                         house rules that no other tool checks
 cargo xtask crash [--rounds N] [--seed S]
                                          kill -9 the real server under load, N rounds (50)
 cargo xtask crash --simulated SEEDS      the same on a simulated disk, in process
+cargo xtask shuttle [--times N]          locks, pool, log and commits under many thread schedules, N times those of a
+                                         test run (100)
 cargo xtask isolation [--level L] [--transactions N] [--kills K] [--seed S]
                                          dependency cycles under load and kill -9, at each isolation level
 cargo xtask consumers [--transactions N] [--kills K] [--seed S]
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.next().as_deref() {
         Some("test") => test::run_from(arguments),
         Some("tidy") => tidy::run(arguments),
+        Some("shuttle") => shuttle::run_from(arguments),
         Some("crash") => testkit::crash(arguments),
         Some("isolation") => testkit::isolation(arguments),
         Some("consumers") => testkit::consumers(arguments),

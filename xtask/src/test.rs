@@ -6,7 +6,7 @@
 
 use crate::arguments::Arguments;
 use crate::process::{Result, cargo, on_path, run, run_watched};
-use crate::{packages, testkit, tidy};
+use crate::{packages, shuttle, testkit, tidy};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 fn run_all(install: bool) -> Result<()> {
@@ -33,6 +33,7 @@ fn run_all(install: bool) -> Result<()> {
         tests.env("RUSTYDB_TEST_PROGRAMS", "required");
     }
     run_watched(&mut tests, count)?;
+    shuttle::run(1, count)?;
     run_watched(cargo().args(["test", "--workspace", "--doc", "--quiet"]), count)?;
     testkit::quick_clients()?;
     println!("\n{} passed, 0 failed", passed.into_inner());

@@ -20,6 +20,8 @@ pub mod check;
 pub mod disk;
 mod error;
 mod ids;
+#[cfg(all(test, feature = "shuttle"))]
+mod interleavings;
 mod lock_file;
 mod mini_transaction;
 mod pacing;
@@ -30,6 +32,7 @@ mod replay;
 mod space;
 mod store;
 mod superblock;
+pub mod sync;
 pub mod wal;
 
 pub use btree::{Course, EntryBatch, Expect, KeyRange, ScanPosition, State, Tree};

@@ -9,7 +9,6 @@
 //! at once. They are stamped with the log's end as it was after their allocation: the record that freed
 //! them before is older than that, so it is durable before the new content can reach the disk.
 
-use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
 use crate::buffer::PageMut;
@@ -19,6 +18,7 @@ use crate::page::node::{StoredKey, key_inline_limit};
 use crate::page::{self, HEAD, Kind};
 use crate::space::{self, Space};
 use crate::store::Core;
+use crate::sync::MutexGuard;
 use crate::wal::record::{Operation, Record, Row, RowBytes};
 
 /// A latched page of a mini-transaction.

@@ -15,8 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
-
 use crate::btree::{Expect, State, Tree};
 use crate::buffer::{self, Pool};
 use crate::disk::{Caching, Disk, Entropy, File};
@@ -30,6 +28,7 @@ use crate::recovery::Recovered;
 use crate::replay;
 use crate::space::{self, COUNTERS_ROOT, DIRECTORY_ROOT, DOUBLEWRITE, FIRST_BITMAP, FIRST_FREE, Space};
 use crate::superblock::{self, Superblock};
+use crate::sync::{Mutex, RwLock};
 use crate::wal::record::Operation;
 use crate::wal::{self, Log, SegmentWriter};
 

@@ -8,10 +8,9 @@
 //! anybody is told of it, and forgotten once every snapshot is younger.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
 use rustydb_storage::TreeId;
+use rustydb_storage::sync::{AtomicU64, Ordering, RwLock};
 
 /// The commits that brought trees in.
 #[derive(Debug, Default)]

@@ -16,7 +16,7 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::locks::sync::{AtomicU8, Mutex, Ordering};
+use rustydb_storage::sync::{AtomicU8, Mutex, Ordering};
 
 /// Why a statement has to end, from the least grave to the gravest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -14,11 +14,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rustydb_storage::disk::Clock;
+use rustydb_storage::sync::{AtomicU64, Mutex, Ordering};
 use rustydb_storage::wal::{Bell, Log, Mark, Record};
 use rustydb_storage::{Lsn, Recovered};
 

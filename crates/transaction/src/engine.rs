@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hashbrown::HashSet;
-use parking_lot::{Condvar, Mutex};
 use rustydb_storage::disk::{Clock, Disk, Entropy};
+use rustydb_storage::sync::{Condvar, Mutex};
 use rustydb_storage::wal::{Log, Record};
 use rustydb_storage::{
     Durability, Expect, Loser, Lsn, Options, Progress, RowContext, Statistics, Store, TransactionHorizon,
@@ -123,7 +123,7 @@ impl Shutdown {
     fn wait(&self, period: Duration) -> bool {
         let mut requested = self.requested.lock();
         if !*requested {
-            self.changed.wait_for(&mut requested, period);
+            requested = self.changed.wait_for(requested, period);
         }
         *requested
     }

@@ -30,6 +30,8 @@ mod commits;
 mod current;
 mod engine;
 mod error;
+#[cfg(all(test, feature = "shuttle"))]
+mod interleavings;
 mod key_ranges;
 mod keyed;
 mod limits;

@@ -25,10 +25,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use hashbrown::HashSet;
-use parking_lot::{Mutex, MutexGuard};
+use rustydb_storage::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use rustydb_storage::wal::Record;
 use rustydb_storage::{Lsn, TreeId};
 

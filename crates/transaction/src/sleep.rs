@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
+use rustydb_storage::sync::{Condvar, Mutex};
 use rustydb_storage::wal::Bell;
 
 use crate::cancel::CancelReason;
@@ -65,12 +65,7 @@ pub(crate) fn sleep_until<T>(
         }
         let mut is_woken = sleeper.is_woken.lock();
         if !*is_woken {
-            match deadline {
-                Some(deadline) => {
-                    sleeper.wakeup.wait_until(&mut is_woken, deadline);
-                }
-                None => sleeper.wakeup.wait(&mut is_woken),
-            }
+            is_woken = sleeper.wakeup.wait_until(is_woken, deadline);
         }
         *is_woken = false;
     }

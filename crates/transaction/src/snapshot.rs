@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rustydb_storage::Lsn;
+use rustydb_storage::sync::Mutex;
 use smallvec::SmallVec;
 
 /// What one reader sees.

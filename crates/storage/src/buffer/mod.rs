@@ -30,12 +30,11 @@ mod write_back;
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use smallvec::SmallVec;
 
 pub(crate) use doublewrite::{DoublewriteLayout, restore_torn_pages};
@@ -47,6 +46,9 @@ use crate::disk::File;
 use crate::error::{Error, Result};
 use crate::ids::{Lsn, PageNo};
 use crate::page::{self, Aligned};
+use crate::sync::{
+    AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard, yield_now,
+};
 use crate::wal::Log;
 
 const SHARDS: usize = 64;
@@ -78,7 +80,8 @@ struct Frame {
     latch: RwLock<Aligned>,
     page: AtomicU64,
     pins: AtomicU32,
-    hits: AtomicU8,
+    /// Only a hint.
+    hits: atomic::AtomicU8,
     dirty: AtomicBool,
     /// Lower bound of the oldest change that is not on disk; valid while `dirty`.
     oldest_change: AtomicU64,
@@ -90,17 +93,17 @@ struct Frame {
 #[derive(Debug, Default)]
 pub struct PoolCounters {
     /// Pages found in the pool.
-    pub hits: AtomicU64,
+    pub hits: atomic::AtomicU64,
     /// Pages read from disk.
-    pub reads: AtomicU64,
+    pub reads: atomic::AtomicU64,
     /// Those of them that were read before they were needed.
-    pub reads_ahead: AtomicU64,
+    pub reads_ahead: atomic::AtomicU64,
     /// Pages written to disk.
-    pub writes: AtomicU64,
+    pub writes: atomic::AtomicU64,
     /// Batches that carried them.
-    pub batches: AtomicU64,
+    pub batches: atomic::AtomicU64,
     /// Batches that a reader in need of a frame wrote itself.
-    pub own_batches: AtomicU64,
+    pub own_batches: atomic::AtomicU64,
 }
 
 /// The pool over one page file.
@@ -217,7 +220,7 @@ impl Pool {
             latch: RwLock::new(Aligned::new(0)),
             page: AtomicU64::new(NO_PAGE),
             pins: AtomicU32::new(0),
-            hits: AtomicU8::new(0),
+            hits: atomic::AtomicU8::new(0),
             dirty: AtomicBool::new(false),
             oldest_change: AtomicU64::new(0),
             is_free: AtomicBool::new(true),
@@ -470,7 +473,7 @@ impl Pool {
                 // The pages of a batch on its way are pinned: a small pool may be one batch. Who writes it
                 // waits for no latch, so this ends.
                 drop(self.doublewrite.lock());
-                std::thread::yield_now();
+                yield_now();
             } else {
                 self.write_victims(&dirty)?;
             }

@@ -10,9 +10,10 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-use super::{Ordering, Pool};
+use super::Pool;
 use crate::error::{Error, Result};
 use crate::ids::PageNo;
+use crate::sync::Ordering;
 
 /// Page numbers that may wait to be read.
 const QUEUE: usize = 256;

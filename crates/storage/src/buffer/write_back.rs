@@ -13,12 +13,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard, RwLockReadGuard};
-
-use super::{BATCH, NO_PAGE, Ordering, Pin, Pool, doublewrite};
+use super::{BATCH, NO_PAGE, Pin, Pool, doublewrite};
 use crate::error::{Error, Result};
 use crate::ids::{Lsn, PageNo};
 use crate::page::{self, Aligned};
+use crate::sync::{Condvar, Mutex, MutexGuard, Ordering, RwLockReadGuard};
 
 /// Wakes the background writer.
 #[derive(Debug, Default)]
@@ -41,7 +40,7 @@ impl Doorbell {
     pub fn wait(&self, within: Duration) {
         let mut rung = self.rung.lock();
         if !*rung {
-            self.changed.wait_for(&mut rung, within);
+            rung = self.changed.wait_for(rung, within);
         }
         *rung = false;
     }

@@ -6,10 +6,10 @@
 //!
 //! Wakers are called under the bell's lock: a waker may not register with, or leave, the same bell.
 
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::fence;
 use std::task::Waker;
 
-use parking_lot::Mutex;
+use crate::sync::{AtomicUsize, Mutex, Ordering};
 
 /// Wakes those who wait for something to grow.
 #[derive(Debug, Default)]

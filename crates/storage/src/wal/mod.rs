@@ -31,10 +31,8 @@ mod segment;
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic;
 use std::thread::Thread;
-
-use parking_lot::{Condvar, Mutex};
 
 pub use bell::{Bell, Hearing};
 pub use follower::Follower;
@@ -50,6 +48,7 @@ pub(crate) use segment::{SegmentWriter, remove_prepared};
 use crate::disk::{Disk, SECTOR};
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
+use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering};
 
 /// Appenders help to flush once this much is buffered, so that the buffer stays bounded.
 pub const BUFFER_LIMIT: usize = 8 << 20;
@@ -64,11 +63,11 @@ const FRAME_LIMIT: usize = 1 << 30;
 #[derive(Debug, Default)]
 pub struct LogCounters {
     /// Records appended.
-    pub records: AtomicU64,
+    pub records: atomic::AtomicU64,
     /// Bytes written, heads and padding included.
-    pub bytes: AtomicU64,
+    pub bytes: atomic::AtomicU64,
     /// Frames written, each with one sync.
-    pub flushes: AtomicU64,
+    pub flushes: atomic::AtomicU64,
 }
 
 struct Buffer {
@@ -113,7 +112,7 @@ impl Log {
             buffer: Mutex::new(Buffer { bytes: Vec::new(), start: position, spare: Vec::new() }),
             writer: Mutex::new(writer),
             leading: Mutex::new(false),
-            flushed: Condvar::new(),
+            flushed: Condvar::default(),
             end: AtomicU64::new(position.0),
             durable: AtomicU64::new(position.0),
             poisoned: OnceLock::new(),
@@ -271,7 +270,7 @@ impl Log {
                 return Ok(());
             }
             if *leading {
-                self.flushed.wait(&mut leading);
+                leading = self.flushed.wait(leading);
                 continue;
             }
             *leading = true;

@@ -7,21 +7,20 @@
 //!
 //! Invariants:
 //! - The list has no gap: a segment that does not name the one before it begins the list anew.
-//! - `oldest` is raised before a segment's file is given another name. So a reader that finds other bytes
-//!   than it expected learns from `oldest` that it came too late, and takes them for nothing else.
+//! - `oldest` is raised before a segment leaves the list and before its file is given another name. So a reader
+//!   that finds no segment, or other bytes than it expected, learns from `oldest` that it came too late, and takes
+//!   them for nothing else.
 //!
 //! Lock order: the log's `writer`, then `segments`; `newest` for itself.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
 
 use super::frame::Origin;
 use super::segment::{self, SegmentHead};
 use crate::disk::Disk;
 use crate::error::Result;
 use crate::ids::Lsn;
+use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// A place in the order of commits from which the log can be followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -82,8 +81,9 @@ impl Retained {
 
     /// A segment is about to go.
     pub(super) fn remove(&self, first: Lsn, following: Lsn) {
-        self.segments.lock().remove(&first);
+        // In this order: a reader that no longer finds the segment here learns why.
         self.oldest.fetch_max(following.0, Ordering::AcqRel);
+        self.segments.lock().remove(&first);
     }
 
     /// The first position that can be read.

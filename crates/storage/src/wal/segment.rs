@@ -23,9 +23,6 @@
 //! are removed, not used: a crash inside a rename may have left one file under two names.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use parking_lot::Mutex;
 
 use super::frame::{self, Origin};
 use super::retained::{Mark, Retained};
@@ -33,6 +30,7 @@ use crate::disk::{Caching, Disk, File, SECTOR};
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
 use crate::page::{get_u32, get_u64, put};
+use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// Bytes before the first frame.
 pub(super) const SEGMENT_HEAD: usize = 4096;

@@ -28,8 +28,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use rustydb_storage::Lsn;
+use rustydb_storage::sync::Mutex;
 use rustydb_storage::wal::Mark;
 
 pub use consumer::{Consumer, ConsumerOptions, RowChange, TransactionHead};

@@ -20,11 +20,11 @@
 use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
+use rustydb_storage::sync::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use super::deadlock::{Deadlock, DeadlockMember};
 use super::ids::OwnerId;
-use super::sync::{Mutex, MutexGuard};
 use super::waiter::{WaitState, Waiter, Woken, notify_all};
 
 /// A row lock that has waiters: its shard and slot.

@@ -1,7 +1,7 @@
 //! The same table under shuttle, which runs small programs under many thread schedules: a lost wake-up or a
 //! missed deadlock shows as a program that cannot go on.
 //!
-//! `cargo test -p rustydb-transaction --features shuttle interleavings`
+//! `cargo xtask shuttle`, or `cargo test -p rustydb-transaction --features shuttle interleavings`
 //!
 //! Deadlines never come here, so whatever is waited for has to be granted, cancelled or a victim.
 
@@ -12,11 +12,13 @@ use std::time::Duration;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 
+use rustydb_storage::sync::in_all_orders;
+
 use super::*;
 use crate::cancel::Cancel;
 
 const TREE: TreeId = TreeId(20);
-const SCHEDULES: usize = 4_000;
+const SCHEDULES: usize = 1_000;
 
 struct Table {
     locks: LockTable,
@@ -34,14 +36,6 @@ fn wait() -> WaitOptions {
     WaitOptions::timeout(Duration::from_secs(1))
 }
 
-/// Under random schedules, and under those with few and with many preemptions.
-fn in_all_orders(program: impl Fn() + Send + Sync + 'static) {
-    let program = Arc::new(program);
-    let random = Arc::clone(&program);
-    shuttle::check_random(move || random(), SCHEDULES);
-    shuttle::check_pct(move || program(), SCHEDULES, 3);
-}
-
 fn assert_empty(table: &Table) {
     assert_eq!((table.locks.row_count(), table.locks.range_count(), table.metadata.len()), (0, 0, 0));
     assert!(table.locks.graph.is_empty());
@@ -49,7 +43,7 @@ fn assert_empty(table: &Table) {
 
 #[test]
 fn three_writers_of_one_row_exclude_each_other_and_all_come_through() {
-    in_all_orders(|| {
+    in_all_orders(SCHEDULES, |_| {
         let table = table();
         let inside = Arc::new(AtomicUsize::new(0));
         let threads: Vec<_> = (0..3)
@@ -74,7 +68,7 @@ fn three_writers_of_one_row_exclude_each_other_and_all_come_through() {
 
 #[test]
 fn a_ring_of_three_always_ends_with_two_through_or_all() {
-    in_all_orders(|| {
+    in_all_orders(SCHEDULES, |_| {
         let table = table();
         let threads: Vec<_> = (0..3u8)
             .map(|number| {
@@ -100,7 +94,7 @@ fn a_ring_of_three_always_ends_with_two_through_or_all() {
 
 #[test]
 fn two_upgrades_have_one_victim_unless_they_miss_each_other() {
-    in_all_orders(|| {
+    in_all_orders(SCHEDULES, |_| {
         let table = table();
         let threads: Vec<_> = (0..2)
             .map(|_| {
@@ -126,7 +120,7 @@ fn two_upgrades_have_one_victim_unless_they_miss_each_other() {
 
 #[test]
 fn a_cancellation_wakes_a_waiter_whenever_it_comes() {
-    in_all_orders(|| {
+    in_all_orders(SCHEDULES, |_| {
         let table = table();
         let mut holder = LockOwner::new(table.locks.new_owner());
         assert!(table.locks.try_lock_row(&mut holder, TREE, b"k", LockMode::Exclusive).is_ok());
@@ -151,7 +145,7 @@ fn a_cancellation_wakes_a_waiter_whenever_it_comes() {
 
 #[test]
 fn a_grant_and_a_cancellation_at_once_leave_the_lock_with_its_owner_or_free() {
-    in_all_orders(|| {
+    in_all_orders(SCHEDULES, |_| {
         let table = table();
         let mut holder = LockOwner::new(table.locks.new_owner());
         assert!(table.locks.try_lock_row(&mut holder, TREE, b"k", LockMode::Exclusive).is_ok());
@@ -176,7 +170,7 @@ fn a_grant_and_a_cancellation_at_once_leave_the_lock_with_its_owner_or_free() {
 
 #[test]
 fn an_insert_and_a_range_never_both_overlook_each_other() {
-    in_all_orders(|| {
+    in_all_orders(SCHEDULES, |_| {
         let table = table();
         // The leaf: whether the row is in it. Its mutex is the latch.
         let leaf = Arc::new(shuttle::sync::Mutex::new(false));
@@ -221,7 +215,7 @@ fn an_insert_and_a_range_never_both_overlook_each_other() {
 
 #[test]
 fn ddl_and_statements_on_two_tables_come_through_or_are_victims() {
-    in_all_orders(|| {
+    in_all_orders(SCHEDULES, |_| {
         let table = table();
         let keys = [MdlKey::table("d", "a"), MdlKey::table("d", "b")];
         let threads: Vec<_> = (0..3)

@@ -32,12 +32,12 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
+use rustydb_storage::sync::{AtomicUsize, Mutex, Ordering};
 
 use super::deadlock::Wanted;
 use super::graph::{Owners, WaitGraph};
 use super::ids::{OwnerId, TreeId};
 use super::statistics::LockStatistics;
-use super::sync::{AtomicUsize, Mutex, Ordering};
 use super::waiter::{WaitOptions, WaitState, Waiter, Woke, Woken, notify_all};
 use super::{LockError, LockMode, LockOwner, RangeLockInfo};
 use crate::key_ranges::{KeyRanges, Point, points};

@@ -23,6 +23,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
+use rustydb_storage::sync::Mutex;
 use smallvec::SmallVec;
 
 use super::deadlock::Wanted;
@@ -30,7 +31,6 @@ use super::graph::{Graph, ResourceId, WaitGraph};
 use super::ids::{OwnerId, TreeId};
 use super::slots::Slots;
 use super::statistics::LockStatistics;
-use super::sync::Mutex;
 use super::waiter::{WaitOptions, WaitState, Waiter, Woke, Woken, notify_all};
 use super::{Granted, LockError, LockMode, LockOptions, LockOwner, RowLockInfo, RowLockList, RowQueue};
 

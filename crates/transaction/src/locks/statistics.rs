@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use rustydb_storage::sync::{AtomicU64, Ordering};
+
 use super::LockError;
-use super::sync::{AtomicU64, Ordering};
 use super::waiter::Waiter;
 
 #[derive(Debug, Default)]

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
+use rustydb_storage::sync::{AtomicU64, Condvar, Mutex, Ordering};
 use smallvec::SmallVec;
 
 use super::deadlock::{Deadlock, Wanted};
 use super::ids::OwnerId;
-use super::sync::{AtomicU64, Condvar, Mutex, Ordering};
 use crate::cancel::{Cancel, CancelReason};
 
 /// How long to wait and what ends the wait early.

@@ -44,11 +44,11 @@ mod reads;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use hashbrown::{HashMap, HashSet};
-use parking_lot::Mutex;
 use rustydb_storage::TreeId;
+use rustydb_storage::sync::{AtomicBool, Mutex, Ordering};
 use smallvec::SmallVec;
 
 use self::reads::{Entered, Reads};

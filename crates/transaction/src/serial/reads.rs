@@ -20,13 +20,14 @@ use std::hash::BuildHasher;
 use std::ops::Bound;
 
 use hashbrown::{DefaultHashBuilder, HashMap};
-use parking_lot::Mutex;
 use rustydb_storage::TreeId;
+use rustydb_storage::sync::Mutex;
 use smallvec::SmallVec;
 
 use crate::key_ranges::{KeyRanges, points};
 
-const SHARDS: usize = 64;
+/// Under shuttle one: which keys share a shard must not depend on a random hash there.
+const SHARDS: usize = if cfg!(feature = "shuttle") { 1 } else { 64 };
 /// Single keys that one reader may have.
 const MAX_KEYS: usize = 16 << 10;
 /// Ranges of one tree that one reader may have.
@@ -79,11 +80,11 @@ impl Reads {
     }
 
     fn shard(&self, hash: u64) -> &Mutex<HashMap<u64, SmallVec<[u64; 2]>>> {
-        &self.keys[(hash >> 40) as usize % SHARDS]
+        &self.keys[(hash >> 40) as usize & (SHARDS - 1)]
     }
 
     fn bucket(&self, tree: TreeId) -> &Mutex<HashMap<TreeId, Vec<OfTree>>> {
-        &self.ranges[tree.0 as usize % SHARDS]
+        &self.ranges[tree.0 as usize & (SHARDS - 1)]
     }
 
     /// Enters one key, present or not.

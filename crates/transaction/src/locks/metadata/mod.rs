@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
+use rustydb_storage::sync::Mutex;
 
 pub use key::MdlKey;
 pub use mode::MdlMode;
@@ -46,7 +47,6 @@ use super::graph::{Graph, Owners, WaitGraph};
 use super::ids::OwnerId;
 use super::slots::Slots;
 use super::statistics::{LockCounters, LockStatistics};
-use super::sync::Mutex;
 use super::waiter::{WaitOptions, WaitState, Waiter, Woke, Woken, notify_all};
 
 /// Under shuttle one: which objects share a shard must not depend on a random hash there.
