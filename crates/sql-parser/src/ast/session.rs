@@ -16,6 +16,8 @@ pub enum SetItem {
     Variable {
         /// The scope, if written.
         scope: Option<VariableScope>,
+        /// Written with `@@`: without a scope, the next transaction alone takes `@@transaction_isolation`.
+        marked: bool,
         /// The part before a dot (`hot_cache.key_buffer_size`, `NEW.x`).
         component: Option<Ident>,
         /// The variable.

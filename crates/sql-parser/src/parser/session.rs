@@ -32,7 +32,7 @@ impl Parser<'_> {
             if self.at_kw(K::Transaction) && !self.assignment_follows() {
                 return self.set_transaction(Some(scope));
             }
-            let mut items = vec![self.scoped_assignment(Some(scope))?];
+            let mut items = vec![self.scoped_assignment(Some(scope), false)?];
             while self.eat(Tok::Comma) {
                 items.push(self.set_item()?);
             }
@@ -59,7 +59,7 @@ impl Parser<'_> {
     fn set_item(&mut self) -> Result<SetItem> {
         if let Some(scope) = self.variable_scope() {
             self.advance();
-            return self.scoped_assignment(Some(scope));
+            return self.scoped_assignment(Some(scope), false);
         }
         match self.token.tok {
             Tok::At => {
@@ -74,7 +74,7 @@ impl Parser<'_> {
                     self.advance();
                     self.need(Tok::Dot)?;
                 }
-                self.scoped_assignment(scope)
+                self.scoped_assignment(scope, true)
             }
             Tok::Keyword(K::Names) if !self.assignment_follows() => {
                 self.advance();
@@ -97,7 +97,7 @@ impl Parser<'_> {
                 self.need_charset()?;
                 self.charset_or_default().map(SetItem::CharacterSet)
             }
-            _ => self.scoped_assignment(None),
+            _ => self.scoped_assignment(None, false),
         }
     }
 
@@ -106,7 +106,7 @@ impl Parser<'_> {
     }
 
     /// `[component.]name = value`.
-    fn scoped_assignment(&mut self, scope: Option<VariableScope>) -> Result<SetItem> {
+    fn scoped_assignment(&mut self, scope: Option<VariableScope>, marked: bool) -> Result<SetItem> {
         let first = if self.at_kw(K::Default) {
             // `DEFAULT.key_buffer_size`
             let name = self.keyword_ident(K::Default);
@@ -122,7 +122,9 @@ impl Parser<'_> {
         let (component, name) = if self.eat(Tok::Dot) { (Some(first), self.ident()?) } else { (None, first) };
         self.need_equal()?;
         let value = self.set_value()?;
-        Ok(SetItem::Variable { scope, component, name, value })
+        // With a scope it makes no difference.
+        let marked = marked && scope.is_none();
+        Ok(SetItem::Variable { scope, marked, component, name, value })
     }
 
     /// An expression, DEFAULT as `None`, or one of the bare words that are strings.

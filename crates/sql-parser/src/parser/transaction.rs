@@ -157,7 +157,6 @@ impl Parser<'_> {
             let kind = if p.eat_kw(K::Read) {
                 if p.eat_kw(K::Local) { TableLockKind::ReadLocal } else { TableLockKind::Read }
             } else {
-                p.eat_kw(K::LowPriority);
                 p.need_kw(K::Write)?;
                 TableLockKind::Write
             };

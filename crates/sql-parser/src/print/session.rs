@@ -12,12 +12,16 @@ impl Printer {
                 p.word("=");
                 p.expr(value);
             }
-            SetItem::Variable { scope, component, name, value } => {
+            SetItem::Variable { scope, marked, component, name, value } => {
                 match scope {
                     Some(VariableScope::Global) => p.word("GLOBAL"),
                     Some(VariableScope::Session) => p.word("SESSION"),
                     Some(VariableScope::Persist) => p.word("PERSIST"),
                     Some(VariableScope::PersistOnly) => p.word("PERSIST_ONLY"),
+                    None if *marked => {
+                        p.word("@@");
+                        p.joined = true;
+                    }
                     None => {}
                 }
                 p.optional("", component, |p, component| {
