@@ -147,6 +147,12 @@ pub trait Session: Send {
     fn max_allowed_packet(&self) -> usize;
     /// `wait_timeout` or `interactive_timeout`: how long the client may be idle.
     fn idle_timeout(&self) -> Duration;
+    /// How long the open transaction may wait for its next statement, if it may not wait as long as it likes.
+    fn idle_transaction_limit(&self) -> Option<Duration> {
+        None
+    }
+    /// Rolls back the transaction that has waited for too long; the session stays.
+    fn end_idle_transaction(&mut self) {}
     /// `net_read_timeout`: how long a packet may pause on its way in.
     fn net_read_timeout(&self) -> Duration;
     /// `net_write_timeout`: how long the client may read nothing of an answer.

@@ -151,6 +151,14 @@ impl Session for rustydb_sql::Session {
         self.idle_timeout()
     }
 
+    fn idle_transaction_limit(&self) -> Option<Duration> {
+        self.idle_transaction_limit()
+    }
+
+    fn end_idle_transaction(&mut self) {
+        self.end_idle_transaction();
+    }
+
     fn net_read_timeout(&self) -> Duration {
         self.net_read_timeout()
     }

@@ -471,7 +471,9 @@ errors! {
     1213 b"40001" deadlock() "Deadlock found when trying to get lock; try restarting transaction";
     1213 b"40001" not_serializable() "Deadlock found when trying to get lock; try restarting transaction (it read or changed what a concurrent transaction has changed)";
     1213 b"40001" snapshot_too_old() "Snapshot too old: the rows that the transaction reads were given up (max_snapshot_age); try restarting transaction";
+    1213 b"40001" idle_transaction() "Transaction idle for longer than idle_transaction_timeout or idle_write_transaction_timeout allow: it was rolled back; try restarting transaction";
     1213 b"40001" log_pinned() "Transaction too long: it keeps more of the log than max_wal_pinned allows and was rolled back; try restarting transaction";
+    138 b"HY000" snapshot_ignored() "InnoDB: WITH CONSISTENT SNAPSHOT was ignored because this phrase can only be used with REPEATABLE READ isolation level.";
     1568 b"25001" isolation_in_transaction() "Transaction characteristics can't be changed while a transaction is in progress";
     1792 b"25006" read_only_transaction() "Cannot execute statement in a READ ONLY transaction.";
     1142 b"42000" locking_denied(user, host, table) "SELECT with locking clause command denied to user '{user}'@'{host}' for table '{table}'";
@@ -490,6 +492,7 @@ errors! {
     1400 b"XAE09" xa_outside() "XAER_OUTSIDE: Some work is done outside global transaction";
     1402 b"XA100" xa_rolled_back() "XA_RBROLLBACK: Transaction branch was rolled back";
     1440 b"XAE08" xa_duplicate() "XAER_DUPID: The XID already exists";
+    1613 b"XA106" xa_timeout() "XA_RBTIMEOUT: Transaction branch was rolled back: took too long";
     1614 b"XA102" xa_deadlock() "XA_RBDEADLOCK: Transaction branch was rolled back: deadlock was detected";
     4091 b"HY000" xa_temporary_table() "XA: Temporary tables cannot be accessed inside XA transactions when xa_detach_on_prepare=ON";
 }
@@ -503,7 +506,7 @@ errors! {
 // Locks by name.
 errors! {
     3057 b"42000" user_lock_name(name) "Incorrect user-level lock name '{name}'. The name is empty, NULL, or can not be expressed in the current character-set.";
-    4163 b"HY000" user_lock_name_too_long(name, limit) "User-level lock name '{name}' should not exceed {limit} characters.";
+    4163 b"42000" user_lock_name_too_long(name, limit) "User-level lock name '{name}' should not exceed {limit} characters.";
     3058 b"HY000" user_lock_deadlock() "Deadlock found when trying to get user-level lock; try rolling back transaction/releasing locks and restarting lock acquisition.";
 }
 

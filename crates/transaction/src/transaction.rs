@@ -214,6 +214,12 @@ impl Transaction {
         self.read_only
     }
 
+    /// Whether it has read, locked or changed anything yet.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.snapshot.is_some() || self.writing.is_some() || !self.owner.is_empty()
+    }
+
     /// Whether it has changed anything that was not taken back.
     #[must_use]
     pub fn has_writes(&self) -> bool {

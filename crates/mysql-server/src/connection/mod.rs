@@ -48,7 +48,7 @@ pub(crate) struct Connection<B: Backend> {
     statements: Statements<<B::Session as Session>::Prepared>,
     /// Used again by every execution.
     parameters: Vec<Value>,
-    /// How long the last wait for a request may have been.
+    /// How long the client will have been silent when the wait that has begun is over.
     waited: Duration,
     pub(crate) guest: Guest<B>,
 }
@@ -79,7 +79,7 @@ pub(crate) fn begin<B: Backend>(guest: Guest<B>) {
 pub(crate) fn resume<B: Backend>(connection: Connection<B>, why: Wakeup) {
     match why {
         Wakeup::Readable => connection.go_on(),
-        Wakeup::Expired => connection.end(Ending::IdleTimeout),
+        Wakeup::Expired => connection.expired(),
     }
 }
 
@@ -149,11 +149,29 @@ impl<B: Backend> Connection<B> {
     }
 
     /// Gives the thread away until the client speaks. Gives the connection back where that is impossible.
-    fn park(self) -> Option<Connection<B>> {
+    ///
+    /// A transaction whose time is over ends here, where nobody pays for it who is not idle: limits are whole seconds,
+    /// and a connection comes to be parked after one at the most.
+    fn park(mut self) -> Option<Connection<B>> {
         let shared = Arc::clone(&self.guest.shared);
         let entry = Arc::clone(&self.guest.entry);
-        let patience = self.session.idle_timeout().saturating_sub(self.waited);
+        if self.session.idle_transaction_limit().is_some_and(|limit| limit <= self.waited) {
+            self.session.end_idle_transaction();
+        }
+        let most = self.session.idle_timeout();
+        let until = self.session.idle_transaction_limit().map_or(most, |limit| limit.min(most));
+        let patience = until.saturating_sub(self.waited);
+        self.waited = until.max(self.waited);
         shared.parking.park(entry.id, &entry.socket, self, patience).err()
+    }
+
+    /// The client has been silent for as long as it may be, in its transaction or at all.
+    fn expired(self) {
+        if self.waited >= self.session.idle_timeout() {
+            self.end(Ending::IdleTimeout);
+        } else if let Some(back) = self.park() {
+            back.go_on();
+        }
     }
 
     fn end(self, ending: Ending) {

@@ -514,3 +514,47 @@ fn commits_tell_their_global_transaction_ids() {
     let all = vec![format!("gtids {uuid}:1-{}", before + 4)];
     assert_eq!(client.query("INSERT INTO d.t VALUES (4)").unwrap().changes, all);
 }
+
+#[test]
+fn an_idle_transaction_gives_its_locks_back_and_its_client_is_told() {
+    let product = Product::with(Config { doze_after: Duration::from_millis(5), ..config() });
+    let mut idle = product.shop();
+    let mut other = product.in_shop();
+    idle.query("SET idle_write_transaction_timeout = 1").unwrap();
+    for last in ["COMMIT", "SELECT 1", "ROLLBACK"] {
+        idle.query("BEGIN").unwrap();
+        idle.query("UPDATE t SET n = n + 1").unwrap();
+        // It waits until the idle one is gone: for a second, and not for the fifty that it would.
+        other.query("UPDATE t SET n = 7 WHERE id < 3").unwrap();
+        match last {
+            "ROLLBACK" => drop(idle.query(last).unwrap()),
+            _ => {
+                let (code, state, message) = error(idle.query(last));
+                assert_eq!((code, state.as_str()), (1213, "40001"), "{last}");
+                assert!(message.contains("idle_transaction_timeout"), "{message}");
+            }
+        }
+        // Only once.
+        let rows = idle.query("SELECT n FROM t ORDER BY id").unwrap();
+        assert_eq!(texts(&rows), [["7"], ["7"], ["30"]]);
+    }
+    // Who only reads is under the other limit, and who is silent for longer than wait_timeout has to leave.
+    idle.query("SET wait_timeout = 2").unwrap();
+    idle.query("BEGIN").unwrap();
+    idle.query("SELECT * FROM t").unwrap();
+    idle.expect_sequence(0);
+    assert_eq!(error(idle.read_result()).0, 4031);
+    assert!(idle.is_closed());
+}
+
+#[test]
+fn release_closes_the_connection_behind_its_answer() {
+    let product = Product::open();
+    for text in ["COMMIT RELEASE", "ROLLBACK RELEASE", "COMMIT"] {
+        let mut client = product.client();
+        client.query("SET completion_type = 'RELEASE'").unwrap();
+        client.query("BEGIN").unwrap();
+        assert_eq!(client.query(text).unwrap().info, "");
+        assert!(client.is_closed(), "{text}");
+    }
+}

@@ -89,6 +89,7 @@ pub struct Metrics {
     pub(crate) cache_misses: Counter,
     pub(crate) point_statements: Counter,
     pub(crate) prepared: Counter,
+    pub(crate) idle_transactions: Counter,
 }
 
 impl Metrics {
@@ -116,6 +117,10 @@ impl Metrics {
                 "Statements run by the point executor",
             ),
             prepared: counter("rustydb_prepares_total", "Statements prepared"),
+            idle_transactions: counter(
+                "rustydb_idle_transactions_rolled_back_total",
+                "Transactions rolled back because they were idle for too long",
+            ),
         }
     }
 

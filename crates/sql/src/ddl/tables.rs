@@ -131,6 +131,7 @@ impl Definition<'_> {
                     None,
                     self.temporary,
                     Barred::None,
+                    false,
                 );
                 let params = self.params;
                 selected = create_select::plan_source(what, sql, params, &mut tables, self.state, &catalog)?;

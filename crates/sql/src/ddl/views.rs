@@ -95,8 +95,9 @@ impl Definition<'_> {
 
     /// What the query means here and now: its canonical text, and the check that it can be planned.
     fn meaning(&mut self, what: &CreateView, own: (&str, &str), sql: &str) -> Result<Meaning, SqlError> {
+        let wait = self.wait.clone();
         let mut tables =
-            Tables::new(self.database, self.owner, self.wait.clone(), None, self.temporary, Barred::None);
+            Tables::new(self.database, self.owner, wait, None, self.temporary, Barred::None, false);
         tables.hide(own.0, own.1);
         let mut query = what.query.clone();
         let mut bind = BindContext { tables: &mut tables, session: self.state };

@@ -58,7 +58,8 @@ impl Session {
     }
 
     fn change_password(&mut self, password: &[u8], plugin: Option<AuthPlugin>) -> Result<(), SqlError> {
-        self.commit_open()?;
+        self.commit_implicitly()?;
+        self.check_may_write()?;
         let (user, host) = self.state.account.clone();
         let plugin = plugin.unwrap_or_else(|| {
             let own = self.database.catalog().account(&user, &host);

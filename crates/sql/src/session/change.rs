@@ -27,9 +27,6 @@ impl Session {
         if self.database.is_read_only() {
             return Err(SqlError::option_prevents("--super-read-only"));
         }
-        if self.open.as_ref().is_some_and(|open| open.read_only) {
-            return Err(SqlError::read_only_transaction());
-        }
         let statement = Arc::clone(running.statement);
         let params = running.params;
         // Alone in its transaction it has shown nothing yet, so a refusal need not be the client's to repeat;

@@ -7,7 +7,7 @@
 use rustydb_sql_parser::ast::{
     CompletionOptions, CreateTable, Flush, FlushTarget, Kill, StartTransaction, Statement, TableChange, Xa,
 };
-use rustydb_transaction::Isolation;
+use rustydb_transaction::{self as transaction, CancelReason};
 use rustydb_value::Value;
 
 use std::sync::Arc;
@@ -21,6 +21,8 @@ use crate::ddl::{self, create_select};
 use crate::dml::Changes;
 use crate::error::SqlError;
 use crate::show;
+use crate::variables::Isolation;
+use crate::variables::registry::position;
 
 impl Session {
     /// Runs one statement by its kind.
@@ -87,7 +89,10 @@ impl Session {
                 self.evaluate_items(items, &statement.sql, running.params)?;
             }
             S::Kill(kill) => self.kill(kill, &statement.sql, running.params)?,
-            S::Flush(what) => flush(what)?,
+            S::Flush(what) => {
+                self.commit_implicitly()?;
+                flush(what)?;
+            }
             S::LoadData(load) if load.local => return Err(SqlError::local_data_disabled()),
             other => return Err(SqlError::not_supported(unsupported(other))),
         }
@@ -98,7 +103,11 @@ impl Session {
     ///
     /// # Errors
     /// When the transaction that was open cannot be committed.
-    pub fn start_transaction_at(&mut self, level: Isolation, read_only: bool) -> Result<(), SqlError> {
+    pub fn start_transaction_at(
+        &mut self,
+        level: transaction::Isolation,
+        read_only: bool,
+    ) -> Result<(), SqlError> {
         self.commit_open()?;
         self.unlock_tables()?;
         self.next = NextTransaction::default();
@@ -108,45 +117,55 @@ impl Session {
 
     /// START TRANSACTION and BEGIN: what was open is committed, LOCK TABLES is let go.
     fn start_transaction(&mut self, what: StartTransaction) -> Result<(), SqlError> {
+        // What began on top of another is of its kind.
+        self.next = self.open_kind();
         self.commit_open()?;
         self.unlock_tables()?;
         let mut open = self.begin(what.read_only)?;
         open.explicit = true;
-        if what.consistent_snapshot {
-            open.txn.ensure_snapshot();
+        match what.consistent_snapshot {
+            true if open.level == Isolation::RepeatableRead => open.txn.ensure_snapshot(),
+            true => self.state.warn(&SqlError::snapshot_ignored()),
+            false => {}
         }
         self.open = Some(open);
         Ok(())
     }
 
     fn commit(&mut self, options: CompletionOptions) -> Result<(), SqlError> {
-        let chained = self.chained(options)?;
+        let kind = self.open_kind();
+        self.next = NextTransaction::default();
         self.commit_open()?;
-        self.chain(chained)
+        self.follow(kind, options)
     }
 
     fn rollback(&mut self, options: CompletionOptions) -> Result<(), SqlError> {
-        let chained = self.chained(options)?;
+        let kind = self.open_kind();
+        self.next = NextTransaction::default();
         self.rollback_open()?;
-        self.chain(chained)
+        self.follow(kind, options)
     }
 
-    /// AND CHAIN begins a transaction of the same kind as the one that ends.
-    fn chained(&self, options: CompletionOptions) -> Result<Option<bool>, SqlError> {
-        if options.release == Some(true) {
-            return Err(SqlError::not_supported("RELEASE"));
+    /// What a transaction that follows the open one is to be; without one, the next.
+    fn open_kind(&self) -> NextTransaction {
+        match &self.open {
+            Some(open) => NextTransaction { isolation: Some(open.level), read_only: Some(open.read_only) },
+            None => self.next,
         }
-        if options.chain != Some(true) {
-            return Ok(None);
-        }
-        Ok(Some(self.open.as_ref().is_some_and(|open| open.read_only)))
     }
 
-    fn chain(&mut self, read_only: Option<bool>) -> Result<(), SqlError> {
-        if let Some(read_only) = read_only {
-            let mut open = self.begin(Some(read_only))?;
+    /// What COMMIT and ROLLBACK do when the transaction has ended, as written or as `completion_type` says: AND CHAIN
+    /// begins another of the same kind, RELEASE ends the session as KILL does.
+    fn follow(&mut self, kind: NextTransaction, options: CompletionOptions) -> Result<(), SqlError> {
+        let usual = self.state.session_value(const { position("completion_type") });
+        if options.chain.unwrap_or(usual.as_text() == "CHAIN") {
+            self.next = kind;
+            let mut open = self.begin(None)?;
             open.explicit = true;
             self.open = Some(open);
+        }
+        if options.release.unwrap_or(usual.as_text() == "RELEASE") {
+            self.cancel.cancel(CancelReason::Killed);
         }
         Ok(())
     }
@@ -200,15 +219,13 @@ impl Session {
         // Temporary tables are nobody else's business: nothing is committed for them.
         let temporary = match statement {
             Statement::CreateTable(what) if what.temporary && what.query.is_some() => {
+                self.check_may_write()?;
                 return self.create_temporary_from(what, sql, params);
             }
             Statement::CreateTable(what) => what.temporary,
             Statement::DropTable(what) => what.temporary,
             _ => false,
         };
-        if !temporary && self.open.as_ref().is_some_and(|open| open.read_only && open.explicit) {
-            return Err(SqlError::read_only_transaction());
-        }
         if !temporary && self.database.is_read_only() {
             return Err(SqlError::option_prevents("--super-read-only"));
         }
@@ -216,8 +233,9 @@ impl Session {
             return Err(SqlError::not_supported("definition statements under LOCK TABLES"));
         }
         if !temporary {
-            self.commit_open()?;
+            self.commit_implicitly()?;
         }
+        self.check_may_write()?;
         let wait = self.metadata_wait();
         let mut definition = ddl::Definition {
             database: &self.database,

@@ -16,7 +16,10 @@ impl Session {
     /// `LOCK TABLES a READ, b WRITE`
     pub(super) fn lock_tables(&mut self, list: &[TableLock]) -> Result<(), SqlError> {
         self.unlock_tables()?;
-        self.commit_open()?;
+        self.commit_implicitly()?;
+        if list.iter().any(|lock| lock.kind == TableLockKind::Write) {
+            self.check_may_write()?;
+        }
         let mut wanted: Vec<LockedTable> = Vec::with_capacity(list.len());
         for lock in list {
             let (database, name) = names::resolve(&lock.table, &self.state)?;

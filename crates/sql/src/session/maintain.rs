@@ -57,7 +57,7 @@ impl Session {
         if what.histogram.is_some() {
             return Err(SqlError::not_supported("histograms"));
         }
-        self.commit_open()?;
+        self.commit_implicitly()?;
         let mut listing = Listing::new(&COLUMNS);
         for name in &what.tables {
             let (database, table) = {

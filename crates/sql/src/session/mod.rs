@@ -53,7 +53,7 @@ pub use state::{SessionState, UserVariable};
 use tables::LockedTable;
 use temporary::TemporaryTables;
 use transaction::{NextTransaction, OpenTransaction};
-use xa::XaState;
+use xa::{Lost, XaState};
 
 /// One client's session.
 pub struct Session {
@@ -72,6 +72,8 @@ pub struct Session {
     locked: Option<Vec<LockedTable>>,
     temporary: TemporaryTables,
     no_index_used: bool,
+    /// Its transaction was idle for too long and is gone, which its next statement is told.
+    was_idle: bool,
 }
 
 impl Session {
@@ -111,6 +113,7 @@ impl Session {
             locked: None,
             temporary: TemporaryTables::default(),
             no_index_used: false,
+            was_idle: false,
         };
         if let Some(name) = &options.database {
             session.use_database(name)?;
@@ -207,6 +210,34 @@ impl Session {
             const { position("wait_timeout") }
         };
         Duration::from_secs(self.number(at))
+    }
+
+    /// How long the open transaction may wait for its next statement (`idle_transaction_timeout`, and
+    /// `idle_write_transaction_timeout` once it has changed something); None without a transaction, and without a
+    /// limit.
+    pub fn idle_transaction_limit(&self) -> Option<Duration> {
+        let open = self.open.as_ref()?;
+        let any = self.number(const { position("idle_transaction_timeout") });
+        let writes = match open.txn.has_writes() {
+            true => self.number(const { position("idle_write_transaction_timeout") }),
+            false => 0,
+        };
+        [any, writes].into_iter().filter(|limit| *limit > 0).min().map(Duration::from_secs)
+    }
+
+    /// Rolls back the transaction that was idle for too long: its locks are free at once. The session stays, and its
+    /// next statement learns of it, unless that is ROLLBACK.
+    pub fn end_idle_transaction(&mut self) {
+        if self.open.is_none() {
+            return;
+        }
+        // A failure has stopped the store, which the next statement meets.
+        let _ = self.rollback_open();
+        match self.xa.check_none() {
+            Ok(()) => self.was_idle = true,
+            Err(_) => self.xa_lost(Lost::Timeout),
+        }
+        self.database.metrics.idle_transactions.inc(1);
     }
 
     /// How long the door waits for the client to take data.
@@ -315,6 +346,7 @@ impl Session {
     fn end_everything(&mut self) -> Result<(), SqlError> {
         let rolled_back = self.rollback_open();
         self.xa_over();
+        self.was_idle = false;
         self.locked = None;
         self.database.engine().metadata_locks().release_all(&mut self.owner);
         self.next = NextTransaction::default();

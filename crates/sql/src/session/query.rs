@@ -9,7 +9,7 @@ use rustydb_value::{Value, ValueRef};
 use super::plan_cache::{CachedPlan, PlanBody};
 use super::run::Running;
 use super::tables::Tables;
-use super::transaction::OpenTransaction;
+use super::transaction::{NextTransaction, OpenTransaction};
 use super::xa::Lost;
 use super::{Session, SessionState, UserVariable};
 use crate::api::ResultSink;
@@ -61,6 +61,7 @@ impl Session {
         work: impl FnOnce(&mut Scope<'_>) -> Result<Left<R>, SqlError>,
     ) -> Result<R, SqlError> {
         let began = self.open.is_none();
+        let next = self.next;
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.begin(None)?,
@@ -81,6 +82,7 @@ impl Session {
                 self.locked.as_deref(),
                 &self.temporary,
                 self.xa.barred(),
+                open.read_only,
             ),
             txn: &mut open.txn,
         };
@@ -88,6 +90,7 @@ impl Session {
         match result {
             Ok(Left::Untouched(value)) if began => {
                 open.rollback(&self.database, &mut self.owner)?;
+                self.next = next;
                 Ok(value)
             }
             Ok(Left::Used(value) | Left::Untouched(value)) if stays => {
@@ -100,6 +103,12 @@ impl Session {
                 let number = open.commit(&self.database, &mut self.owner)?;
                 self.state.committed(number);
                 Ok(value)
+            }
+            // It came to nothing: what was set for the next transaction still is, and none is open.
+            Err(error) if began && !open.explicit && !open.txn.has_begun() => {
+                open.rollback(&self.database, &mut self.owner)?;
+                self.next = next;
+                Err(error)
             }
             Err(error) if error.code == 1213 || !stays => {
                 // The statement's error is what the client needs; a failed rollback has stopped the store.
@@ -134,6 +143,7 @@ impl Session {
         work: impl FnOnce(&mut Tables<'_>, &mut SessionState, &Cancel) -> Result<R, SqlError>,
     ) -> Result<R, SqlError> {
         let wait = self.metadata_wait();
+        let read_only = self.is_read_only();
         let mut tables = Tables::new(
             &self.database,
             &mut self.owner,
@@ -141,6 +151,7 @@ impl Session {
             self.locked.as_deref(),
             &self.temporary,
             self.xa.barred(),
+            read_only,
         );
         let result = work(&mut tables, &mut self.state, &self.cancel);
         if self.open.is_none() {
@@ -154,7 +165,9 @@ impl Session {
         let next = std::mem::take(&mut self.next);
         let isolation = next.isolation.unwrap_or(self.state.settings.isolation);
         let read_only = read_only.or(next.read_only).unwrap_or(self.state.settings.transaction_read_only);
-        Ok(OpenTransaction::begin(&self.database, &self.owner, isolation, &self.state.settings, read_only))
+        let has_temporary = !self.temporary.is_empty();
+        let settings = &self.state.settings;
+        Ok(OpenTransaction::begin(&self.database, &self.owner, isolation, settings, read_only, has_temporary))
     }
 
     /// A new XA transaction. At SERIALIZABLE it goes by locks: one that is prepared must not be refused any more,
@@ -165,7 +178,8 @@ impl Session {
         settings.serializable_locks = true;
         let isolation = next.isolation.unwrap_or(settings.isolation);
         let read_only = next.read_only.unwrap_or(settings.transaction_read_only);
-        let mut open = OpenTransaction::begin(&self.database, &self.owner, isolation, &settings, read_only);
+        let mut open =
+            OpenTransaction::begin(&self.database, &self.owner, isolation, &settings, read_only, false);
         open.explicit = true;
         open
     }
@@ -180,6 +194,25 @@ impl Session {
         };
         self.temporary.sweep(self.database.catalog());
         done
+    }
+
+    /// Commits for a statement that does so by itself: what was set for the next transaction is spent on it.
+    pub(super) fn commit_implicitly(&mut self) -> Result<(), SqlError> {
+        self.next = NextTransaction::default();
+        self.commit_open()
+    }
+
+    /// Whether the open transaction, or the next, may change nothing but temporary tables.
+    pub(super) fn is_read_only(&self) -> bool {
+        match &self.open {
+            Some(open) => open.read_only,
+            None => self.next.read_only.unwrap_or(self.state.settings.transaction_read_only),
+        }
+    }
+
+    /// Refuses in a transaction that only reads what changes more than rows (1792).
+    pub(super) fn check_may_write(&self) -> Result<(), SqlError> {
+        if self.is_read_only() { Err(SqlError::read_only_transaction()) } else { Ok(()) }
     }
 
     /// Undoes the open transaction, if there is one.

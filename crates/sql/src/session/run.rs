@@ -143,6 +143,8 @@ impl Session {
         };
         let mut done = if self.cancel.is_cancelled() {
             Err(SqlError::query_interrupted())
+        } else if std::mem::take(&mut self.was_idle) && !matches!(statement.ast, Statement::Rollback(_)) {
+            Err(SqlError::idle_transaction())
         } else {
             self.dispatch(running, sink)
         };

@@ -19,10 +19,16 @@ use crate::variables::registry::{Scope, VARIABLES, find, position};
 use crate::variables::{self, Access, Isolation, SqlMode, SystemValue};
 use crate::{exec, literal, plan};
 
+const TRANSACTION_ISOLATION: usize = position("transaction_isolation");
+/// What SET without a scope says of the next transaction alone.
+const CHARACTERISTICS: [usize; 2] = [TRANSACTION_ISOLATION, position("transaction_read_only")];
+
 /// An assignment that was checked.
 enum Checked {
     User(String, UserVariable),
     Session(usize, SystemValue),
+    /// A characteristic of the next transaction alone
+    Next(usize, SystemValue),
     Global(usize, SystemValue),
     /// Character sets and collation of the connection
     Names(Collation),
@@ -57,12 +63,20 @@ impl Session {
                     UserVariable { value: kept_value(value), collation },
                 ))
             }
-            SetItem::Variable { scope, component, name, value } => {
+            SetItem::Variable { scope, marked, component, name, value } => {
                 if let Some(component) = component {
                     let full = format!("{}.{}", component.as_str(), name.as_str());
                     return Err(SqlError::unknown_variable(full));
                 }
-                self.check_variable(*scope, name, value.as_ref(), sql, params)
+                match self.check_variable(*scope, name, value.as_ref(), sql, params)? {
+                    Checked::Session(at, value) if *marked && CHARACTERISTICS.contains(&at) => {
+                        match self.open {
+                            Some(_) => Err(SqlError::isolation_in_transaction()),
+                            None => Ok(Checked::Next(at, value)),
+                        }
+                    }
+                    checked => Ok(checked),
+                }
             }
             SetItem::Names(names) => Ok(Checked::Names(self.names(names.as_ref())?)),
             SetItem::CharacterSet(name) => Ok(Checked::CharacterSet(match name {
@@ -157,6 +171,7 @@ impl Session {
             }
             Checked::Global(at, value) => self.set_global(at, value),
             Checked::Session(at, value) => self.set_session(at, value)?,
+            Checked::Next(at, value) => self.set_next(at, &value),
             Checked::Names(collation) => {
                 self.state.set_connection_collation(collation);
                 self.note_character_sets();
@@ -193,12 +208,25 @@ impl Session {
         if at == const { position("character_set_client") } && value.as_text() == "binary" {
             return Err(SqlError::wrong_value_for_variable("character_set_client", "binary"));
         }
+        if self.open.is_none() && CHARACTERISTICS.contains(&at) {
+            // It holds for the next transaction too, whatever was said of that one.
+            self.set_next(at, &value);
+        }
         if let Some((partner, partner_value)) = paired(at, &value) {
             self.state.set_session_value(partner, partner_value);
         }
         self.state.set_session_value(at, value);
         self.note_change(Some(at));
         Ok(())
+    }
+
+    /// Says what the next transaction is to be.
+    fn set_next(&mut self, at: usize, value: &SystemValue) {
+        if at == TRANSACTION_ISOLATION {
+            self.next.isolation = Isolation::from_name(value.as_text());
+        } else {
+            self.next.read_only = Some(*value == SystemValue::Bool(true));
+        }
     }
 
     fn note_character_sets(&mut self) {

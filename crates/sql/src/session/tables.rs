@@ -62,6 +62,8 @@ pub(crate) struct Tables<'a> {
     temporary: &'a TemporaryTables,
     hidden: Option<(String, String)>,
     barred: Barred,
+    /// Nothing but temporary tables may be written (1792).
+    read_only: bool,
 }
 
 impl<'a> Tables<'a> {
@@ -72,6 +74,7 @@ impl<'a> Tables<'a> {
         locked: Option<&'a [LockedTable]>,
         temporary: &'a TemporaryTables,
         barred: Barred,
+        read_only: bool,
     ) -> Tables<'a> {
         Tables {
             database,
@@ -84,6 +87,7 @@ impl<'a> Tables<'a> {
             temporary_used: false,
             hidden: None,
             barred,
+            read_only,
         }
     }
 
@@ -105,6 +109,7 @@ impl<'a> Tables<'a> {
     /// Takes the lock of a table that a kept plan uses.
     pub(crate) fn relock(&mut self, table: &UsedTable) -> Result<(), SqlError> {
         self.check_barred()?;
+        self.check_writable(table.usage)?;
         if !table.related {
             self.check_locked(&table.database, &table.name, table.usage)?;
         }
@@ -113,6 +118,11 @@ impl<'a> Tables<'a> {
 
     fn check_barred(&self) -> Result<(), SqlError> {
         if let Barred::All(error) = &self.barred { Err(error.clone()) } else { Ok(()) }
+    }
+
+    fn check_writable(&self, usage: TableUse) -> Result<(), SqlError> {
+        let refused = self.read_only && usage == TableUse::Write;
+        if refused { Err(SqlError::read_only_transaction()) } else { Ok(()) }
     }
 
     fn acquire(&mut self, key: &MdlKey, usage: TableUse) -> Result<(), SqlError> {
@@ -185,6 +195,7 @@ impl TableLookup for Tables<'_> {
         if self.is_hidden(database, name) {
             return Err(SqlError::no_such_table(database, name));
         }
+        self.check_writable(usage)?;
         self.check_locked(database, name, usage)?;
         let key = MdlKey::table(database, name);
         self.acquire(&key, usage)?;

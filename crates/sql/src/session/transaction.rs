@@ -14,6 +14,8 @@ use std::sync::Arc;
 use rustydb_transaction::locks::{MdlMark, MetadataLockOwner};
 use rustydb_transaction::{self as transaction, Savepoint, Transaction};
 
+use rustydb_value::Collation;
+
 use crate::database::Database;
 use crate::error::SqlError;
 use crate::variables::{Isolation, Settings};
@@ -24,6 +26,8 @@ pub(crate) struct OpenTransaction {
     /// BEGIN or START TRANSACTION began it (it stays although autocommit is on).
     pub(crate) explicit: bool,
     pub(crate) read_only: bool,
+    /// The level by SQL's name.
+    pub(crate) level: Isolation,
     /// Plain reads lock what they read, unless they are transactions of their own (`serializable_mode=locking`).
     pub(crate) shares_reads: bool,
     savepoints: Vec<(String, Savepoint, MdlMark)>,
@@ -60,10 +64,13 @@ impl OpenTransaction {
         isolation: Isolation,
         settings: &Settings,
         read_only: bool,
+        has_temporary: bool,
     ) -> OpenTransaction {
         let (level, shares_reads) = engine_isolation(isolation, settings);
-        let txn = database.engine().begin_for(owner.id(), level, read_only);
-        OpenTransaction { txn, explicit: false, read_only, shares_reads, savepoints: Vec::new() }
+        // Temporary tables may be written all the same; `Tables` refuses the others.
+        let txn = database.engine().begin_for(owner.id(), level, read_only && !has_temporary);
+        let level = isolation;
+        OpenTransaction { txn, explicit: false, read_only, level, shares_reads, savepoints: Vec::new() }
     }
 
     /// One that was asked for, at a level of the engine.
@@ -74,7 +81,13 @@ impl OpenTransaction {
         read_only: bool,
     ) -> OpenTransaction {
         let txn = database.engine().begin_for(owner.id(), level, read_only);
-        OpenTransaction { txn, explicit: true, read_only, shares_reads: false, savepoints: Vec::new() }
+        let level = match level {
+            transaction::Isolation::ReadCommitted => Isolation::ReadCommitted,
+            transaction::Isolation::Serializable => Isolation::Serializable,
+            _ => Isolation::RepeatableRead,
+        };
+        let savepoints = Vec::new();
+        OpenTransaction { txn, explicit: true, read_only, level, shares_reads: false, savepoints }
     }
 
     /// Makes everything durable, then lets others at the definitions. Gives the number in its global transaction
@@ -136,6 +149,7 @@ impl OpenTransaction {
     }
 }
 
+/// Names of savepoints are compared as MySQL compares identifiers: without case and accents.
 fn same_savepoint(a: &str, b: &str) -> bool {
-    a.to_lowercase() == b.to_lowercase()
+    Collation::UTF8MB3_GENERAL_CI.equal(a, b)
 }

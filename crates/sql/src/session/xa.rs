@@ -36,6 +36,7 @@ pub(super) enum XaState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lost {
     Deadlock,
+    Timeout,
     Other,
 }
 
@@ -43,6 +44,7 @@ impl Lost {
     fn error(self) -> SqlError {
         match self {
             Lost::Deadlock => SqlError::xa_deadlock(),
+            Lost::Timeout => SqlError::xa_timeout(),
             Lost::Other => SqlError::xa_rolled_back(),
         }
     }
@@ -249,9 +251,10 @@ impl Session {
 
     /// The transaction is gone without its coordinator's doing: it has to be told.
     pub(super) fn xa_lost(&mut self, lost: Lost) {
-        if let XaState::Active(xid) | XaState::Idle(xid) = std::mem::take(&mut self.xa) {
-            self.xa = XaState::RollbackOnly(xid, lost);
-        }
+        self.xa = match std::mem::take(&mut self.xa) {
+            XaState::Active(xid) | XaState::Idle(xid) => XaState::RollbackOnly(xid, lost),
+            state => state,
+        };
     }
 
     /// XA RECOVER: what is prepared.

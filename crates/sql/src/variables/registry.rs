@@ -160,7 +160,7 @@ pub static VARIABLES: &[Variable] = &[
     variable("collation_connection", Both, Kind::Collation, Settable, Initial::Text("utf8mb4_0900_ai_ci")),
     variable("collation_database", Both, Kind::Collation, Settable, Initial::Text("utf8mb4_0900_ai_ci")),
     variable("collation_server", Both, Kind::Collation, Settable, Initial::Text("utf8mb4_0900_ai_ci")),
-    word("completion_type", Both, Fixed, &["NO_CHAIN"]),
+    word("completion_type", Both, Settable, &["NO_CHAIN", "CHAIN", "RELEASE"]),
     seconds("connect_timeout", Global, 10, YEAR_SECONDS),
     size("cte_max_recursion_depth", Both, Settable, 1000, 0, 4_294_967_295),
     text("datadir", Global, ReadOnly, ""),
@@ -196,6 +196,9 @@ pub static VARIABLES: &[Variable] = &[
     word("have_symlink", Global, ReadOnly, &["DISABLED"]),
     text("hostname", Global, ReadOnly, "localhost"),
     variable("identity", Session, Kind::UInt(0, MAX, 1), Settable, Initial::UInt(0)),
+    // Seconds, 0 for no limit; MariaDB's names. MySQL lets a transaction be idle for as long as it likes.
+    size("idle_transaction_timeout", Both, Settable, 0, 0, YEAR_SECONDS),
+    size("idle_write_transaction_timeout", Both, Settable, 0, 0, YEAR_SECONDS),
     size("information_schema_stats_expiry", Both, Settable, 86_400, 0, YEAR_SECONDS),
     text("init_connect", Global, Fixed, ""),
     size("innodb_autoinc_lock_mode", Global, ReadOnly, 2, 0, 2),

@@ -156,6 +156,7 @@ scripts! {
     show
     spatial
     temporary
+    transaction_control
     transactions
     user_locks
     variables

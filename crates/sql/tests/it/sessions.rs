@@ -372,3 +372,34 @@ fn the_status_counts_what_happened() {
     session.query("SHOW PROCESSLIST", &mut sink).unwrap();
     assert!(sink.out.contains("SHOW PROCESSLIST"), "{}", sink.out);
 }
+
+#[test]
+fn a_transaction_that_is_idle_for_too_long_is_rolled_back_and_its_session_told() {
+    let database = database();
+    let mut a = sample(&database, 1);
+    let mut b = guest(&database, 2);
+    setup(&mut a, &["INSERT INTO t VALUES (1, 1, 'a')"]);
+    assert_eq!(a.idle_transaction_limit(), None);
+    setup(&mut a, &["SET idle_transaction_timeout = 7", "SET idle_write_transaction_timeout = 3"]);
+    assert_eq!(a.idle_transaction_limit(), None);
+    setup(&mut a, &["BEGIN", "SELECT * FROM t"]);
+    assert_eq!(a.idle_transaction_limit(), Some(Duration::from_secs(7)));
+    setup(&mut a, &["UPDATE t SET id = 2"]);
+    assert_eq!(a.idle_transaction_limit(), Some(Duration::from_secs(3)));
+    assert_eq!(error(&mut b, "SELECT * FROM t FOR UPDATE NOWAIT").code, 3572);
+    a.end_idle_transaction();
+    // The locks are free before the session says anything.
+    setup(&mut b, &["SELECT * FROM t FOR UPDATE NOWAIT"]);
+    let told = error(&mut a, "UPDATE t SET id = 3");
+    assert_eq!((told.code, told.sqlstate), (1213, *b"40001"));
+    assert!(told.message.contains("idle_transaction_timeout"), "{told}");
+    setup(&mut a, &["SELECT 1", "BEGIN"]);
+    a.end_idle_transaction();
+    setup(&mut a, &["ROLLBACK", "SELECT 1", "XA START 'x'"]);
+    a.end_idle_transaction();
+    assert_eq!(error(&mut a, "SELECT * FROM t").code, 1613);
+    assert_eq!(error(&mut a, "XA END 'x'").code, 1613);
+    setup(&mut a, &["XA ROLLBACK 'x'", "COMMIT RELEASE"]);
+    assert!(a.must_end());
+    assert_eq!(error(&mut a, "SELECT 1").code, 1317);
+}
