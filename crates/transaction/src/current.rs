@@ -10,10 +10,10 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use rustydb_storage::btree::Entry;
-use rustydb_storage::{Course, KeyRange, Lsn, ScanPosition, Tree};
+use rustydb_storage::{Course, KeyRange, Lsn, ScanPosition, Tree, TreeId};
 
 use crate::error::Result;
-use crate::locks::LockMode;
+use crate::locks::{LockError, LockMode};
 use crate::transaction::{Direction, Isolation, Transaction, as_slice, behind, is_above_low, is_ahead};
 
 impl Transaction {
@@ -79,14 +79,41 @@ impl Transaction {
     /// Locks a row; true if it was not locked before.
     pub(crate) fn lock_row(&mut self, tree: &Tree, key: &[u8], mode: LockMode) -> Result<bool> {
         let engine = &self.engine;
-        let granted = match self.waits {
-            true => engine.locks().lock_row(&mut self.owner, tree.id(), key, mode, &self.wait)?,
-            false => engine.locks().try_lock_row(&mut self.owner, tree.id(), key, mode)?,
-        };
-        // A transaction that the failed log kept from its end has let its locks go all the same: what it has
-        // left in the leaves is for nobody.
-        engine.log().check()?;
-        Ok(granted.newly)
+        let id = tree.id();
+        // Who has inserted nothing has nothing to find out before it waits.
+        let waits_at_once = self.waits && self.writing.is_none();
+        loop {
+            let asked = match waits_at_once {
+                true => engine.locks().lock_row(&mut self.owner, id, key, mode, &self.wait),
+                false => engine.locks().try_lock_row(&mut self.owner, id, key, mode),
+            };
+            let granted = match asked {
+                // It has inserted the row itself, and somebody is about to find that out.
+                Err(LockError::WouldBlock) if self.has_inserted(id, key) => return Ok(false),
+                Err(LockError::WouldBlock) if self.waits => {
+                    engine.locks().lock_row(&mut self.owner, id, key, mode, &self.wait)?
+                }
+                done => done?,
+            };
+            // A transaction that the failed log kept from its end has let its locks go all the same: what it has
+            // left in the leaves is for nobody.
+            engine.log().check()?;
+            if !granted.newly {
+                return Ok(false);
+            }
+            let Some(inserter) = engine.versions.unfinished_writer(id, key, self.id.0) else {
+                return Ok(true);
+            };
+            let lent = engine.locks().lend_row(&inserter.lent, id, key);
+            engine.locks().unlock_row(&mut self.owner, id, key);
+            lent?;
+        }
+    }
+
+    /// Whether the newest version of a key is its own.
+    fn has_inserted(&self, tree: TreeId, key: &[u8]) -> bool {
+        let newest = self.writing.as_ref().and_then(|_| self.engine.versions.newest_writer(tree, key));
+        newest.is_some_and(|writer| writer.transaction == self.id.0)
     }
 
     /// Locks a row and reads its newest version; does not keep a lock on what is not there.

@@ -108,6 +108,44 @@ fn snapshots_see_whole_commits_in_their_order() {
     });
 }
 
+/// A row that was inserted without a lock is its inserter's, for those who lock it and those who insert it too.
+#[test]
+fn one_at_a_time_has_a_row_that_was_inserted() {
+    in_all_orders(20 * SCHEDULES, |seed| {
+        let disk = SimulatedDisk::new(seed);
+        let (engine, id) = with_two_rows(&disk);
+        let tree = engine.tree(id).unwrap();
+        let inside = Mutex::new(0u32);
+        thread::scope(|scope| {
+            let (engine, tree, inside) = (&engine, &tree, &inside);
+            for thread in 0..3u64 {
+                scope.spawn(move || {
+                    let mut transaction = engine.begin(Isolation::ReadCommitted, false);
+                    transaction.insert(tree, &[b't', thread as u8], b"").unwrap();
+                    let has_it = match thread {
+                        0 => transaction.get_locked(tree, b"k", LockMode::Exclusive).unwrap().is_some(),
+                        _ => match transaction.insert(tree, b"k", b"") {
+                            Err(Error::DuplicateKey) => false,
+                            done => done.map(|()| true).unwrap(),
+                        },
+                    };
+                    if has_it {
+                        *inside.lock() += 1;
+                        assert_eq!(*inside.lock(), 1);
+                        thread::yield_now();
+                        *inside.lock() -= 1;
+                    }
+                    match (seed + thread) % 2 {
+                        0 => transaction.commit().map(drop).unwrap(),
+                        _ => transaction.rollback().unwrap(),
+                    }
+                });
+            }
+        });
+        assert_eq!(engine.locks().row_count(), 0);
+    });
+}
+
 /// Whoever has read a commit that was not durable yet, and then waited, sees it in every later snapshot, and it is
 /// there after a crash.
 #[test]

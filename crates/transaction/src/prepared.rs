@@ -69,7 +69,7 @@ impl Transaction {
         let first = match &self.writing {
             Some((_, first)) => *first,
             None => {
-                let writer = Arc::new(Writer::new(self.id.0, false));
+                let writer = Arc::new(Writer::new(self.id.0, false, self.owner.lent().clone()));
                 let cancel = self.wait.cancel.clone();
                 let first = self.engine.commits.begin_writing(&writer, cancel, self.engine.log());
                 self.writing = Some((writer, first));
@@ -201,10 +201,10 @@ impl Engine {
     /// Puts a prepared transaction's versions, locks and place among the unfinished back. Nobody reads yet.
     pub(crate) fn restore(&self, loser: Loser) -> Result<()> {
         let prepared = loser.prepared.unwrap_or_default();
-        let writer = Arc::new(Writer::new(loser.transaction, false));
+        let mut owner = LockOwner::new(self.locks().new_owner());
+        let writer = Arc::new(Writer::new(loser.transaction, false, owner.lent().clone()));
         let first = (loser.first, loser.transaction);
         self.commits.go_on_writing(first);
-        let mut owner = LockOwner::new(self.locks().new_owner());
         let mut changes = Vec::with_capacity(loser.steps.len());
         let mut schema_version = 0;
         for (_, step) in &loser.steps {

@@ -59,6 +59,7 @@ use rustydb_storage::{State, TreeId};
 use smallvec::SmallVec;
 
 use crate::keyed::{KeyPlace, Keyed};
+use crate::locks::LentLocks;
 use crate::snapshot::View;
 
 /// Under shuttle one: which keys share a shard must not depend on a random hash there.
@@ -77,16 +78,19 @@ pub(crate) struct Writer {
     is_serial: bool,
     /// Whether it has to be rolled back, as it keeps too much of the log.
     is_refused: AtomicBool,
+    /// Where others lock the rows that it has inserted, in its name.
+    pub(crate) lent: Arc<LentLocks>,
 }
 
 impl Writer {
-    pub(crate) fn new(transaction: u64, is_serial: bool) -> Writer {
+    pub(crate) fn new(transaction: u64, is_serial: bool, lent: Arc<LentLocks>) -> Writer {
         Writer {
             transaction,
             csn: AtomicU64::new(ACTIVE),
             lsn: AtomicU64::new(0),
             is_serial,
             is_refused: AtomicBool::new(false),
+            lent,
         }
     }
 
@@ -304,6 +308,14 @@ impl Versions {
         }
     }
 
+    /// Who changed a key last, if that is an unfinished transaction other than `reader`.
+    pub(crate) fn unfinished_writer(&self, tree: TreeId, key: &[u8], reader: u64) -> Option<Arc<Writer>> {
+        let key = self.place(tree, key);
+        let shard = self.shard(&key).lock();
+        let writer = &shard.get(&key)?.versions.last()?.writer;
+        (writer.transaction != reader && writer.committed().is_none()).then(|| writer.clone())
+    }
+
     /// Who changed a key last.
     pub(crate) fn newest_writer(&self, tree: TreeId, key: &[u8]) -> Option<Arc<Writer>> {
         let key = self.place(tree, key);
@@ -427,6 +439,14 @@ mod tests {
 
     use super::*;
 
+    fn writer(transaction: u64) -> Writer {
+        Writer::new(
+            transaction,
+            false,
+            crate::locks::LockOwner::new(crate::locks::OwnerId(transaction)).lent().clone(),
+        )
+    }
+
     const TREE: TreeId = TreeId(9);
     const KEYS: usize = 3;
     const SLOTS: usize = 3;
@@ -537,8 +557,8 @@ mod tests {
                     }
                     self.next += 1;
                     let number = self.next;
-                    let (writer, changes) = self.writers[slot]
-                        .get_or_insert_with(|| (Arc::new(Writer::new(number, false)), Vec::new()));
+                    let (writer, changes) =
+                        self.writers[slot].get_or_insert_with(|| (Arc::new(writer(number)), Vec::new()));
                     let pushed = self.versions.push(TREE, &Self::key(key), writer, state(&self.leaves[key]));
                     changes.push(key);
                     self.leaves[key] = Some(value.map(|fill| vec![fill; usize::from(fill) / 16]));
@@ -659,7 +679,7 @@ mod tests {
         let versions = Versions::default();
         let key: Arc<[u8]> = b"k".as_slice().into();
         for csn in [5, 8, 9, 12] {
-            let writer = Arc::new(Writer::new(csn, false));
+            let writer = Arc::new(writer(csn));
             versions.push(TREE, &key, &writer, State::Value(b"old"));
             writer.commit(csn, csn);
         }

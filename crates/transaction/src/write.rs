@@ -1,5 +1,8 @@
 //! Changing rows: lock the key, change the leaf, remember what stood there.
+//!
+//! A row that is new takes no lock: others find its unfinished version (the file `locks/lent.rs` says how).
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use rustydb_storage::{Error as StorageError, Expect, RowContext, State, Tree};
@@ -7,7 +10,16 @@ use rustydb_storage::{Error as StorageError, Expect, RowContext, State, Tree};
 use crate::error::{Error, Result};
 use crate::locks::LockMode;
 use crate::transaction::{Change, Transaction};
-use crate::versions::{Pushed, Writer};
+use crate::versions::Writer;
+
+/// What keeps others from a row that is being changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LockedBy {
+    /// A row lock, which the transaction holds.
+    Table,
+    /// The version that the change leaves behind; the row is new.
+    Version,
+}
 
 impl Transaction {
     /// Inserts a row.
@@ -22,11 +34,10 @@ impl Transaction {
         // Nearly always the key is new and nobody's: then the leaf is looked at once, by the change itself. Not
         // for the first change, as a transaction that has only met duplicates must not count as one that writes.
         let looks_once = self.writing.is_some() && !self.isolation().decides_by_snapshot();
-        if looks_once && self.engine.locks().lock_unused_row(&mut self.owner, tree.id(), key)? {
-            self.engine.log().check()?;
-            match self.insert_admitted(tree, key, value) {
-                // Found again below, so that others may find the same.
-                Err(Error::DuplicateKey) => self.engine.locks().unlock_row(&mut self.owner, tree.id(), key),
+        if looks_once {
+            match self.change(tree, key, State::Value(value), Expect::NotLive, LockedBy::Version) {
+                // Somebody has it or its gap; or it exists, and is found again below so that others may find the same.
+                Err(Error::Storage(StorageError::NotAdmitted) | Error::DuplicateKey) => {}
                 done => return done,
             }
         }
@@ -56,7 +67,7 @@ impl Transaction {
     /// Writes a new row as soon as no other transaction's range keeps it out.
     fn insert_admitted(&mut self, tree: &Tree, key: &[u8], value: &[u8]) -> Result<()> {
         loop {
-            match self.change(tree, key, State::Value(value), Expect::NotLive) {
+            match self.change(tree, key, State::Value(value), Expect::NotLive, LockedBy::Table) {
                 Err(Error::Storage(StorageError::NotAdmitted)) => {
                     self.engine.locks().wait_insert(&self.owner, tree.id(), key, &self.wait)?;
                 }
@@ -73,7 +84,7 @@ impl Transaction {
         self.check_writable()?;
         self.check_serial()?;
         self.lock_row(tree, key, LockMode::Exclusive)?;
-        self.change(tree, key, State::Value(value), Expect::Live)
+        self.change(tree, key, State::Value(value), Expect::Live, LockedBy::Table)
     }
 
     /// Deletes a row, locking it if it is not locked yet.
@@ -84,10 +95,17 @@ impl Transaction {
         self.check_writable()?;
         self.check_serial()?;
         self.lock_row(tree, key, LockMode::Exclusive)?;
-        self.change(tree, key, State::Tombstone, Expect::Live)
+        self.change(tree, key, State::Tombstone, Expect::Live, LockedBy::Table)
     }
 
-    fn change(&mut self, tree: &Tree, key: &[u8], new: State<'_>, expect: Expect) -> Result<()> {
+    fn change(
+        &mut self,
+        tree: &Tree,
+        key: &[u8],
+        new: State<'_>,
+        expect: Expect,
+        locked_by: LockedBy,
+    ) -> Result<()> {
         if self.isolation().decides_by_snapshot() {
             self.settle_snapshot(tree.id(), key)?;
             if !self.sees_newest(tree.id(), key) {
@@ -98,7 +116,8 @@ impl Transaction {
         let writer = match &self.writing {
             Some((writer, _)) => writer.clone(),
             None => {
-                let writer = Arc::new(Writer::new(self.id.0, self.member.is_some()));
+                let writer =
+                    Arc::new(Writer::new(self.id.0, self.member.is_some(), self.owner.lent().clone()));
                 let cancel = self.wait.cancel.clone();
                 let first = self.engine.commits.begin_writing(&writer, cancel, self.engine.log());
                 self.writing = Some((writer.clone(), first));
@@ -115,15 +134,32 @@ impl Transaction {
         let (engine, owner) = (&self.engine, &self.owner);
         let is_insert = expect == Expect::NotLive;
         let is_delete = new == State::Tombstone;
-        let mut pushed = Pushed::default();
-        let lsn = tree.write_if(
-            key,
-            new,
-            expect,
-            Some(&context),
-            || !is_insert || !engine.locks().blocks_insert(owner, tree.id(), key),
-            |before, _| pushed = engine.versions.push(tree.id(), &shared, &writer, before),
-        )?;
+        let pushed = Cell::new(None);
+        let push = |before: State<'_>| {
+            pushed.set(Some(engine.versions.push(tree.id(), &shared, &writer, before)));
+        };
+        let admit = |before: State<'_>| {
+            if is_insert && engine.locks().blocks_insert(owner, tree.id(), key) {
+                return false;
+            }
+            if locked_by == LockedBy::Version {
+                // In this order: see `locks/lent.rs`.
+                push(before);
+                return !engine.locks().is_row_used(tree.id(), key);
+            }
+            true
+        };
+        let applied = |before: State<'_>, _| {
+            if locked_by == LockedBy::Table {
+                push(before);
+            }
+        };
+        let written = tree.write_if(key, new, expect, Some(&context), admit, applied);
+        if written.is_err() && pushed.get().is_some() {
+            engine.versions.pop(tree.id(), key);
+        }
+        let lsn = written?;
+        let pushed = pushed.get().unwrap_or_default();
         if pushed.is_long {
             engine.versions.prune(tree.id(), &shared, &engine.view());
         }

@@ -52,10 +52,10 @@ impl Tree {
         context: Option<&RowContext>,
         applied: impl FnOnce(State<'_>, Lsn),
     ) -> Result<Lsn> {
-        self.write_if(key, new, expect, context, || true, applied)
+        self.write_if(key, new, expect, context, |_| true, applied)
     }
 
-    /// As [`Tree::write`], if `admit` says so under the leaf's latch, just before the change.
+    /// As [`Tree::write`], if `admit` says so under the leaf's latch, just before the change; it sees what stands there.
     ///
     /// # Errors
     /// Those of [`Tree::write`], and [`Error::NotAdmitted`].
@@ -65,7 +65,7 @@ impl Tree {
         new: State<'_>,
         expect: Expect,
         context: Option<&RowContext>,
-        admit: impl Fn() -> bool,
+        mut admit: impl FnMut(State<'_>) -> bool,
         applied: impl FnOnce(State<'_>, Lsn),
     ) -> Result<Lsn> {
         let size = key.len() + if let State::Value(value) = new { value.len() } else { 0 };
@@ -98,7 +98,7 @@ impl Tree {
                 self.make_room(key, needed, urgent)?;
                 continue;
             }
-            if !admit() {
+            if !admit(before) {
                 return Err(Error::NotAdmitted);
             }
             let mut mini = MiniTransaction::with_urgency(&self.core, urgent);

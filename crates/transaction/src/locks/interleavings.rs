@@ -213,6 +213,71 @@ fn an_insert_and_a_range_never_both_overlook_each_other() {
     });
 }
 
+/// The versions of one row: whose unfinished insert is its newest.
+type Newest = Arc<shuttle::sync::Mutex<Option<Arc<super::LentLocks>>>>;
+
+/// An insert as a transaction makes it, and its end: the row stays locked in between.
+fn insert_and_end(table: &Table, newest: &Newest, inside: &shuttle::sync::Mutex<u32>) {
+    let mut owner = LockOwner::new(table.locks.new_owner());
+    *newest.lock().unwrap() = Some(owner.lent().clone());
+    if table.locks.is_row_used(TREE, b"k") {
+        *newest.lock().unwrap() = None;
+        if lock_as_reader(table, newest, &mut owner).is_err() {
+            table.locks.release_all(&mut owner);
+            return;
+        }
+        *newest.lock().unwrap() = Some(owner.lent().clone());
+    }
+    *inside.lock().unwrap() += 1;
+    shuttle::thread::yield_now();
+    *inside.lock().unwrap() -= 1;
+    // Rolled back or committed: either way no unfinished version is left.
+    *newest.lock().unwrap() = None;
+    table.locks.release_all(&mut owner);
+}
+
+/// The loop of `Transaction::lock_row`.
+fn lock_as_reader(table: &Table, newest: &Newest, owner: &mut LockOwner) -> Result<(), LockError> {
+    loop {
+        if !table.locks.lock_row(owner, TREE, b"k", LockMode::Exclusive, &wait())?.newly {
+            return Ok(());
+        }
+        let found = newest.lock().unwrap().clone();
+        let Some(lent) = found.filter(|lent| lent.owner != owner.id()) else { return Ok(()) };
+        let lent = table.locks.lend_row(&lent, TREE, b"k");
+        table.locks.unlock_row(owner, TREE, b"k");
+        lent?;
+    }
+}
+
+#[test]
+fn an_insert_without_a_lock_and_those_who_want_the_row_exclude_each_other() {
+    in_all_orders(SCHEDULES, |_| {
+        let (table, newest) = (table(), Newest::default());
+        let inside = Arc::new(shuttle::sync::Mutex::new(0u32));
+        let threads: Vec<_> = (0..3)
+            .map(|number| {
+                let (table, newest, inside) = (Arc::clone(&table), newest.clone(), Arc::clone(&inside));
+                thread::spawn(move || {
+                    if number == 0 {
+                        return insert_and_end(&table, &newest, &inside);
+                    }
+                    let mut owner = LockOwner::new(table.locks.new_owner());
+                    lock_as_reader(&table, &newest, &mut owner).unwrap();
+                    assert_eq!(*inside.lock().unwrap(), 0, "locked while an unfinished insert stands there");
+                    shuttle::thread::yield_now();
+                    assert_eq!(*inside.lock().unwrap(), 0, "inserted under somebody's lock");
+                    table.locks.release_all(&mut owner);
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_empty(&table);
+    });
+}
+
 #[test]
 fn ddl_and_statements_on_two_tables_come_through_or_are_victims() {
     in_all_orders(SCHEDULES, |_| {

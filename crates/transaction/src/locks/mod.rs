@@ -3,12 +3,13 @@
 //! | file | what |
 //! |---|---|
 //! | `rows` | shared and exclusive locks on (tree, key), in shards |
+//! | `lent` | the locks of rows that were just inserted |
 //! | `ranges` | ranges of keys that nobody else may insert into |
 //! | `metadata` | named objects against DDL |
 //! | `graph` | who waits for whom, and who is the victim of a cycle |
 //! | `deadlock` | what a wait is for; what a circle of them was made of |
 //! | `waiter` | one wait: settled once, slept on, timed out or cancelled |
-//! | `statistics`, `slots`, `sync`, `ids` | counters; places in a table; synchronisation types; who and where |
+//! | `statistics`, `slots`, `ids` | counters; places in a table; who and where |
 //!
 //! ```text
 //! lock_row --free-------------------------------> holder                  (shard mutex only)
@@ -27,6 +28,7 @@ pub mod metadata;
 mod deadlock;
 mod graph;
 mod ids;
+mod lent;
 mod ranges;
 mod rows;
 pub(crate) mod slots;
@@ -54,6 +56,7 @@ pub use statistics::LockCounters;
 pub use waiter::WaitOptions;
 
 use self::graph::WaitGraph;
+pub(crate) use self::lent::LentLocks;
 use self::ranges::RangeLocks;
 use self::rows::{HeldRow, RowLocks};
 use self::statistics::LockStatistics;
@@ -121,6 +124,8 @@ pub struct LockOwner {
     /// What it would cost to undo the transaction (changed rows), for the choice of a victim.
     pub weight: u64,
     rows: Vec<HeldRow>,
+    /// Where others put locks in its name; made when it first inserts.
+    lent: Option<Arc<LentLocks>>,
     /// The trees in which it has ranges, each once.
     range_trees: Vec<TreeId>,
 }
@@ -128,12 +133,18 @@ pub struct LockOwner {
 impl LockOwner {
     /// An owner that has locked nothing. Two that live at the same time must not have the same id.
     pub fn new(id: OwnerId) -> Self {
-        Self { id, weight: 0, rows: Vec::new(), range_trees: Vec::new() }
+        Self { id, weight: 0, rows: Vec::new(), lent: None, range_trees: Vec::new() }
     }
 
     /// Its node in the wait-for graph.
     pub fn id(&self) -> OwnerId {
         self.id
+    }
+
+    /// Where others put locks in its name until it lets go of all.
+    pub(crate) fn lent(&mut self) -> &Arc<LentLocks> {
+        let id = self.id;
+        self.lent.get_or_insert_with(|| Arc::new(LentLocks::new(id)))
     }
 
     /// How many rows it has locked.
@@ -293,17 +304,17 @@ impl LockTable {
         self.rows.lock(owner, tree, key, mode, None)
     }
 
-    /// Locks a row exclusively if nobody, this owner included, has it locked or waits for it; says whether.
+    /// Whether anybody has a row locked, or waits for it.
+    pub fn is_row_used(&self, tree: TreeId, key: &[u8]) -> bool {
+        self.rows.is_used(tree, key)
+    }
+
+    /// Locks a row exclusively for an owner that has just inserted it, in its name; false if that owner has ended.
     ///
     /// # Errors
     /// [`LockError::TableFull`]
-    pub fn lock_unused_row(
-        &self,
-        owner: &mut LockOwner,
-        tree: TreeId,
-        key: &[u8],
-    ) -> Result<bool, LockError> {
-        self.rows.lock_unused(owner, tree, key)
+    pub(crate) fn lend_row(&self, to: &LentLocks, tree: TreeId, key: &[u8]) -> Result<bool, LockError> {
+        self.rows.lend(to, tree, key)
     }
 
     /// Lets go of one row (READ COMMITTED: a row that was newly locked and did not match).
@@ -362,6 +373,9 @@ impl LockTable {
 
     /// Lets go of all rows and ranges.
     pub fn release_all(&self, owner: &mut LockOwner) {
+        if let Some(lent) = owner.lent.take() {
+            self.rows.take_back(&lent);
+        }
         if !owner.rows.is_empty() {
             self.rows.release_all(owner);
         }

@@ -16,7 +16,7 @@
 //!
 //! Limits: `max_row_locks` over all shards evenly; a row lock takes about 120 bytes with a short key.
 //!
-//! Left to others: gaps ([`super::ranges`]), and what a lock is good for.
+//! Left to others: rows that were just inserted, which have no entry ([`super::lent`]); gaps ([`super::ranges`]), and what a lock is good for.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -29,6 +29,7 @@ use smallvec::SmallVec;
 use super::deadlock::Wanted;
 use super::graph::{Graph, ResourceId, WaitGraph};
 use super::ids::{OwnerId, TreeId};
+use super::lent::LentLocks;
 use super::slots::Slots;
 use super::statistics::LockStatistics;
 use super::waiter::{WaitOptions, WaitState, Waiter, Woke, Woken, notify_all};
@@ -347,23 +348,50 @@ impl RowLocks {
         })
     }
 
-    /// Locks a row exclusively if it has no entry; says whether.
-    pub(super) fn lock_unused(
-        &self,
-        owner: &mut LockOwner,
-        tree: TreeId,
-        key: &[u8],
-    ) -> Result<bool, LockError> {
+    pub(super) fn is_used(&self, tree: TreeId, key: &[u8]) -> bool {
         let hash = self.hash(tree, key);
+        self.shard(hash).lock().find(hash, tree, key).is_some()
+    }
+
+    /// Puts an exclusive lock into the table in the name of `to`'s owner; false if that has ended.
+    pub(super) fn lend(&self, to: &LentLocks, tree: TreeId, key: &[u8]) -> Result<bool, LockError> {
+        let mut rows = to.rows.lock();
+        let Some(rows) = rows.as_mut() else { return Ok(false) };
+        let hash = self.hash(tree, key);
+        let holder = Holder { owner: to.owner, mode: LockMode::Exclusive };
         let mut shard = self.shard(hash).lock();
-        if shard.find(hash, tree, key).is_some() {
-            return Ok(false);
+        let Some(slot) = shard.find(hash, tree, key) else {
+            let slot =
+                shard.insert(hash, tree, key, holder, self.max_per_shard).ok_or(LockError::TableFull)?;
+            rows.push(HeldRow { hash, slot });
+            return Ok(true);
+        };
+        let Some(entry) = shard.entries.get_mut(slot) else { return Err(LockError::TableFull) };
+        // It met an entry, took its row back and waits for this lock: there is nothing to lend.
+        if entry.queue.iter().flat_map(|queue| queue.iter()).any(|r| r.waiter.owner == to.owner) {
+            return Ok(true);
         }
-        let holder = Holder { owner: owner.id, mode: LockMode::Exclusive };
-        let slot = shard.insert(hash, tree, key, holder, self.max_per_shard).ok_or(LockError::TableFull)?;
-        drop(shard);
-        owner.rows.push(HeldRow { hash, slot });
+        // Otherwise it is listed already, here or by its owner.
+        if !entry.holders.iter().any(|h| h.owner == to.owner) {
+            rows.push(HeldRow { hash, slot });
+        }
+        entry.add_or_upgrade(to.owner, LockMode::Exclusive);
+        if entry.queue.is_some() {
+            let resource = self.resource(hash, slot);
+            self.graph.lock().set_holders(resource, entry.holders.iter().map(|h| h.owner));
+        }
         Ok(true)
+    }
+
+    /// Closes an owner's list and lets go of what is on it.
+    pub(super) fn take_back(&self, lent: &LentLocks) {
+        let rows = lent.rows.lock().take();
+        for row in rows.unwrap_or_default() {
+            let mut woken = Woken::new();
+            let resource = self.resource(row.hash, row.slot);
+            self.shard(row.hash).lock().release(row.slot, lent.owner, resource, &self.graph, &mut woken);
+            notify_all(woken);
+        }
     }
 
     /// The rows that an owner holds.

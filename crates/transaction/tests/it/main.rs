@@ -4,6 +4,7 @@
 
 mod changelog;
 mod failures;
+mod inserts;
 mod isolation;
 mod prepared;
 mod purge;
