@@ -476,6 +476,7 @@ errors! {
     138 b"HY000" snapshot_ignored() "InnoDB: WITH CONSISTENT SNAPSHOT was ignored because this phrase can only be used with REPEATABLE READ isolation level.";
     1568 b"25001" isolation_in_transaction() "Transaction characteristics can't be changed while a transaction is in progress";
     1792 b"25006" read_only_transaction() "Cannot execute statement in a READ ONLY transaction.";
+    1142 b"42000" command_denied(command, user, host, table) "{command} command denied to user '{user}'@'{host}' for table '{table}'";
     1142 b"42000" locking_denied(user, host, table) "SELECT with locking clause command denied to user '{user}'@'{host}' for table '{table}'";
     3568 b"HY000" unresolved_locked_table(name) "Unresolved table name {name} in locking clause.";
     3569 b"HY000" locked_twice(name) "Table {name} appears in multiple locking clauses.";

@@ -3,7 +3,7 @@
 //! A text enters through [`Session::query`] and takes one of two ways. Statements of the commonest
 //! shapes (a row by its key, a single-row write) run compiled, straight on the trees (`point`);
 //! everything else is bound, planned and run over Arrow batches (`expr`, `plan`, `exec`). Definitions
-//! (`ddl`), rows (`dml`), and what describes them (`show`, `information_schema`) share the catalog
+//! (`ddl`), rows (`dml`), and what describes them (`show`, `information_schema`, `performance_schema`) share the catalog
 //! and one error type whose numbers and texts are MySQL's.
 //!
 //! [`Database`] is what all sessions share; a door opens one [`Session`] per connection and gives it
@@ -24,6 +24,7 @@ pub mod function;
 pub mod gtid;
 pub mod information_schema;
 mod literal;
+pub mod performance_schema;
 pub mod plan;
 mod point;
 pub mod session;
@@ -31,6 +32,7 @@ mod show;
 pub mod stored;
 pub mod variables;
 pub(crate) mod view;
+pub(crate) mod virtual_database;
 
 pub use api::*;
 pub use database::{Database, OpenOptions};

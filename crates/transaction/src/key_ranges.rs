@@ -95,8 +95,13 @@ pub(crate) fn points<'a>(
 impl KeyRanges {
     /// Whether a range has the key.
     pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// The range that has the key.
+    pub(crate) fn find(&self, key: &[u8]) -> Option<&Range> {
         let after = self.ranges.partition_point(|range| range.low.as_slice() <= key);
-        after > 0 && self.ranges.get(after - 1).is_some_and(|range| range.contains(key))
+        self.ranges.get(after.checked_sub(1)?).filter(|range| range.contains(key))
     }
 
     /// Melts every two neighbours together, with what lies between them: half as many ranges, that have all the

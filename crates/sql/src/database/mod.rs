@@ -18,10 +18,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use rustydb_catalog::{Catalog, UserDef};
 use rustydb_storage::disk::{Clock, Disk, Entropy};
 use rustydb_telemetry::Registry;
-use rustydb_transaction::{Engine, EngineOptions};
+use rustydb_transaction::{Engine, EngineOptions, OwnerId};
 
 use crate::api::SessionOptions;
 use crate::error::SqlError;
@@ -135,7 +136,7 @@ impl Database {
             Engine::open(options.disk, Arc::clone(&options.clock), &*options.entropy, options.engine)?;
         let catalog = Catalog::open(Arc::clone(&engine), Arc::clone(&options.clock))?;
         let xa = XaTransactions::default();
-        xa.restore(&engine, &catalog)?;
+        xa.restore(&engine, &catalog, options.clock.wall_micros())?;
         globals.set_executed(Executed::new(Arc::clone(&engine)));
         let database = Arc::new(Database {
             engine,
@@ -241,7 +242,20 @@ impl Database {
 
     /// Who is connected and what each does.
     pub fn process_list(&self) -> Vec<ProcessInfo> {
-        self.processes.list(self.clock.monotonic())
+        let mut list = self.processes.list(self.clock.monotonic());
+        let waits: HashMap<OwnerId, &'static str> = {
+            let waits = self.engine.locks().waits().into_iter();
+            waits.filter_map(|wait| Some((wait.waiting, processes::wait_state(&wait.wanted)?))).collect()
+        };
+        let waiting = self.user_locks.waiting_sessions();
+        for process in list.iter_mut().filter(|process| process.statement.is_some()) {
+            match waits.get(&process.owner) {
+                Some(state) => process.state = state,
+                None if waiting.contains(&process.id) => process.state = "User lock",
+                None => {}
+            }
+        }
+        list
     }
 
     /// The connections.

@@ -5,11 +5,14 @@
 //! copies at most [`SHOWN_BYTES`] into a buffer that is used again, so it costs no allocation.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
-use rustydb_transaction::{Cancel, CancelReason};
+use rustydb_sql_parser::ast::Xid;
+use rustydb_transaction::locks::{MdlKey, Wanted};
+use rustydb_transaction::{Cancel, CancelReason, OwnerId, Progress};
 
 use crate::error::SqlError;
 
@@ -47,6 +50,60 @@ struct Activity {
     database: Option<String>,
     user: String,
     statement: String,
+    /// How many transactions there were.
+    transactions: u64,
+    current: Option<TransactionInfo>,
+    /// The last that has ended.
+    last: Option<TransactionInfo>,
+}
+
+/// What has become of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TransactionState {
+    /// It is open
+    #[default]
+    Active,
+    /// It was committed
+    Committed,
+    /// It was rolled back
+    RolledBack,
+}
+
+/// What lists show of a session's transaction; noted when it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TransactionInfo {
+    /// How many transactions the session had up to this one
+    pub event: u64,
+    /// Its number
+    pub id: u64,
+    /// When the statement began that began it, on the monotonic clock
+    pub since: Duration,
+    /// The same moment, in microseconds since 1970 UTC
+    pub since_micros: u64,
+    /// Its isolation level
+    pub level: &'static str,
+    /// It refuses writes
+    pub read_only: bool,
+    /// It ends with its statement
+    pub autocommit: bool,
+    /// `unique_checks` when it began
+    pub unique_checks: bool,
+    /// `foreign_key_checks` when it began
+    pub foreign_key_checks: bool,
+    /// How often SAVEPOINT, ROLLBACK TO and RELEASE were used
+    pub savepoints: [u64; 3],
+    /// The name and state of an XA transaction
+    pub xa: Option<(Xid, &'static str)>,
+    /// Its changes are being taken back
+    pub is_rolling_back: bool,
+    /// What has become of it
+    pub state: TransactionState,
+    /// When the statement ended that ended it; None before
+    pub ended: Option<Duration>,
+    /// Rows that it has changed
+    pub rows: u64,
+    /// It has taken a snapshot
+    pub has_read: bool,
 }
 
 /// One connection's entry.
@@ -54,8 +111,21 @@ pub struct Process {
     /// Number of the connection
     pub id: u64,
     host: String,
+    connection_type: Option<&'static str>,
     cancel: Cancel,
+    /// Of the session's locks; changes with XA PREPARE.
+    owner: AtomicU64,
+    progress: Arc<Progress>,
     activity: Mutex<Activity>,
+}
+
+/// Who connects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client<'a> {
+    pub(crate) id: u64,
+    pub(crate) user: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) is_encrypted: bool,
 }
 
 /// A line of the list.
@@ -75,6 +145,37 @@ pub struct ProcessInfo {
     pub time: Duration,
     /// The running statement, cut after [`SHOWN_BYTES`]
     pub statement: Option<String>,
+    /// What it does, in the words of SHOW PROCESSLIST; empty for one that waits for its client
+    pub state: &'static str,
+    /// How the client is connected, as performance_schema.threads has it
+    pub connection_type: Option<&'static str>,
+    /// Whose its locks are
+    pub owner: OwnerId,
+    /// Its open transaction
+    pub transaction: Option<TransactionInfo>,
+    /// The last transaction that has ended
+    pub last_transaction: Option<TransactionInfo>,
+}
+
+/// The state of one that waits for a metadata lock.
+pub(super) fn wait_state(wanted: &Wanted) -> Option<&'static str> {
+    let Wanted::Definition { key, .. } = wanted else { return None };
+    Some(match key {
+        MdlKey::Global => "Waiting for global read lock",
+        MdlKey::Commit => "Waiting for commit lock",
+        MdlKey::Database(_) => "Waiting for schema metadata lock",
+        MdlKey::UserLock(_) => "User lock",
+        _ => "Waiting for table metadata lock",
+    })
+}
+
+/// How the client of a host is connected; the port tells TCP from the socket.
+fn connection_type(client: &Client<'_>) -> Option<&'static str> {
+    Some(match (client.is_encrypted, client.host.contains(':')) {
+        (true, _) => "SSL/TLS",
+        (false, true) => "TCP/IP",
+        (false, false) => "Socket",
+    })
 }
 
 impl Process {
@@ -96,6 +197,67 @@ impl Process {
         let mut activity = self.activity.lock();
         activity.command = Command::Sleep;
         activity.since = now;
+        if let Some(last) = activity
+            .last
+            .as_mut()
+            .filter(|last| last.ended.is_none() && last.state != TransactionState::Active)
+        {
+            last.ended = Some(now);
+        }
+    }
+
+    /// Where the session's transactions say how far they are.
+    pub(crate) fn progress(&self) -> &Arc<Progress> {
+        &self.progress
+    }
+
+    /// Notes that a transaction begins, with the statement that runs.
+    pub(crate) fn begin_transaction(&self, mut info: TransactionInfo) {
+        let mut activity = self.activity.lock();
+        activity.transactions += 1;
+        info.event = activity.transactions;
+        info.since = activity.since;
+        activity.current = Some(info);
+    }
+
+    /// Notes something of the open transaction.
+    pub(crate) fn note_transaction(&self, note: impl FnOnce(&mut TransactionInfo)) {
+        if let Some(current) = &mut self.activity.lock().current {
+            note(current);
+        }
+    }
+
+    /// Notes how the open transaction has ended, with the statement that runs.
+    pub(crate) fn end_transaction(&self, state: TransactionState) {
+        let mut activity = self.activity.lock();
+        if let Some(mut ended) = activity.current.take() {
+            ended.state = state;
+            activity.last = Some(ended);
+        }
+    }
+
+    /// The open transaction is prepared and belongs to no session any more, though the list of the session's events
+    /// goes on to show it. Gives when it began.
+    pub(crate) fn prepared_transaction(&self, xid: &Xid) -> u64 {
+        let mut activity = self.activity.lock();
+        let Some(mut prepared) = activity.current.take() else { return 0 };
+        let since_micros = prepared.since_micros;
+        prepared.xa = Some((xid.clone(), "PREPARED"));
+        activity.last = Some(prepared);
+        since_micros
+    }
+
+    /// Forgets the open transaction, which its statement did not need.
+    pub(crate) fn drop_transaction(&self) {
+        let mut activity = self.activity.lock();
+        if activity.current.take().is_some() {
+            activity.transactions -= 1;
+        }
+    }
+
+    /// Notes whose the session's locks are from here on.
+    pub(crate) fn set_owner(&self, owner: OwnerId) {
+        self.owner.store(owner.0, Ordering::Relaxed);
     }
 
     /// Notes the default database.
@@ -111,6 +273,11 @@ impl Process {
     fn info(&self, now: Duration) -> ProcessInfo {
         let activity = self.activity.lock();
         let running = activity.command != Command::Sleep;
+        let mut transaction = activity.current.clone();
+        if let Some(transaction) = &mut transaction {
+            transaction.rows = self.progress.rows();
+            transaction.has_read = self.progress.has_read();
+        }
         ProcessInfo {
             id: self.id,
             user: activity.user.clone(),
@@ -119,6 +286,11 @@ impl Process {
             command: activity.command,
             time: now.saturating_sub(activity.since),
             statement: running.then(|| activity.statement.clone()),
+            state: if running { "executing" } else { "" },
+            connection_type: self.connection_type,
+            owner: OwnerId(self.owner.load(Ordering::Relaxed)),
+            transaction,
+            last_transaction: activity.last.clone(),
         }
     }
 }
@@ -131,16 +303,33 @@ pub struct Processes {
 
 impl Processes {
     /// Adds a connection.
-    pub(crate) fn add(&self, id: u64, user: &str, host: &str, cancel: Cancel, now: Duration) -> Arc<Process> {
+    pub(crate) fn add(
+        &self,
+        client: &Client<'_>,
+        owner: OwnerId,
+        cancel: Cancel,
+        now: Duration,
+    ) -> Arc<Process> {
         let activity = Activity {
             command: Command::Sleep,
             since: now,
             database: None,
-            user: user.to_owned(),
+            user: client.user.to_owned(),
             statement: String::new(),
+            transactions: 0,
+            current: None,
+            last: None,
         };
-        let process = Arc::new(Process { id, host: host.to_owned(), cancel, activity: Mutex::new(activity) });
-        self.entries.write().insert(id, Arc::clone(&process));
+        let process = Arc::new(Process {
+            id: client.id,
+            host: client.host.to_owned(),
+            connection_type: connection_type(client),
+            cancel,
+            owner: AtomicU64::new(owner.0),
+            progress: Arc::default(),
+            activity: Mutex::new(activity),
+        });
+        self.entries.write().insert(client.id, Arc::clone(&process));
         process
     }
 
@@ -193,11 +382,33 @@ impl Processes {
 mod tests {
     use super::*;
 
+    fn client(id: u64) -> Client<'static> {
+        Client { id, user: "root", host: "h:1", is_encrypted: false }
+    }
+
+    #[test]
+    fn the_last_transaction_stays_until_another_has_ended() {
+        let list = Processes::default();
+        let process = list.add(&client(3), OwnerId(1), Cancel::new(), Duration::ZERO);
+        let shown = || list.list(Duration::from_secs(9)).remove(0);
+        process.begin(Command::Query, "COMMIT", Duration::from_secs(1));
+        process.begin_transaction(TransactionInfo { id: 5, ..TransactionInfo::default() });
+        assert_eq!(shown().transaction.map(|t| (t.id, t.event, t.since.as_secs())), Some((5, 1, 1)));
+        process.end_transaction(TransactionState::Committed);
+        process.end(Duration::from_secs(2));
+        process.begin_transaction(TransactionInfo::default());
+        process.drop_transaction();
+        let shown = shown();
+        assert_eq!(shown.transaction, None);
+        let last = shown.last_transaction.map(|t| (t.id, t.state, t.ended.map(|at| at.as_secs())));
+        assert_eq!(last, Some((5, TransactionState::Committed, Some(2))));
+    }
+
     #[test]
     fn kill_query_spares_an_idle_connection() {
         let list = Processes::default();
         let cancel = Cancel::new();
-        let process = list.add(7, "root", "localhost", cancel.clone(), Duration::ZERO);
+        let process = list.add(&client(7), OwnerId(1), cancel.clone(), Duration::ZERO);
         list.kill(7, true).unwrap();
         assert!(!cancel.is_cancelled());
         process.begin(Command::Query, "SELECT SLEEP(10)", Duration::from_secs(1));
@@ -211,7 +422,7 @@ mod tests {
     #[test]
     fn the_list_tells_what_runs_and_for_how_long() {
         let list = Processes::default();
-        let process = list.add(3, "root", "h:1", Cancel::new(), Duration::from_secs(10));
+        let process = list.add(&client(3), OwnerId(1), Cancel::new(), Duration::from_secs(10));
         process.set_database(Some("test"));
         process.begin(Command::Query, &"é".repeat(SHOWN_BYTES), Duration::from_secs(12));
         let shown = &list.list(Duration::from_secs(15))[0];

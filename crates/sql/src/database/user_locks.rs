@@ -45,6 +45,36 @@ struct Waiting {
     thread: Thread,
 }
 
+/// A lock by name, or a wait for one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UserLockInfo {
+    pub(crate) name: String,
+    pub(crate) session: u64,
+    pub(crate) is_waiting: bool,
+}
+
+impl UserLocks {
+    /// All locks and waits, by name.
+    pub(crate) fn list(&self) -> Vec<UserLockInfo> {
+        let table = self.table.lock();
+        let held = table.held.iter().map(|(name, held)| (name, held.owner, false));
+        let waiting = table.waiting.iter().map(|(session, waiting)| (&waiting.name, *session, true));
+        let info = |(name, session, is_waiting): (&String, u64, bool)| UserLockInfo {
+            name: name.clone(),
+            session,
+            is_waiting,
+        };
+        let mut list: Vec<UserLockInfo> = held.chain(waiting).map(info).collect();
+        list.sort_by(|a, b| (&a.name, a.is_waiting, a.session).cmp(&(&b.name, b.is_waiting, b.session)));
+        list
+    }
+
+    /// The sessions that wait for one.
+    pub(crate) fn waiting_sessions(&self) -> Vec<u64> {
+        self.table.lock().waiting.keys().copied().collect()
+    }
+}
+
 impl Table {
     /// Whether waiting for `name` would close a circle that ends at `session`.
     fn deadlocks(&self, session: u64, name: &str) -> bool {

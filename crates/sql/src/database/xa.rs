@@ -14,8 +14,9 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use rustydb_catalog::Catalog;
 use rustydb_sql_parser::ast::Xid;
+use rustydb_storage::TreeId;
 use rustydb_transaction::locks::{MdlDuration, MdlKey, MdlMode, MetadataLockOwner};
-use rustydb_transaction::{Engine, PreparedTransaction};
+use rustydb_transaction::{Engine, OwnerId, PreparedTransaction};
 
 use crate::error::SqlError;
 
@@ -23,6 +24,8 @@ use crate::error::SqlError;
 pub(crate) struct PreparedBranch {
     pub(crate) txn: PreparedTransaction,
     pub(crate) owner: MetadataLockOwner,
+    /// When it began, in microseconds since 1970 UTC; for one that opening the store has found, when that was.
+    pub(crate) since_micros: u64,
 }
 
 enum Branch {
@@ -35,6 +38,13 @@ enum Branch {
 #[derive(Debug, Clone)]
 pub(crate) struct PreparedInfo {
     pub(crate) xid: Xid,
+    /// Its number
+    pub(crate) id: u64,
+    /// Whose its locks are
+    pub(crate) owner: OwnerId,
+    pub(crate) since_micros: u64,
+    /// Rows that it has changed
+    pub(crate) rows: u64,
 }
 
 /// The XA transactions of a server.
@@ -63,7 +73,12 @@ fn decode(name: &[u8]) -> Option<Xid> {
 
 impl XaTransactions {
     /// Puts back what opening the store has found.
-    pub(crate) fn restore(&self, engine: &Arc<Engine>, catalog: &Catalog) -> Result<(), SqlError> {
+    pub(crate) fn restore(
+        &self,
+        engine: &Arc<Engine>,
+        catalog: &Catalog,
+        now_micros: u64,
+    ) -> Result<(), SqlError> {
         let found = engine.take_prepared();
         if found.is_empty() {
             return Ok(());
@@ -88,7 +103,7 @@ impl XaTransactions {
                     locks.try_acquire(&mut owner, key, MdlMode::SharedWrite, MdlDuration::Transaction);
                 locked.map_err(SqlError::storage)?;
             }
-            self.put_prepared(xid, PreparedBranch { txn, owner });
+            self.put_prepared(xid, PreparedBranch { txn, owner, since_micros: now_micros });
         }
         Ok(())
     }
@@ -126,13 +141,19 @@ impl XaTransactions {
         }
     }
 
-    /// What is prepared, by name.
-    pub(crate) fn prepared(&self) -> Vec<PreparedInfo> {
+    /// What is prepared, by name; `is_row` tells the trees of rows from others.
+    pub(crate) fn prepared(&self, is_row: impl Fn(TreeId) -> bool) -> Vec<PreparedInfo> {
         let branches = self.branches.lock();
         let mut list: Vec<PreparedInfo> = branches
             .iter()
             .filter_map(|(xid, branch)| match branch {
-                Branch::Prepared(_) => Some(PreparedInfo { xid: xid.clone() }),
+                Branch::Prepared(branch) => Some(PreparedInfo {
+                    xid: xid.clone(),
+                    id: branch.txn.id().0,
+                    owner: branch.txn.owner(),
+                    since_micros: branch.since_micros,
+                    rows: branch.txn.count_changes(&is_row) as u64,
+                }),
                 Branch::Open => None,
             })
             .collect();

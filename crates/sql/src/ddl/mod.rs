@@ -38,6 +38,7 @@ use crate::error::SqlError;
 use crate::session::SessionState;
 use crate::session::tables::lock_error;
 use crate::session::temporary::TemporaryTables;
+use crate::virtual_database;
 
 /// A definition statement at work.
 pub(crate) struct Definition<'a> {
@@ -114,9 +115,17 @@ impl Definition<'_> {
         }
     }
 
+    /// Error 1044 or 1142 for a table that belongs to the server.
+    fn check_droppable(&self, database: &str, table: &str) -> Result<(), SqlError> {
+        match virtual_database::find(database) {
+            Some(_) => Err(virtual_database::denied("DROP", database, table, self.state)),
+            None => Ok(()),
+        }
+    }
+
     /// Error 1044 for what belongs to the server.
     fn check_changeable(&self, database: &str) -> Result<(), SqlError> {
-        if database.eq_ignore_ascii_case(crate::information_schema::DATABASE) {
+        if virtual_database::find(database).is_some() {
             let (user, host) = &self.state.account;
             return Err(SqlError::database_access_denied(user, host, database));
         }

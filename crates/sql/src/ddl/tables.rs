@@ -231,7 +231,7 @@ impl Definition<'_> {
         let mut locks = Vec::new();
         for name in &what.tables {
             let (database, name) = self.resolve(name)?;
-            self.check_changeable(&database)?;
+            self.check_droppable(&database, &name)?;
             if wanted.contains(&(database.clone(), name.clone())) {
                 return Err(SqlError::table_not_unique(name));
             }
@@ -381,6 +381,7 @@ impl Definition<'_> {
             self.temporary.put(self.database.catalog().create_temporary(new)?);
             return Ok(0);
         }
+        self.check_droppable(&path.0, &path.1)?;
         let def = match self.locked_table(name) {
             // To TRUNCATE a view is as good as none.
             Err(view) if view.code == 1347 => {

@@ -36,6 +36,7 @@ use crate::literal;
 use crate::plan;
 use crate::view;
 use crate::view::change::{BoundChecks, ViewChecks};
+use crate::virtual_database;
 
 /// What a duplicate key means to the statement.
 enum OnDuplicate {
@@ -93,7 +94,7 @@ fn run(
     tables: &mut dyn TableLookup,
     context: &mut ExecContext<'_>,
 ) -> Result<Changes, SqlError> {
-    let table = target_table(&statement.table, tables, context)?;
+    let table = target_table("INSERT", &statement.table, tables, context)?;
     if !statement.partitions.is_empty() {
         return Err(SqlError::not_supported("PARTITION clause"));
     }
@@ -162,19 +163,16 @@ pub(crate) fn insert_rows(
     Ok(insertion.counted(true))
 }
 
-/// The table to be changed, or MySQL's error for one that cannot be.
+/// The table to be changed by a command, or MySQL's error for one that cannot be.
 pub(super) fn target_table(
+    command: &str,
     name: &ObjectName,
     tables: &mut dyn TableLookup,
     context: &ExecContext<'_>,
 ) -> Result<Arc<TableDef>, SqlError> {
     let (database, name) = names::resolve(name, context.eval.session)?;
     if names::is_system_database(database) {
-        return Err(SqlError::database_access_denied(
-            &context.eval.session.account.0,
-            &context.eval.session.account.1,
-            database,
-        ));
+        return Err(virtual_database::denied(command, database, name, context.eval.session));
     }
     if tables.view(database, name)?.is_some() {
         return Err(SqlError::not_supported("changes through this view"));

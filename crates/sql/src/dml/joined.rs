@@ -42,6 +42,7 @@ use crate::expr::vector::Builder;
 use crate::expr::{BoundExpr, Vector};
 use crate::plan;
 use crate::view::change::{BoundChecks, ViewChecks};
+use crate::virtual_database;
 
 /// A table whose rows change.
 pub(super) struct Target {
@@ -213,8 +214,8 @@ fn target_of(
     let key = table.columns.last().filter(|c| &*c.name == ROW_KEY);
     let schema = table.columns.first().map_or("", |c| c.meta.schema.as_str());
     if names::is_system_database(schema) {
-        let (user, host) = &context.eval.session.account;
-        return Err(SqlError::database_access_denied(user, host, schema));
+        let session = &*context.eval.session;
+        return Err(virtual_database::denied(operation, schema, &table.name, session));
     }
     let Some(key) = key else { return Err(SqlError::not_updatable(&table.name, operation)) };
     let found = tables.table(&key.meta.schema, &key.meta.org_table, TableUse::Write)?;

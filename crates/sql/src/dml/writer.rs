@@ -131,6 +131,7 @@ impl TableWriter {
         let trees = Arc::clone(&self.trees);
         let def = trees.table().as_ref();
         txn.set_schema_version(def.schema_version);
+        txn.count_row();
         let mut column = |c| value_at(values, c);
         self.encode_row(def, &mut column)?;
         let mut key = std::mem::take(&mut self.key);
@@ -195,6 +196,7 @@ impl TableWriter {
         let def = trees.table().as_ref();
         let txn = &mut *context.txn;
         txn.set_schema_version(def.schema_version);
+        txn.count_row();
         self.rebuild_row(def, old, changed)?;
         let is_changed = |c: usize| changed.iter().any(|(at, _)| *at == c);
         let mut before = |c: usize| old.value(c).unwrap_or(ValueRef::Null);
@@ -271,6 +273,7 @@ impl TableWriter {
         let def = trees.table().as_ref();
         let txn = &mut *context.txn;
         txn.set_schema_version(def.schema_version);
+        txn.count_row();
         txn.delete(&trees.primary, key)?;
         let mut column = |c: usize| old.value(c).unwrap_or(ValueRef::Null);
         for (index, tree) in def.indexes.iter().zip(&trees.indexes) {

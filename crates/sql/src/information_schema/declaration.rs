@@ -2,18 +2,22 @@
 //!
 //! `NAME:type`, a `?` behind the type where NULL is possible. Types: `v64` is VARCHAR(64), `b64` the same
 //! compared by its bytes, `text` and `longtext` compared by their bytes, `i4` `u4` `i8` `u8` integers by
-//! size and sign, `ts` TIMESTAMP, `dt` DATETIME.
+//! size and sign, `ts` TIMESTAMP, `dt` DATETIME. In performance_schema `w64` is VARCHAR(64) and `wtext` LONGTEXT of
+//! utf8mb4, `e(YES,NO)` an ENUM, with `_` for a space in its members.
+
+use std::sync::Arc;
 
 use rustydb_catalog::{ColumnDef, IndexDef, RowLayout, TableDef, TableOptions};
 use rustydb_storage::TreeId;
 use rustydb_value::{Collation, ColumnType, LobSize, TypeKind, Value};
 
-use super::{Rows, Source, keys, objects, server};
+use super::{Listed, Rows, Source, innodb, keys, objects, server};
+use crate::context::VirtualTable;
 use crate::error::SqlError;
 
 /// A table before its definition is made.
-pub(super) struct Declared {
-    pub(super) name: &'static str,
+pub(crate) struct Declared {
+    pub(crate) name: &'static str,
     /// The column that [`crate::context::VirtualFilter::schema`] speaks of.
     pub(super) schema: Option<&'static str>,
     /// The column that [`crate::context::VirtualFilter::table`] speaks of.
@@ -22,7 +26,18 @@ pub(super) struct Declared {
     pub(super) rows: fn(&Source<'_>) -> Result<Rows, SqlError>,
 }
 
-const fn declared(
+impl Declared {
+    /// The table, in its database.
+    pub(crate) fn listed(&self, database: &str) -> Arc<dyn VirtualTable> {
+        let def = definition(database, self.name, self.columns);
+        let position = |name: Option<&str>| name.and_then(|n| def.column_index(n));
+        let filter = (position(self.schema), position(self.table));
+        Arc::new(Listed { filter, rows: self.rows, def: Arc::new(def) })
+    }
+}
+
+/// A declaration in one line.
+pub(crate) const fn declared(
     name: &'static str,
     schema: Option<&'static str>,
     table: Option<&'static str>,
@@ -127,6 +142,18 @@ pub(super) static TABLES: &[Declared] = &[
          AVG_ROW_LENGTH:i8? DATA_LENGTH:i8? MAX_DATA_LENGTH:i8? INDEX_LENGTH:i8? DATA_FREE:i8? CREATE_TIME:dt? \
          UPDATE_TIME:dt? CHECK_TIME:dt? CHECKSUM:i8? STATUS:v256? EXTRA:v256?",
         none,
+    ),
+    declared(
+        "INNODB_TRX",
+        None,
+        None,
+        "trx_id:u8 trx_state:v13 trx_started:dt trx_requested_lock_id:v126? trx_wait_started:dt? trx_weight:u8 \
+         trx_mysql_thread_id:u8 trx_query:v1024? trx_operation_state:v64? trx_tables_in_use:u8 trx_tables_locked:u8 \
+         trx_lock_structs:u8 trx_lock_memory_bytes:u8 trx_rows_locked:u8 trx_rows_modified:u8 \
+         trx_concurrency_tickets:u8 trx_isolation_level:v16 trx_unique_checks:i4 trx_foreign_key_checks:i4 \
+         trx_last_foreign_key_error:v256? trx_adaptive_hash_latched:i4 trx_adaptive_hash_timeout:u8 \
+         trx_is_read_only:i4 trx_autocommit_non_locking:i4 trx_schedule_weight:u8?",
+        innodb::transactions,
     ),
     declared(
         "KEY_COLUMN_USAGE",
@@ -275,7 +302,7 @@ pub(super) static TABLES: &[Declared] = &[
 ];
 
 /// The definition of a table whose rows lie nowhere.
-pub(super) fn definition(name: &str, columns: &str) -> TableDef {
+fn definition(database: &str, name: &str, columns: &str) -> TableDef {
     let mut list: Vec<ColumnDef> = Vec::new();
     for part in columns.split_ascii_whitespace() {
         let (column, code) = part.split_once(':').unwrap_or((part, "longtext"));
@@ -299,7 +326,7 @@ pub(super) fn definition(name: &str, columns: &str) -> TableDef {
             absent: Value::Null,
         });
     }
-    shell(super::DATABASE, name, list)
+    shell(database, name, list)
 }
 
 /// A definition of columns without anything stored behind them.
@@ -348,10 +375,22 @@ fn column_type(code: &str) -> ColumnType {
         "dt" => ColumnType::new(TypeKind::DateTime { fsp: 0 }),
         "text" => ColumnType::with_collation(TypeKind::Text { size: LobSize::Regular }, bytes),
         "longtext" => ColumnType::with_collation(TypeKind::Text { size: LobSize::Long }, bytes),
+        "wtext" => {
+            ColumnType::with_collation(TypeKind::Text { size: LobSize::Long }, Collation::UTF8MB4_0900_AI_CI)
+        }
+        other if other.starts_with("e(") => {
+            let members = other.trim_start_matches("e(").trim_end_matches(')').split(',');
+            let members = members.map(|member| member.replace('_', " ")).collect();
+            ColumnType::with_collation(TypeKind::Enum { members }, Collation::UTF8MB4_0900_AI_CI)
+        }
         other => {
             let (kind, length) = other.split_at(1.min(other.len()));
             let len = length.parse().unwrap_or(64);
-            let collation = if kind == "b" { bytes } else { words };
+            let collation = match kind {
+                "b" => bytes,
+                "w" => Collation::UTF8MB4_0900_AI_CI,
+                _ => words,
+            };
             ColumnType::with_collation(TypeKind::VarChar { len }, collation)
         }
     }
@@ -359,15 +398,17 @@ fn column_type(code: &str) -> ColumnType {
 
 #[cfg(test)]
 mod tests {
+    use super::super::DATABASE;
     use super::*;
 
     #[test]
     fn every_declaration_can_be_read() {
         for table in TABLES {
-            let def = definition(table.name, table.columns);
+            let def = definition(DATABASE, table.name, table.columns);
             assert!(def.columns.len() >= 2, "{}", table.name);
             for column in &def.columns {
-                assert!(column.name.chars().all(|c| c.is_ascii_uppercase() || c == '_'), "{}", column.name);
+                let upper = column.name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+                assert!(upper || table.name.starts_with("INNODB_"), "{}", column.name);
             }
             for filter in [table.schema, table.table].into_iter().flatten() {
                 assert!(def.column_index(filter).is_some(), "{}.{filter}", table.name);

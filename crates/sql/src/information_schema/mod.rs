@@ -4,6 +4,7 @@
 //! routines, triggers, ...) exist and are empty, because that is what they would be.
 
 mod declaration;
+pub(crate) mod innodb;
 mod keys;
 pub(crate) mod logs;
 mod objects;
@@ -18,8 +19,9 @@ use crate::context::{VirtualFilter, VirtualTable};
 use crate::database::Database;
 use crate::error::SqlError;
 use crate::session::SessionState;
+use crate::virtual_database::{self, VirtualDatabase};
 
-pub(crate) use declaration::shell;
+pub(crate) use declaration::{Declared, declared, shell};
 pub(crate) use objects::{column_default, column_extra, column_key, next_auto_increment};
 pub(crate) use server::{ROOT_PRIVILEGES, engines};
 
@@ -33,12 +35,14 @@ pub(crate) struct Source<'a> {
     pub(crate) filter: &'a VirtualFilter,
 }
 
-type Rows = Vec<Vec<Value>>;
+/// The rows of a virtual table.
+pub(crate) type Rows = Vec<Vec<Value>>;
 
-struct Listed {
-    def: Arc<TableDef>,
-    filter: (Option<usize>, Option<usize>),
-    rows: fn(&Source<'_>) -> Result<Rows, SqlError>,
+/// A table whose rows a function lists.
+pub(crate) struct Listed {
+    pub(crate) def: Arc<TableDef>,
+    pub(crate) filter: (Option<usize>, Option<usize>),
+    pub(crate) rows: fn(&Source<'_>) -> Result<Rows, SqlError>,
 }
 
 impl VirtualTable for Listed {
@@ -61,15 +65,8 @@ impl VirtualTable for Listed {
 }
 
 static TABLES: LazyLock<Vec<Arc<dyn VirtualTable>>> = LazyLock::new(|| {
-    let mut tables = Vec::new();
-    for declared in declaration::TABLES {
-        let def = declaration::definition(declared.name, declared.columns);
-        let position = |name: Option<&str>| name.and_then(|n| def.column_index(n));
-        let filter = (position(declared.schema), position(declared.table));
-        let rows = declared.rows;
-        tables.push(Arc::new(Listed { filter, rows, def: Arc::new(def) }) as Arc<dyn VirtualTable>);
-    }
-    tables
+    let listed = declaration::TABLES.iter().map(|declared| declared.listed(DATABASE));
+    listed.collect()
 });
 
 /// The virtual table of this name, in any case.
@@ -126,7 +123,18 @@ pub(crate) fn stored_views(source: &Source<'_>) -> Vec<Arc<ViewDef>> {
     databases.iter().flat_map(|database| catalog.views(database)).filter(wanted).collect()
 }
 
-/// Whether the filter lets `information_schema` itself through.
-pub(crate) fn includes_self(source: &Source<'_>) -> bool {
-    source.filter.schema.as_ref().is_none_or(|s| s.eq_ignore_ascii_case(DATABASE))
+/// The databases of computed tables that the filter lets through.
+pub(crate) fn virtual_databases(source: &Source<'_>) -> Vec<&'static VirtualDatabase> {
+    match &source.filter.schema {
+        Some(schema) => virtual_database::find(schema).into_iter().collect(),
+        None => virtual_database::ALL.iter().collect(),
+    }
+}
+
+/// The tables of one of them that the filter lets through.
+pub(crate) fn virtual_tables(source: &Source<'_>, home: &VirtualDatabase) -> Vec<Arc<dyn VirtualTable>> {
+    match &source.filter.table {
+        Some(name) => home.table(name).into_iter().collect(),
+        None => home.tables().to_vec(),
+    }
 }

@@ -3,11 +3,12 @@
 use rustydb_catalog::{ColumnDef, ColumnDefault, RowFormat, SqlSecurity, TableDef, ViewCheck};
 use rustydb_value::{Charset, Collation, DateTime, TypeKind, Value};
 
-use super::{DATABASE, Rows, Source, includes_self, maybe, stored_tables, stored_views, text};
+use super::{Rows, Source, maybe, stored_tables, stored_views, text, virtual_databases, virtual_tables};
 use crate::dml::auto_increment::counter_tree;
 use crate::error::SqlError;
 use crate::show::create::{kept_options, plain_default};
 use crate::view::columns::{Unlocked, definition};
+use crate::virtual_database;
 
 pub(super) fn schemata(source: &Source<'_>) -> Result<Rows, SqlError> {
     let mut rows: Rows = Vec::new();
@@ -21,13 +22,15 @@ pub(super) fn schemata(source: &Source<'_>) -> Result<Rows, SqlError> {
             text("NO"),
         ]);
     };
-    if includes_self(source) {
-        push(DATABASE, Collation::UTF8MB3_GENERAL_CI);
+    for home in virtual_databases(source) {
+        push(home.name, home.collation);
     }
     let mut databases = source.database.catalog().databases();
     databases.sort_by(|a, b| a.name.cmp(&b.name));
     for database in databases {
-        if source.filter.schema.as_ref().is_none_or(|s| *s == database.name) && database.name != DATABASE {
+        if source.filter.schema.as_ref().is_none_or(|s| *s == database.name)
+            && virtual_database::find(&database.name).is_none()
+        {
             push(&database.name, database.collation);
         }
     }
@@ -62,16 +65,15 @@ fn row_format(table: &TableDef) -> &'static str {
 
 pub(super) fn tables(source: &Source<'_>) -> Result<Rows, SqlError> {
     let mut rows: Rows = Vec::new();
-    if includes_self(source) {
-        for table in super::tables() {
-            let name = &table.definition().name;
-            if source.filter.table.as_ref().is_some_and(|t| !t.eq_ignore_ascii_case(name)) {
-                continue;
-            }
-            let mut row = vec![text("def"), text(DATABASE), text(name.as_str()), text("SYSTEM VIEW")];
-            row.extend([Value::Null, Value::Int(10), Value::Null]);
+    for home in virtual_databases(source) {
+        let collation = home.engine.map(|_| home.collation.name());
+        for table in virtual_tables(source, home) {
+            let name = table.definition().name.as_str();
+            let mut row = vec![text("def"), text(home.name), text(name), text(home.table_type)];
+            row.extend([maybe(home.engine), Value::Int(10), maybe(home.engine.map(|_| "Dynamic"))]);
             row.extend((0..7).map(|_| Value::Null));
-            row.extend([moment(0), Value::Null, Value::Null, Value::Null, Value::Null, text(""), text("")]);
+            row.extend([moment(0), Value::Null, Value::Null, maybe(collation), Value::Null]);
+            row.extend([text(""), text("")]);
             rows.push(row);
         }
     }
@@ -150,12 +152,9 @@ fn create_options(table: &TableDef) -> String {
 
 pub(super) fn columns(source: &Source<'_>) -> Result<Rows, SqlError> {
     let mut rows: Rows = Vec::new();
-    if includes_self(source) {
-        for table in super::tables() {
-            let def = table.definition();
-            if source.filter.table.as_ref().is_none_or(|t| t.eq_ignore_ascii_case(&def.name)) {
-                push_columns(def, "select", &mut rows);
-            }
+    for home in virtual_databases(source) {
+        for table in virtual_tables(source, home) {
+            push_columns(table.definition(), home.privileges, &mut rows);
         }
     }
     for table in stored_tables(source) {

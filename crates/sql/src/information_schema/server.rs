@@ -59,7 +59,6 @@ pub(super) fn applicability(_: &Source<'_>) -> Result<Rows, SqlError> {
 pub(super) fn process_list(source: &Source<'_>) -> Result<Rows, SqlError> {
     let mut rows: Rows = Vec::new();
     for process in source.database.process_list() {
-        let running = process.statement.is_some();
         rows.push(vec![
             Value::UInt(process.id),
             text(process.user),
@@ -67,7 +66,7 @@ pub(super) fn process_list(source: &Source<'_>) -> Result<Rows, SqlError> {
             maybe(process.database),
             text(process.command.name()),
             Value::Int(i64::try_from(process.time.as_secs()).unwrap_or(i64::MAX)),
-            text(if running { "executing" } else { "" }),
+            text(process.state),
             maybe(process.statement),
         ]);
     }

@@ -111,7 +111,9 @@ impl Session {
         self.commit_open()?;
         self.unlock_tables()?;
         self.next = NextTransaction::default();
-        self.open = Some(OpenTransaction::begin_at(&self.database, &self.owner, level, read_only));
+        let mut open = OpenTransaction::begin_at(&self.database, &self.owner, level, read_only);
+        open.show(&self.process, &self.state.settings, self.state.statement_micros);
+        self.open = Some(open);
         Ok(())
     }
 
@@ -123,6 +125,7 @@ impl Session {
         self.unlock_tables()?;
         let mut open = self.begin(what.read_only)?;
         open.explicit = true;
+        self.process.note_transaction(|shown| shown.autocommit = false);
         match what.consistent_snapshot {
             true if open.level == Isolation::RepeatableRead => open.txn.ensure_snapshot(),
             true => self.state.warn(&SqlError::snapshot_ignored()),
@@ -162,6 +165,7 @@ impl Session {
             self.next = kind;
             let mut open = self.begin(None)?;
             open.explicit = true;
+            self.process.note_transaction(|shown| shown.autocommit = false);
             self.open = Some(open);
         }
         if options.release.unwrap_or(usual.as_text() == "RELEASE") {
@@ -177,20 +181,29 @@ impl Session {
         }
         if let Some(open) = &mut self.open {
             open.savepoint(name, &self.owner);
+            self.process.note_transaction(|shown| shown.savepoints[0] += 1);
         }
         Ok(())
     }
 
     fn rollback_to(&mut self, name: &str) -> Result<(), SqlError> {
         match &mut self.open {
-            Some(open) => open.rollback_to(name, &self.database, &mut self.owner),
+            Some(open) => {
+                open.rollback_to(name, &self.database, &mut self.owner)?;
+                self.process.note_transaction(|shown| shown.savepoints[1] += 1);
+                Ok(())
+            }
             None => Err(SqlError::no_such_savepoint(name)),
         }
     }
 
     fn release_savepoint(&mut self, name: &str) -> Result<(), SqlError> {
         match &mut self.open {
-            Some(open) => open.release(name),
+            Some(open) => {
+                open.release(name)?;
+                self.process.note_transaction(|shown| shown.savepoints[2] += 1);
+                Ok(())
+            }
             None => Err(SqlError::no_such_savepoint(name)),
         }
     }

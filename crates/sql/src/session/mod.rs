@@ -40,7 +40,7 @@ use rustydb_value::{Charset, Collation};
 use crate::api::{SessionOptions, StateChange, StatusFlags};
 use crate::database::Database;
 use crate::database::cache::Surroundings;
-use crate::database::processes::Process;
+use crate::database::processes::{Client, Process};
 use crate::database::user_locks::SessionLocks;
 use crate::error::SqlError;
 use crate::variables::SystemValue;
@@ -91,9 +91,13 @@ impl Session {
         let cancel = Cancel::new();
         let owner = MetadataLockOwner::new(database.engine().locks().new_owner());
         let process = database.processes().add(
-            options.connection_id,
-            &options.user,
-            &options.host,
+            &Client {
+                id: options.connection_id,
+                user: &options.user,
+                host: &options.host,
+                is_encrypted: options.transport.tls.is_some(),
+            },
+            owner.id(),
             cancel.clone(),
             database.clock().monotonic(),
         );
@@ -269,8 +273,8 @@ impl Session {
         if name.is_empty() {
             return Err(SqlError::no_database());
         }
-        let (name, collation) = if name.eq_ignore_ascii_case(crate::information_schema::DATABASE) {
-            (crate::information_schema::DATABASE.to_owned(), Collation::UTF8MB3_GENERAL_CI)
+        let (name, collation) = if let Some(home) = crate::virtual_database::find(name) {
+            (home.name.to_owned(), home.collation)
         } else {
             let found = self.database.catalog().database(name);
             let def = found.ok_or_else(|| SqlError::unknown_database(name))?;

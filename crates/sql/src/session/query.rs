@@ -89,7 +89,8 @@ impl Session {
         let result = work(&mut scope);
         match result {
             Ok(Left::Untouched(value)) if began => {
-                open.rollback(&self.database, &mut self.owner)?;
+                self.process.drop_transaction();
+                open.rollback(&self.database, &mut self.owner, &self.process)?;
                 self.next = next;
                 Ok(value)
             }
@@ -100,13 +101,14 @@ impl Session {
                 Ok(value)
             }
             Ok(Left::Used(value) | Left::Untouched(value)) => {
-                let number = open.commit(&self.database, &mut self.owner)?;
+                let number = open.commit(&self.database, &mut self.owner, &self.process)?;
                 self.state.committed(number);
                 Ok(value)
             }
             // It came to nothing: what was set for the next transaction still is, and none is open.
             Err(error) if began && !open.explicit && !open.txn.has_begun() => {
-                open.rollback(&self.database, &mut self.owner)?;
+                self.process.drop_transaction();
+                open.rollback(&self.database, &mut self.owner, &self.process)?;
                 self.next = next;
                 Err(error)
             }
@@ -116,7 +118,7 @@ impl Session {
                     // A refusal, too, may tell of what is not durable yet (a duplicate).
                     let _ = open.txn.wait_observed_durable();
                 }
-                let _ = open.rollback(&self.database, &mut self.owner);
+                let _ = open.rollback(&self.database, &mut self.owner, &self.process);
                 self.xa_lost(Lost::Deadlock);
                 Err(error)
             }
@@ -167,7 +169,16 @@ impl Session {
         let read_only = read_only.or(next.read_only).unwrap_or(self.state.settings.transaction_read_only);
         let has_temporary = !self.temporary.is_empty();
         let settings = &self.state.settings;
-        Ok(OpenTransaction::begin(&self.database, &self.owner, isolation, settings, read_only, has_temporary))
+        let mut open = OpenTransaction::begin(
+            &self.database,
+            &self.owner,
+            isolation,
+            settings,
+            read_only,
+            has_temporary,
+        );
+        open.show(&self.process, settings, self.state.statement_micros);
+        Ok(open)
     }
 
     /// A new XA transaction. At SERIALIZABLE it goes by locks: one that is prepared must not be refused any more,
@@ -181,15 +192,16 @@ impl Session {
         let mut open =
             OpenTransaction::begin(&self.database, &self.owner, isolation, &settings, read_only, false);
         open.explicit = true;
+        open.show(&self.process, &settings, self.state.statement_micros);
         open
     }
 
     /// Ends the open transaction, if there is one, for good.
     pub(super) fn commit_open(&mut self) -> Result<(), SqlError> {
         let done = match self.open.take() {
-            Some(open) => {
-                open.commit(&self.database, &mut self.owner).map(|number| self.state.committed(number))
-            }
+            Some(open) => open
+                .commit(&self.database, &mut self.owner, &self.process)
+                .map(|number| self.state.committed(number)),
             None => Ok(()),
         };
         self.temporary.sweep(self.database.catalog());
@@ -218,7 +230,7 @@ impl Session {
     /// Undoes the open transaction, if there is one.
     pub(super) fn rollback_open(&mut self) -> Result<(), SqlError> {
         let done = match self.open.take() {
-            Some(open) => open.rollback(&self.database, &mut self.owner),
+            Some(open) => open.rollback(&self.database, &mut self.owner, &self.process),
             None => Ok(()),
         };
         self.temporary.sweep(self.database.catalog());

@@ -13,6 +13,7 @@ use crate::database::Database;
 use crate::error::SqlError;
 use crate::information_schema;
 use crate::session::temporary::TemporaryTables;
+use crate::virtual_database;
 
 /// A stored table, or a view, that a statement uses.
 #[derive(Debug, Clone)]
@@ -175,9 +176,13 @@ pub(crate) fn lock_error(error: &LockError) -> SqlError {
 impl TableLookup for Tables<'_> {
     fn table(&mut self, database: &str, name: &str, usage: TableUse) -> Result<TableRef, SqlError> {
         self.check_barred()?;
-        if database.eq_ignore_ascii_case(information_schema::DATABASE) {
-            let table = information_schema::table(name)
-                .ok_or_else(|| SqlError::unknown_table(name.to_uppercase(), information_schema::DATABASE))?;
+        if let Some(home) = virtual_database::find(database) {
+            let table = home.table(name).ok_or_else(|| match home.name {
+                information_schema::DATABASE => {
+                    SqlError::unknown_table(name.to_uppercase(), information_schema::DATABASE)
+                }
+                _ => SqlError::no_such_table(database, name),
+            })?;
             self.virtual_used = true;
             return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
         }

@@ -17,6 +17,7 @@ use rustydb_transaction::{self as transaction, Savepoint, Transaction};
 use rustydb_value::Collation;
 
 use crate::database::Database;
+use crate::database::processes::{Process, TransactionInfo, TransactionState};
 use crate::error::SqlError;
 use crate::variables::{Isolation, Settings};
 
@@ -38,6 +39,16 @@ pub(crate) struct OpenTransaction {
 pub(crate) struct NextTransaction {
     pub(crate) isolation: Option<Isolation>,
     pub(crate) read_only: Option<bool>,
+}
+
+/// The name of a session's level, as lists of transactions have it.
+fn level_name(level: Isolation) -> &'static str {
+    match level {
+        Isolation::ReadUncommitted => "READ UNCOMMITTED",
+        Isolation::ReadCommitted => "READ COMMITTED",
+        Isolation::RepeatableRead => "REPEATABLE READ",
+        Isolation::Serializable => "SERIALIZABLE",
+    }
 }
 
 /// The level that the engine runs a session's level at, and whether plain reads lock what they read.
@@ -90,14 +101,34 @@ impl OpenTransaction {
         OpenTransaction { txn, explicit: true, read_only, level, shares_reads: false, savepoints }
     }
 
+    /// Has the process list show it.
+    pub(crate) fn show(&mut self, process: &Process, settings: &Settings, since_micros: u64) {
+        self.txn.show_progress(Arc::clone(process.progress()));
+        process.begin_transaction(TransactionInfo {
+            id: self.txn.id().0,
+            since_micros,
+            level: level_name(self.level),
+            read_only: self.read_only,
+            autocommit: !self.explicit && settings.autocommit,
+            unique_checks: settings.unique_checks,
+            foreign_key_checks: settings.foreign_key_checks,
+            ..TransactionInfo::default()
+        });
+    }
+
     /// Makes everything durable, then lets others at the definitions. Gives the number in its global transaction
     /// id, zero for none.
     pub(crate) fn commit(
         self,
         database: &Arc<Database>,
         owner: &mut MetadataLockOwner,
+        process: &Process,
     ) -> Result<u64, SqlError> {
         let done = self.txn.commit();
+        process.end_transaction(match &done {
+            Ok(_) => TransactionState::Committed,
+            Err(_) => TransactionState::RolledBack,
+        });
         database.engine().metadata_locks().release_transaction(owner);
         Ok(done?.number)
     }
@@ -106,8 +137,13 @@ impl OpenTransaction {
         self,
         database: &Arc<Database>,
         owner: &mut MetadataLockOwner,
+        process: &Process,
     ) -> Result<(), SqlError> {
+        if self.txn.has_writes() {
+            process.note_transaction(|shown| shown.is_rolling_back = true);
+        }
         let done = self.txn.rollback();
+        process.end_transaction(TransactionState::RolledBack);
         database.engine().metadata_locks().release_transaction(owner);
         done?;
         Ok(())

@@ -17,6 +17,7 @@ use rustydb_value::Value;
 
 use super::Session;
 use super::tables::Barred;
+use crate::database::processes::TransactionState;
 use crate::database::xa::{PreparedBranch, encode};
 use crate::error::SqlError;
 use crate::show::{Cell, Listing};
@@ -51,7 +52,7 @@ impl Lost {
 }
 
 impl XaState {
-    fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             XaState::None => "NON-EXISTING",
             XaState::Active(_) => "ACTIVE",
@@ -136,7 +137,7 @@ impl Session {
             if self.xa.xid() != Some(xid) {
                 return Err(SqlError::xa_unknown());
             }
-            self.xa = XaState::Active(xid.clone());
+            self.set_xa(XaState::Active(xid.clone()));
             return Ok(());
         }
         if resume.is_some() {
@@ -149,8 +150,15 @@ impl Session {
         }
         self.database.xa().begin(xid)?;
         self.open = Some(self.begin_xa());
-        self.xa = XaState::Active(xid.clone());
+        self.set_xa(XaState::Active(xid.clone()));
         Ok(())
+    }
+
+    /// Changes the state, for all to see.
+    fn set_xa(&mut self, state: XaState) {
+        let shown = state.xid().cloned().map(|xid| (xid, state.name()));
+        self.process.note_transaction(|transaction| transaction.xa = shown);
+        self.xa = state;
     }
 
     fn xa_end(&mut self, xid: &Xid, suspend: bool) -> Result<(), SqlError> {
@@ -160,7 +168,7 @@ impl Session {
         match &self.xa {
             XaState::Active(own) | XaState::RollbackOnly(own, _) if own != xid => Err(SqlError::xa_unknown()),
             XaState::Active(_) => {
-                self.xa = XaState::Idle(xid.clone());
+                self.set_xa(XaState::Idle(xid.clone()));
                 Ok(())
             }
             XaState::RollbackOnly(_, lost) => Err(lost.error()),
@@ -181,13 +189,16 @@ impl Session {
         };
         // The locks go with the transaction; the session goes on under a new name in the wait-for graph.
         let fresh = MetadataLockOwner::new(self.database.engine().locks().new_owner());
+        self.process.set_owner(fresh.id());
         let mut owner = std::mem::replace(&mut self.owner, fresh);
         match open.txn.prepare(&encode(xid)) {
             Ok(txn) => {
-                self.database.xa().put_prepared(xid.clone(), PreparedBranch { txn, owner });
+                let since_micros = self.process.prepared_transaction(xid);
+                self.database.xa().put_prepared(xid.clone(), PreparedBranch { txn, owner, since_micros });
                 Ok(())
             }
             Err(error) => {
+                self.process.end_transaction(TransactionState::RolledBack);
                 self.database.engine().metadata_locks().release_all(&mut owner);
                 self.database.xa().end(xid);
                 Err(error.into())
@@ -265,7 +276,7 @@ impl Session {
             ("bqual_length", Cell::Number),
             ("data", Cell::Text(258)),
         ]);
-        for info in self.database.xa().prepared() {
+        for info in self.database.xa().prepared(|_| false) {
             let (global, branch) = (&info.xid.global, &info.xid.branch);
             let data = [&**global, &**branch].concat();
             let data = if convert {

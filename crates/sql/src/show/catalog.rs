@@ -11,11 +11,10 @@ use super::{Cell, Listing};
 use crate::context::{TableLookup, TableRows, TableUse, VirtualFilter};
 use crate::ddl::names;
 use crate::error::SqlError;
-use crate::information_schema::{
-    self as schema, DATABASE, column_default, column_extra, column_key, maybe, text,
-};
+use crate::information_schema::{self as schema, column_default, column_extra, column_key, maybe, text};
 use crate::session::Session;
 use crate::variables::SqlMode;
+use crate::virtual_database;
 
 pub(super) const COLUMNS: [(&str, Cell); 6] = [
     ("Field", Cell::Text(64)),
@@ -88,8 +87,8 @@ pub(super) fn wanted_database(name: Option<&Ident>, session: &Session) -> Result
         Some(name) => name.as_str(),
         None => session.current_database().ok_or_else(SqlError::no_database)?,
     };
-    if name.eq_ignore_ascii_case(DATABASE) {
-        return Ok(DATABASE.to_owned());
+    if let Some(home) = virtual_database::find(name) {
+        return Ok(home.name.to_owned());
     }
     match session.database().catalog().database(name) {
         Some(def) => Ok(def.name.clone()),
@@ -105,10 +104,9 @@ pub(super) fn databases(session: &Session, pattern: Option<&str>) -> Listing {
     let mut listing = Listing::new(&[(&title, Cell::Text(64))]);
     let mut names: Vec<String> =
         session.database().catalog().databases().iter().map(|d| d.name.clone()).collect();
-    if !names.iter().any(|n| n == DATABASE) {
-        names.push(DATABASE.to_owned());
-    }
+    names.extend(virtual_database::ALL.iter().map(|home| home.name.to_owned()));
     names.sort();
+    names.dedup();
     for name in names {
         listing.push(vec![Value::Text(name)]);
     }
@@ -132,9 +130,9 @@ pub(super) fn tables(session: &Session, database: &str, full: bool, pattern: Opt
         }
         listing.push(row);
     };
-    if database == DATABASE {
-        for table in schema::tables() {
-            push(&table.definition().name, "SYSTEM VIEW");
+    if let Some(home) = virtual_database::find(database) {
+        for table in home.tables() {
+            push(&table.definition().name, home.table_type);
         }
     } else {
         let catalog = session.database().catalog();
@@ -221,7 +219,8 @@ pub(super) fn create_view(session: &mut Session, name: &ObjectName) -> Result<Op
 
 pub(super) fn columns(session: &mut Session, name: &ObjectName, full: bool) -> Result<Listing, SqlError> {
     let (def, is_virtual) = definition(session, name)?;
-    let privileges = if is_virtual { "select" } else { "select,insert,update,references" };
+    let home = virtual_database::find(&def.database).filter(|_| is_virtual);
+    let privileges = if let Some(home) = home { home.privileges } else { "select,insert,update,references" };
     let mut listing = if full { Listing::new(&FULL_COLUMNS) } else { Listing::new(&COLUMNS) };
     for (at, column) in def.columns.iter().enumerate() {
         let mut row = vec![text(column.name.as_str()), text(column.ty.full_name())];
@@ -305,7 +304,8 @@ pub(super) fn no_such_object(kind: ShowCreateKind, name: &ObjectName, session: &
     };
     match kind {
         ShowCreateKind::Table | ShowCreateKind::View => {
-            let virtual_table = database.eq_ignore_ascii_case(DATABASE) && schema::table(&object).is_some();
+            let virtual_table =
+                virtual_database::find(&database).and_then(|home| home.table(&object)).is_some();
             if virtual_table || session.database().catalog().table(&database, &object).is_some() {
                 SqlError::wrong_object(database, object, "VIEW")
             } else {

@@ -169,7 +169,6 @@ pub(super) fn privileges() -> Listing {
 pub(super) fn process_list(session: &Session, full: bool) -> Listing {
     let mut listing = Listing::new(&PROCESS_LIST);
     for process in session.database().process_list() {
-        let running = process.statement.is_some();
         let shown = process.statement.map(|s| if full { s } else { s.chars().take(100).collect() });
         listing.push(vec![
             Value::UInt(process.id),
@@ -178,7 +177,7 @@ pub(super) fn process_list(session: &Session, full: bool) -> Listing {
             maybe(process.database),
             text(process.command.name()),
             Value::UInt(process.time.as_secs()),
-            text(if running { "executing" } else { "" }),
+            text(process.state),
             maybe(shown),
         ]);
     }

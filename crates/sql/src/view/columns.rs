@@ -10,6 +10,7 @@ use crate::expr::bind::Planning;
 use crate::information_schema;
 use crate::plan;
 use crate::session::SessionState;
+use crate::virtual_database;
 use rustydb_catalog::{TableDef, ViewDef};
 
 /// The view as a definition with columns and without trees; 1356 if its text means nothing any more.
@@ -42,9 +43,7 @@ pub(crate) struct Unlocked<'a>(pub(crate) &'a Database);
 
 impl TableLookup for Unlocked<'_> {
     fn table(&mut self, database: &str, name: &str, _: TableUse) -> Result<TableRef, SqlError> {
-        if database.eq_ignore_ascii_case(information_schema::DATABASE)
-            && let Some(table) = information_schema::table(name)
-        {
+        if let Some(table) = virtual_database::find(database).and_then(|home| home.table(name)) {
             return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
         }
         let def = self.0.catalog().table(database, name);

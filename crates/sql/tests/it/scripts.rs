@@ -149,8 +149,10 @@ scripts! {
     joined_changes
     json
     locking_clauses
+    lock_views
     locks
     maintenance
+    performance_schema
     prepared
     serializable
     show

@@ -420,6 +420,11 @@ impl LockTable {
         self.ranges.mode(owner, tree)
     }
 
+    /// The range of an owner that keeps a key out.
+    pub fn range_around(&self, owner: OwnerId, tree: TreeId, key: &[u8]) -> Option<RangeLockInfo> {
+        self.ranges.around(owner, tree, key)
+    }
+
     /// Has every deadlock told to `watch`, on the thread that closes it, before anybody is woken and without any
     /// lock held. The first to ask is told; returns whether that was this call.
     pub fn on_deadlock(&self, watch: impl Fn(&Deadlock) + Send + Sync + 'static) -> bool {

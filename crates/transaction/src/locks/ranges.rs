@@ -261,6 +261,21 @@ impl RangeLocks {
         count
     }
 
+    /// The range of an owner that has a key.
+    pub(super) fn around(&self, owner: OwnerId, tree: TreeId, key: &[u8]) -> Option<RangeLockInfo> {
+        let trees = self.bucket(tree).trees.lock();
+        let of_owner = trees.get(&tree)?.owners.iter().find(|o| o.owner == owner)?;
+        let range = of_owner.ranges.find(key)?;
+        Some(RangeLockInfo {
+            owner,
+            tree,
+            low: range.low.clone(),
+            high: range.high.clone(),
+            mode: of_owner.mode,
+            waiting_since: None,
+        })
+    }
+
     /// The mode of an owner's ranges of a tree.
     pub(super) fn mode(&self, owner: OwnerId, tree: TreeId) -> Option<LockMode> {
         let trees = self.bucket(tree).trees.lock();

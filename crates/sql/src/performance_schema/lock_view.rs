@@ -1,0 +1,390 @@
+//! Locks as an operator reads them: whose, on which index of which table, on which key, and who waits for whom.
+//!
+//! The lock table knows trees, keys and ranges; here they get the names and the forms that MySQL has for them:
+//!
+//! | lock of the engine | mode |
+//! |---|---|
+//! | a row | `X,REC_NOT_GAP`, `S,REC_NOT_GAP` |
+//! | a row, and a range that reaches up to it | `X`, `S` |
+//! | a range, shown at the first key behind it | `X,GAP`, `S,GAP`; `X` of `supremum pseudo-record` if there is none |
+//! | an insert that waits for a range | `X,GAP,INSERT_INTENTION`, `X,INSERT_INTENTION` at the end |
+//! | any of these | a `TABLE` lock `IX` or `IS` of its table |
+//!
+//! Table locks are not held apart (the metadata lock does what they are for); the lines say which tables have
+//! locked rows. A row that its transaction has inserted, and an index entry that a change of a row has touched, are
+//! locked like any other; they are left out until somebody waits for them, as InnoDB keeps such locks implicit.
+//!
+//! Limits: at most [`MOST`] locks on rows that nobody waits for and as many ranges are copied; the rest is counted,
+//! for the figures of transactions. Locks of temporary tables and of the catalog are left out. A range that more than
+//! one key lies in without a lock of its own (many thousand ranges melt) is shown at its end alone.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hashbrown::{HashMap, HashSet};
+use rustydb_catalog::TableDef;
+use rustydb_transaction::locks::{RangeLockInfo, TreeId, Wanted};
+use rustydb_transaction::{Engine, LockMode, OwnerId};
+
+use super::lock_data::{SUPREMUM, key_text};
+use crate::database::Database;
+
+/// How many locks on rows that nobody waits for are shown at most, and how many ranges.
+pub(crate) const MOST: usize = 50_000;
+
+/// Which table, and which of its indexes, each tree is.
+pub(crate) struct TreeNames {
+    trees: HashMap<TreeId, (Arc<TableDef>, usize)>,
+}
+
+impl TreeNames {
+    pub(crate) fn new(database: &Database) -> TreeNames {
+        let catalog = database.catalog();
+        let mut trees = HashMap::new();
+        for home in catalog.databases() {
+            for table in catalog.tables(&home.name) {
+                for (at, index) in table.all_indexes().enumerate() {
+                    trees.insert(index.tree, (Arc::clone(&table), at));
+                }
+            }
+        }
+        TreeNames { trees }
+    }
+
+    /// The table of a tree, and the position of the index among all of its.
+    pub(crate) fn find(&self, tree: TreeId) -> Option<(&Arc<TableDef>, usize)> {
+        self.trees.get(&tree).map(|(table, at)| (table, *at))
+    }
+
+    /// Whether a tree has the rows of a table.
+    pub(crate) fn has_rows(&self, tree: TreeId) -> bool {
+        self.find(tree).is_some_and(|(_, at)| at == 0)
+    }
+}
+
+/// Where a lock on records ends.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Place {
+    Key(Vec<u8>),
+    Supremum,
+}
+
+/// A line of data_locks.
+#[derive(Debug, Clone)]
+pub(crate) struct LockLine {
+    pub(crate) id: String,
+    pub(crate) owner: OwnerId,
+    pub(crate) table: Arc<TableDef>,
+    /// None of a lock on the table.
+    pub(crate) index: Option<usize>,
+    pub(crate) mode: String,
+    pub(crate) waiting: bool,
+    pub(crate) data: Option<String>,
+}
+
+/// A lock that is asked for, and one that is in its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LockWait {
+    pub(crate) requesting: (OwnerId, String),
+    pub(crate) blocking: (OwnerId, String),
+}
+
+/// What one waits for, of those that are no metadata locks.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestedLock {
+    pub(crate) id: String,
+    pub(crate) since: Instant,
+    pub(crate) is_insert: bool,
+}
+
+/// All locks on rows and ranges.
+#[derive(Debug, Default)]
+pub(crate) struct LockView {
+    pub(crate) lines: Vec<LockLine>,
+    /// How many locks on rows each owner has besides.
+    pub(crate) more: HashMap<OwnerId, usize>,
+}
+
+/// The kinds of lock, as they stand in the names of locks.
+mod kind {
+    pub(super) const ROW: &str = "row";
+    pub(super) const WAIT: &str = "wait";
+    pub(super) const GAP: &str = "gap";
+    pub(super) const INSERT: &str = "insert";
+    pub(super) const TABLE: &str = "table";
+}
+
+/// Names a lock; the same for the same lock as long as it lives.
+fn lock_id(owner: OwnerId, tree: TreeId, kind: &str, key: &[u8]) -> String {
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((kind, key));
+    format!("{}:{}:{kind}:{hash:016x}", owner.0, tree.0)
+}
+
+fn gap_id(owner: OwnerId, tree: TreeId, place: &Place) -> String {
+    match place {
+        // No key is followed by nothing at all: the empty one stands for the end.
+        Place::Supremum => lock_id(owner, tree, kind::GAP, b""),
+        Place::Key(key) => lock_id(owner, tree, kind::GAP, key),
+    }
+}
+
+fn letter(mode: LockMode) -> &'static str {
+    if mode == LockMode::Exclusive { "X" } else { "S" }
+}
+
+fn next_place(engine: &Engine, tree: TreeId, from: Bound<&[u8]>) -> Place {
+    // A tree that is gone has no keys; its locks will be gone too.
+    engine.next_key(tree, from).ok().flatten().map_or(Place::Supremum, Place::Key)
+}
+
+/// At which record the end of a range is shown: the last row in it that is locked itself, or the next record behind.
+fn end_of(engine: &Engine, owner: OwnerId, tree: TreeId, high: Option<&[u8]>) -> (Place, bool) {
+    let Some(high) = high else { return (Place::Supremum, false) };
+    let is_locked = |key: &[u8]| engine.locks().row_mode(owner, tree, key).is_some();
+    if let Some(last) = high.strip_suffix(&[0])
+        && is_locked(last)
+    {
+        return (Place::Key(last.to_vec()), true);
+    }
+    let place = next_place(engine, tree, Bound::Included(high));
+    let is_row = if let Place::Key(key) = &place { is_locked(key) } else { false };
+    (place, is_row)
+}
+
+/// The ranges that are held, by owner and tree, ascending.
+type Ranges = HashMap<(OwnerId, TreeId), Vec<RangeLockInfo>>;
+
+/// Whether the gap before a key is locked.
+fn reaches(ranges: &Ranges, owner: OwnerId, tree: TreeId, key: &[u8]) -> bool {
+    let Some(ranges) = ranges.get(&(owner, tree)) else { return false };
+    let after = ranges.partition_point(|range| range.low.as_slice() < key);
+    let range = after.checked_sub(1).and_then(|at| ranges.get(at));
+    range.is_some_and(|range| range.high.as_ref().is_none_or(|high| key <= high.as_slice()))
+}
+
+/// Makes the lines.
+struct Builder<'a> {
+    engine: &'a Engine,
+    names: TreeNames,
+    texts: bool,
+    ranges: Ranges,
+    /// Rows that the end of a range is shown at.
+    ends: HashSet<(OwnerId, TreeId, Vec<u8>)>,
+    view: LockView,
+    known: HashSet<String>,
+}
+
+impl Builder<'_> {
+    fn line(&mut self, id: String, owner: OwnerId, tree: TreeId, mode: String, waiting: bool, place: &Place) {
+        let Some((table, index)) = self.names.find(tree) else { return };
+        if !self.known.insert(id.clone()) {
+            return;
+        }
+        let data = match place {
+            Place::Supremum => Some(SUPREMUM.to_owned()),
+            Place::Key(key) if self.texts => key_text(self.engine, table, index, key),
+            Place::Key(_) => None,
+        };
+        let table = Arc::clone(table);
+        self.view.lines.push(LockLine { id, owner, table, index: Some(index), mode, waiting, data });
+    }
+
+    fn row(&mut self, owner: OwnerId, tree: TreeId, key: Vec<u8>, mode: LockMode, waiting: bool) {
+        let kind = if waiting { kind::WAIT } else { kind::ROW };
+        let gap = self.has_gap(owner, tree, &key);
+        let mode = format!("{}{}", letter(mode), if gap { "" } else { ",REC_NOT_GAP" });
+        let id = lock_id(owner, tree, kind, &key);
+        self.line(id, owner, tree, mode, waiting, &Place::Key(key));
+    }
+
+    fn has_gap(&self, owner: OwnerId, tree: TreeId, key: &[u8]) -> bool {
+        reaches(&self.ranges, owner, tree, key) || self.ends.contains(&(owner, tree, key.to_vec()))
+    }
+
+    /// Whether InnoDB would not write the lock down: it shows from the row itself, which is not committed.
+    fn is_implicit(&self, tree: TreeId, key: &[u8]) -> bool {
+        let is_row = self.names.has_rows(tree);
+        self.engine.unfinished_change(tree, key).is_some_and(|change| change.is_insert || !is_row)
+    }
+
+    /// The lines of ranges that do not end with a row of their own, and the ends of those that do.
+    fn gaps(&mut self) {
+        let held: Vec<RangeLockInfo> = self.ranges.values().flatten().cloned().collect();
+        for range in held {
+            let (owner, tree) = (range.owner, range.tree);
+            match end_of(self.engine, owner, tree, range.high.as_deref()) {
+                (Place::Key(key), true) => {
+                    self.ends.insert((owner, tree, key));
+                }
+                (place, _) => {
+                    let gap = if place == Place::Supremum { "" } else { ",GAP" };
+                    let id = gap_id(owner, tree, &place);
+                    self.line(id, owner, tree, format!("{}{gap}", letter(range.mode)), false, &place);
+                }
+            }
+        }
+    }
+
+    fn insert(&mut self, owner: OwnerId, tree: TreeId, key: &[u8]) {
+        let place = next_place(self.engine, tree, Bound::Excluded(key));
+        let mode = if place == Place::Supremum { "X,INSERT_INTENTION" } else { "X,GAP,INSERT_INTENTION" };
+        let id = lock_id(owner, tree, kind::INSERT, key);
+        self.line(id, owner, tree, mode.to_owned(), true, &place);
+    }
+
+    /// A line for each table, and each kind of intention, of which an owner has locked rows.
+    fn tables(&mut self, locked: &HashSet<(OwnerId, TreeId, LockMode)>) {
+        let mut lines: HashMap<String, LockLine> = HashMap::new();
+        for (owner, tree, mode) in locked {
+            let Some((table, _)) = self.names.find(*tree) else { continue };
+            let mode = if *mode == LockMode::Exclusive { "IX" } else { "IS" };
+            let id = lock_id(*owner, table.primary.tree, kind::TABLE, mode.as_bytes());
+            lines.entry(id.clone()).or_insert_with(|| LockLine {
+                id,
+                owner: *owner,
+                table: Arc::clone(table),
+                index: None,
+                mode: mode.to_owned(),
+                waiting: false,
+                data: None,
+            });
+        }
+        self.view.lines.extend(lines.into_values());
+    }
+}
+
+impl LockView {
+    /// The locks of this moment, with the text of their keys or without.
+    pub(crate) fn new(database: &Database, texts: bool) -> LockView {
+        let engine = database.engine();
+        let mut builder = Builder {
+            engine,
+            names: TreeNames::new(database),
+            texts,
+            ranges: HashMap::new(),
+            ends: HashSet::new(),
+            view: LockView::default(),
+            known: HashSet::new(),
+        };
+        let mut locked: HashSet<(OwnerId, TreeId, LockMode)> = HashSet::new();
+        let mut inserts = Vec::new();
+        for range in engine.locks().range_locks(MOST) {
+            locked.insert((range.owner, range.tree, range.mode));
+            match range.waiting_since {
+                Some(_) => inserts.push(range),
+                None => builder.ranges.entry((range.owner, range.tree)).or_default().push(range),
+            }
+        }
+        builder.gaps();
+        // What somebody waits for is shown in any case.
+        for row in engine.locks().contended_rows() {
+            for (owner, mode) in &row.holders {
+                locked.insert((*owner, row.tree, *mode));
+                builder.row(*owner, row.tree, row.key.clone(), *mode, false);
+            }
+            for (owner, mode, _) in &row.queue {
+                locked.insert((*owner, row.tree, *mode));
+                builder.row(*owner, row.tree, row.key.clone(), *mode, true);
+            }
+        }
+        let awaited: HashSet<(OwnerId, TreeId, &[u8])> =
+            inserts.iter().map(|insert| (insert.owner, insert.tree, insert.low.as_slice())).collect();
+        let rows = engine.locks().row_locks(MOST);
+        for row in rows.locks {
+            locked.insert((row.owner, row.tree, row.mode));
+            let is_held = row.waiting_since.is_none();
+            // A row that is still to be inserted is no record yet.
+            if !row.is_contended && awaited.contains(&(row.owner, row.tree, row.key.as_slice())) {
+                continue;
+            }
+            let shown = row.is_contended
+                || row.mode == LockMode::Shared
+                || builder.has_gap(row.owner, row.tree, &row.key)
+                || !builder.is_implicit(row.tree, &row.key);
+            if shown {
+                builder.row(row.owner, row.tree, row.key, row.mode, !is_held);
+            }
+        }
+        for insert in &inserts {
+            builder.insert(insert.owner, insert.tree, &insert.low);
+        }
+        builder.view.more = rows.more;
+        builder.tables(&locked);
+        builder.view
+    }
+
+    /// In the order in which they are shown: by owner and table, the table before its records.
+    pub(crate) fn sorted(self) -> Vec<LockLine> {
+        let mut lines = self.lines;
+        lines.sort_by_cached_key(|line| {
+            let path = (line.owner, line.table.database.clone(), line.table.name.clone(), line.index);
+            let is_end = line.data.as_deref() == Some(SUPREMUM);
+            (path, is_end, numbers(line.data.as_deref()), line.data.clone(), line.mode.clone())
+        });
+        lines
+    }
+}
+
+/// The numbers that a key begins with, to sort it by.
+fn numbers(data: Option<&str>) -> Vec<i128> {
+    data.into_iter().flat_map(|text| text.split(", ")).map_while(|part| part.parse().ok()).collect()
+}
+
+/// Who waits for whom: as many as wait, however many locks there are.
+pub(crate) fn lock_waits(database: &Database) -> Vec<LockWait> {
+    let engine = database.engine();
+    let mut waits = Vec::new();
+    let conflicts = |a: LockMode, b: LockMode| a == LockMode::Exclusive || b == LockMode::Exclusive;
+    for row in engine.locks().contended_rows() {
+        let name = |owner, kind| (owner, lock_id(owner, row.tree, kind, &row.key));
+        for (at, (owner, mode, _)) in row.queue.iter().enumerate() {
+            let mut push = |other: OwnerId, held: LockMode, kind| {
+                if other != *owner && conflicts(*mode, held) {
+                    let requesting = name(*owner, kind::WAIT);
+                    waits.push(LockWait { requesting, blocking: name(other, kind) });
+                }
+            };
+            row.holders.iter().for_each(|(other, held)| push(*other, *held, kind::ROW));
+            row.queue.iter().take(at).for_each(|(other, asked, _)| push(*other, *asked, kind::WAIT));
+        }
+    }
+    for wait in engine.locks().waits() {
+        let Wanted::Insert { tree, key } = &wait.wanted else { continue };
+        let requesting = (wait.waiting, lock_id(wait.waiting, *tree, kind::INSERT, key));
+        for owner in wait.blocking {
+            let Some(id) = blocking_gap(engine, owner, *tree, key) else { continue };
+            waits.push(LockWait { requesting: requesting.clone(), blocking: (owner, id) });
+        }
+    }
+    waits
+}
+
+/// The lock whose gap a key lies in.
+fn blocking_gap(engine: &Engine, owner: OwnerId, tree: TreeId, key: &[u8]) -> Option<String> {
+    if let Place::Key(next) = next_place(engine, tree, Bound::Excluded(key))
+        && engine.locks().row_mode(owner, tree, &next).is_some()
+    {
+        return Some(lock_id(owner, tree, kind::ROW, &next));
+    }
+    let range = engine.locks().range_around(owner, tree, key)?;
+    match end_of(engine, owner, tree, range.high.as_deref()) {
+        (Place::Key(row), true) => Some(lock_id(owner, tree, kind::ROW, &row)),
+        (place, _) => Some(gap_id(owner, tree, &place)),
+    }
+}
+
+/// What each owner waits for on rows and ranges.
+pub(crate) fn requested(database: &Database) -> HashMap<OwnerId, RequestedLock> {
+    let waits = database.engine().locks().waits().into_iter();
+    let named = waits.filter_map(|wait| {
+        let (id, is_insert) = match &wait.wanted {
+            Wanted::Row { tree, key, .. } => (lock_id(wait.waiting, *tree, kind::WAIT, key), false),
+            Wanted::Insert { tree, key } => (lock_id(wait.waiting, *tree, kind::INSERT, key), true),
+            _ => return None,
+        };
+        Some((wait.waiting, RequestedLock { id, since: wait.since, is_insert }))
+    });
+    named.collect()
+}
