@@ -106,6 +106,7 @@ struct Shared {
     locked: Arc<AtomicBool>,
     operations: AtomicU64,
     syncs: AtomicU64,
+    made: AtomicU64,
 }
 
 /// A clock that stands still unless moved.
@@ -151,6 +152,7 @@ impl SimulatedDisk {
                 locked: Arc::default(),
                 operations: AtomicU64::new(0),
                 syncs: AtomicU64::new(0),
+                made: AtomicU64::new(0),
             }),
         }
     }
@@ -187,6 +189,12 @@ impl SimulatedDisk {
     #[must_use]
     pub fn syncs(&self) -> u64 {
         self.shared.syncs.load(Ordering::Relaxed)
+    }
+
+    /// How many files were made.
+    #[must_use]
+    pub fn files_made(&self) -> u64 {
+        self.shared.made.load(Ordering::Relaxed)
     }
 
     /// How many bytes all files have.
@@ -322,6 +330,7 @@ impl Disk for SimulatedDisk {
                 let inode = Inode::default();
                 names.now.insert(name.to_owned(), inode.clone());
                 names.pending.push(NameChange::Link(name.to_owned(), inode.clone()));
+                self.shared.made.fetch_add(1, Ordering::Relaxed);
                 inode
             }
             None => return Err(io::ErrorKind::NotFound.into()),

@@ -15,7 +15,8 @@
 //! the next one, so no frame is split, and only one that is longer than a segment makes a file grow: what
 //! was made ready while there was room can be filled when there is none. Files are filled with zeros
 //! when made, so that a later sync has no file length to write, and used again under a new name when
-//! their records are no longer needed. The next segment is made ready before it is needed: a full
+//! their records are no longer needed: as many are kept for that as were begun between two releases, so that a
+//! steady load makes no new files, and a load that ends keeps ever fewer. The next segment is made ready before it is needed: a full
 //! disk is noticed while there is still room to finish.
 //!
 //! Only one file is being made ready at a time, and what is ready is handed over once: two that made the
@@ -40,8 +41,10 @@ const PREFIX: &str = "wal-";
 const SPARE: &str = "wal-spare-";
 /// The file that becomes the next segment.
 const NEXT: &str = "wal-next";
-/// Old segments kept to be used again.
+/// Old segments kept to be used again, beyond those that were begun since the last release.
 const SPARES: usize = 4;
+/// The most that are kept.
+const MOST_SPARES: usize = 64;
 
 /// A segment's head, read.
 #[derive(Clone, Copy, Debug)]
@@ -142,7 +145,27 @@ pub(crate) struct SegmentWriter {
     chain: u32,
     maker: Arc<SegmentMaker>,
     retained: Arc<Retained>,
+    demand: Demand,
+    /// Spares named so far.
     spares: u64,
+}
+
+/// How many segments a load takes from one release to the next.
+#[derive(Debug, Default)]
+struct Demand {
+    /// Begun since the last release.
+    begun: usize,
+    /// Of the releases before; what was once much is forgotten by and by.
+    usual: usize,
+}
+
+impl Demand {
+    /// Some are released: gives how many to keep.
+    fn spares(&mut self) -> usize {
+        let forgotten = self.usual - self.usual.div_ceil(8);
+        self.usual = std::mem::take(&mut self.begun).max(forgotten);
+        (self.usual + SPARES).min(MOST_SPARES)
+    }
 }
 
 impl SegmentWriter {
@@ -179,7 +202,18 @@ impl SegmentWriter {
     ) -> Result<SegmentWriter> {
         let retained = Arc::new(Retained::read(&*disk, origin, first)?);
         let maker = Arc::new(SegmentMaker::new(disk, nominal));
-        Ok(SegmentWriter { origin, nominal, file, first, position, chain, maker, retained, spares: 0 })
+        Ok(SegmentWriter {
+            origin,
+            nominal,
+            file,
+            first,
+            position,
+            chain,
+            maker,
+            retained,
+            demand: Demand::default(),
+            spares: 0,
+        })
     }
 
     /// Whose log it is.
@@ -224,6 +258,7 @@ impl SegmentWriter {
         let head = SegmentHead { origin: self.origin, chain: self.chain, first: start, previous, mark };
         let Some(next) = self.maker.take(&name(start), &head)? else { return Ok(()) };
         self.retained.add(&head);
+        self.demand.begun += 1;
         self.file = next;
         self.first = start;
         Ok(())
@@ -238,20 +273,31 @@ impl SegmentWriter {
     pub(super) fn release_before(&mut self, disk: &dyn Disk, keep_from: Lsn) -> Result<()> {
         let failed = |error| Error::io("releasing log segments", error);
         let segments = list(disk)?;
-        let mut spares = disk.list().map_err(failed)?.iter().filter(|name| name.starts_with(SPARE)).count();
-        let mut changed = false;
-        for pair in segments.windows(2) {
-            let (segment, following) = (pair[0], pair[1]);
-            if following > keep_from || segment >= self.first {
-                break;
+        let is_free = |pair: &&[Lsn]| pair[1] <= keep_from && pair[0] < self.first;
+        let free: Vec<(Lsn, Lsn)> =
+            segments.windows(2).take_while(is_free).map(|pair| (pair[0], pair[1])).collect();
+        if free.is_empty() {
+            return Ok(());
+        }
+        let mut names = disk.list().map_err(failed)?;
+        names.retain(|name| name.starts_with(SPARE));
+        let most = self.demand.spares();
+        for spare in names.iter().skip(most) {
+            // It may just have been taken to become the next segment.
+            match disk.remove(spare) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
             }
+        }
+        let mut spares = names.len().min(most);
+        for (segment, following) in free {
             let is_plain = disk
                 .open(&name(segment), false, Caching::Buffered)
                 .and_then(|file| file.len())
                 .is_ok_and(|length| length < 2 * (self.nominal + SEGMENT_HEAD as u64));
             // First of all: who reads it looks there when it finds other bytes.
             self.retained.remove(segment, following);
-            if spares < SPARES && is_plain {
+            if spares < most && is_plain {
                 self.spares += 1;
                 let spare = format!("{SPARE}{:016x}-{}", segment.0, self.spares);
                 disk.rename(&name(segment), &spare).map_err(failed)?;
@@ -259,12 +305,8 @@ impl SegmentWriter {
             } else {
                 disk.remove(&name(segment)).map_err(failed)?;
             }
-            changed = true;
         }
-        if changed {
-            disk.sync_directory().map_err(failed)?;
-        }
-        Ok(())
+        disk.sync_directory().map_err(failed)
     }
 }
 
@@ -321,9 +363,13 @@ impl SegmentMaker {
     fn make(&self) -> Result<Arc<dyn File>> {
         let failed = |error| Error::io("preparing a log segment", error);
         let names = self.disk.list().map_err(failed)?;
-        if let Some(spare) = names.iter().find(|name| name.starts_with(SPARE)) {
-            self.disk.rename(spare, NEXT).map_err(failed)?;
-            return self.disk.open(NEXT, false, Caching::Buffered).map_err(failed);
+        for spare in names.iter().filter(|name| name.starts_with(SPARE)) {
+            match self.disk.rename(spare, NEXT) {
+                Ok(()) => return self.disk.open(NEXT, false, Caching::Buffered).map_err(failed),
+                // A release has just found it one too many.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
         }
         fresh_file(&*self.disk, NEXT, self.nominal).inspect_err(|_| {
             // What it took of a full disk is needed to finish what has begun.
