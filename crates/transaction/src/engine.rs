@@ -104,6 +104,8 @@ pub struct EngineStatistics {
     pub log_refused: u64,
     /// Keys that purge has looked at and that wait for a snapshot to end.
     pub purge_parked: usize,
+    /// Deleted rows that purge cannot take out, as their page cannot be read.
+    pub purge_set_aside: usize,
     /// Where the log ends.
     pub log_end: u64,
     /// Up to where it is durable.
@@ -218,7 +220,7 @@ impl Engine {
         for loser in prepared {
             engine.restore(loser)?;
         }
-        engine.sweep(&tombstones)?;
+        engine.sweep(tombstones)?;
         engine.commits.note_mark(engine.log());
         if engine.options.background {
             engine.start_threads()?;
@@ -258,14 +260,16 @@ impl Engine {
     }
 
     /// Takes out the tombstones that the crash left unpurged; nobody reads yet.
-    fn sweep(&self, tombstones: &[(TreeId, Vec<u8>)]) -> Result<()> {
+    fn sweep(&self, tombstones: Vec<(TreeId, Vec<u8>)>) -> Result<()> {
+        // The log that was read begins no earlier.
+        let from = self.log().retained_from();
         for (tree, key) in tombstones {
-            match self.store.tree(*tree) {
-                Ok(tree) => {
-                    tree.remove_tombstone(key, || true)?;
-                }
-                Err(rustydb_storage::Error::UnknownTree { .. }) => {}
-                Err(error) => return Err(error.into()),
+            let key = (tree, Arc::from(key));
+            let done = self.remove_tombstone(&key);
+            if done.is_err() {
+                let mut parked = self.purge_queue.pause();
+                self.purge_queue.park_tombstone(&mut parked, &key, from);
+                self.set_aside_if_its_page_fails(&mut parked, &key, done)?;
             }
         }
         Ok(())
@@ -655,7 +659,7 @@ impl Engine {
     /// Figures of now.
     #[must_use]
     pub fn statistics(&self) -> EngineStatistics {
-        let (purge_backlog, purge_parked) = self.purge_queue.len();
+        let (purge_backlog, purge_parked, purge_set_aside) = self.purge_queue.len();
         EngineStatistics {
             storage: self.store.statistics(),
             locks: self.locks.counters(),
@@ -669,6 +673,7 @@ impl Engine {
             log_refused: self.limits.refused.load(Ordering::Relaxed),
             purge_backlog,
             purge_parked,
+            purge_set_aside,
             log_end: self.log().end().0,
             log_durable: self.log().durable().0,
             next_transaction: self.next_transaction.load(Ordering::Relaxed),

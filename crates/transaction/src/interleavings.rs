@@ -18,7 +18,7 @@ use shuttle::thread;
 
 use crate::{Durability, Engine, EngineOptions, Error, Isolation, LockMode, Tree, TreeId};
 
-const SCHEDULES: usize = 20;
+const SCHEDULES: usize = 100;
 
 fn open(disk: &SimulatedDisk) -> Arc<Engine> {
     let storage = Options {
@@ -36,36 +36,46 @@ fn number(value: &[u8]) -> u64 {
     value.try_into().map_or(0, u64::from_be_bytes)
 }
 
-/// An engine with two rows, both of 100.
-fn with_two_rows(disk: &SimulatedDisk) -> (Arc<Engine>, TreeId) {
-    let engine = open(disk);
-    let id = engine.create_tree().unwrap();
-    let tree = engine.tree(id).unwrap();
-    let mut first = engine.begin(Isolation::RepeatableRead, false);
-    for key in [b"a", b"b"] {
-        first.insert(&tree, key, &100u64.to_be_bytes()).unwrap();
-    }
-    first.commit().unwrap();
-    (engine, id)
+/// Two rows in pages of their own.
+struct Accounts {
+    a: Arc<Tree>,
+    b: Arc<Tree>,
 }
 
-/// Takes one from a row and gives it to the other.
-fn transfer(engine: &Arc<Engine>, tree: &Tree, from: &[u8], to: &[u8]) -> Result<crate::Committed, Error> {
+impl Accounts {
+    fn of(engine: &Engine, [a, b]: [TreeId; 2]) -> Accounts {
+        Accounts { a: engine.tree(a).unwrap(), b: engine.tree(b).unwrap() }
+    }
+}
+
+/// An engine with two rows, both of 100.
+fn with_two_rows(disk: &SimulatedDisk) -> (Arc<Engine>, [TreeId; 2]) {
+    let engine = open(disk);
+    let ids = [(); 2].map(|()| engine.create_tree().unwrap());
+    let accounts = Accounts::of(&engine, ids);
+    let mut first = engine.begin(Isolation::RepeatableRead, false);
+    for tree in [&accounts.a, &accounts.b] {
+        first.insert(tree, b"k", &100u64.to_be_bytes()).unwrap();
+    }
+    first.commit().unwrap();
+    (engine, ids)
+}
+
+/// Moves one from a to b.
+fn transfer(engine: &Arc<Engine>, accounts: &Accounts) -> Result<crate::Committed, Error> {
     let mut transaction = engine.begin(Isolation::RepeatableRead, false);
-    // In one order: a deadlock is another test's matter.
-    let (first, second) = if from < to { (from, to) } else { (to, from) };
-    for key in [first, second] {
-        let old = transaction.get_locked(tree, key, LockMode::Exclusive)?.map_or(0, |old| number(&old));
-        let new = if key == from { old - 1 } else { old + 1 };
-        transaction.update(tree, key, &new.to_be_bytes())?;
+    for (tree, is_from) in [(&accounts.a, true), (&accounts.b, false)] {
+        let old = transaction.get_locked(tree, b"k", LockMode::Exclusive)?.map_or(0, |old| number(&old));
+        let new = if is_from { old - 1 } else { old + 1 };
+        transaction.update(tree, b"k", &new.to_be_bytes())?;
     }
     transaction.commit()
 }
 
-fn read_both(engine: &Arc<Engine>, tree: &Tree) -> Result<(u64, u64), Error> {
+fn read_both(engine: &Arc<Engine>, accounts: &Accounts) -> Result<(u64, u64), Error> {
     let mut reader = engine.begin(Isolation::RepeatableRead, true);
-    let a = reader.get(tree, b"a", number)?.unwrap_or(0);
-    let b = reader.get(tree, b"b", number)?.unwrap_or(0);
+    let a = reader.get(&accounts.a, b"k", number)?.unwrap_or(0);
+    let b = reader.get(&accounts.b, b"k", number)?.unwrap_or(0);
     Ok((a, b))
 }
 
@@ -74,17 +84,19 @@ fn read_both(engine: &Arc<Engine>, tree: &Tree) -> Result<(u64, u64), Error> {
 fn snapshots_see_whole_commits_in_their_order() {
     in_all_orders(SCHEDULES, |seed| {
         let disk = SimulatedDisk::new(seed);
-        let (engine, id) = with_two_rows(&disk);
-        let tree = engine.tree(id).unwrap();
+        let (engine, ids) = with_two_rows(&disk);
+        let accounts = Accounts::of(&engine, ids);
+        let commits = Mutex::new(Vec::new());
         thread::scope(|scope| {
-            let (engine, tree) = (&engine, &tree);
+            let (engine, accounts, commits) = (&engine, &accounts, &commits);
             for _ in 0..2 {
                 scope.spawn(move || {
                     for _ in 0..2 {
-                        let committed = transfer(engine, tree, b"a", b"b").unwrap();
+                        let committed = transfer(engine, accounts).unwrap();
+                        commits.lock().push((committed.csn, committed.lsn));
                         assert!(committed.csn <= engine.commits.visible());
                         assert!(committed.lsn < engine.store().log().durable());
-                        let (a, b) = read_both(engine, tree).unwrap();
+                        let (a, b) = read_both(engine, accounts).unwrap();
                         assert!(a + b == 200 && a < 100);
                     }
                 });
@@ -92,7 +104,7 @@ fn snapshots_see_whole_commits_in_their_order() {
             scope.spawn(move || {
                 let mut before = 100;
                 for _ in 0..3 {
-                    let (a, b) = read_both(engine, tree).unwrap();
+                    let (a, b) = read_both(engine, accounts).unwrap();
                     assert!(a + b == 200 && a <= before, "{a} {b}");
                     before = a;
                 }
@@ -102,8 +114,18 @@ fn snapshots_see_whole_commits_in_their_order() {
                 engine.checkpoint().unwrap();
                 engine.purge().unwrap();
             });
+            // Of its own row: nobody's lock puts it in order with the others.
+            scope.spawn(move || {
+                let mut other = engine.begin(Isolation::RepeatableRead, false);
+                other.insert(&accounts.a, b"other", b"row").unwrap();
+                let committed = other.commit().unwrap();
+                commits.lock().push((committed.csn, committed.lsn));
+            });
         });
-        assert_eq!(read_both(&engine, &tree).unwrap(), (96, 104));
+        let mut commits = commits.into_inner();
+        commits.sort_unstable();
+        assert!(commits.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1), "{commits:?}");
+        assert_eq!(read_both(&engine, &accounts).unwrap(), (96, 104));
         assert_eq!(engine.commits.oldest_active(), rustydb_storage::Lsn::MAX);
     });
 }
@@ -152,33 +174,43 @@ fn one_at_a_time_has_a_row_that_was_inserted() {
 fn an_answer_that_waited_for_what_it_saw_can_be_relied_on() {
     in_all_orders(SCHEDULES, |seed| {
         let disk = SimulatedDisk::new(seed);
-        let (engine, id) = with_two_rows(&disk);
-        let tree = engine.tree(id).unwrap();
+        let (engine, ids) = with_two_rows(&disk);
+        let accounts = Accounts::of(&engine, ids);
         let answered = Mutex::new(100);
         thread::scope(|scope| {
-            let (engine, tree, answered, disk) = (&engine, &tree, &answered, &disk);
+            let (engine, accounts, answered, disk) = (&engine, &accounts, &answered, &disk);
             for _ in 0..2 {
-                scope.spawn(move || transfer(engine, tree, b"a", b"b").map(drop));
+                scope.spawn(move || transfer(engine, accounts).map(drop));
             }
             scope.spawn(move || {
                 for _ in 0..2 {
                     let mut reader = engine.begin(Isolation::ReadCommitted, false);
-                    let Ok(found) = reader.get_locked(tree, b"a", LockMode::Shared) else { return };
+                    let Ok(found) = reader.get_locked(&accounts.a, b"k", LockMode::Shared) else { return };
                     let found = found.map_or(0, |value| number(&value));
                     if reader.wait_observed_durable().is_err() {
                         return;
                     }
-                    let Ok((a, _)) = read_both(engine, tree) else { return };
+                    let Ok((a, _)) = read_both(engine, accounts) else { return };
                     assert!(a <= found, "{found} was answered, {a} is seen");
-                    *answered.lock() = found;
+                    let mut answered = answered.lock();
+                    *answered = found.min(*answered);
+                }
+            });
+            scope.spawn(move || {
+                for _ in 0..3 {
+                    // A plain read waits for nothing: what it sees is durable.
+                    let Ok((a, b)) = read_both(engine, accounts) else { return };
+                    assert_eq!(a + b, 200);
+                    let mut answered = answered.lock();
+                    *answered = a.min(*answered);
                 }
             });
             scope.spawn(move || disk.inject(Fault::PowerCut { after: seed % 6 }));
         });
-        drop((tree, engine));
+        drop((accounts, engine));
         disk.crash();
         let engine = open(&disk);
-        let (a, b) = read_both(&engine, &engine.tree(id).unwrap()).unwrap();
+        let (a, b) = read_both(&engine, &Accounts::of(&engine, ids)).unwrap();
         assert!(a <= *answered.lock() && a + b == 200);
     });
 }
@@ -189,19 +221,19 @@ fn an_answer_that_waited_for_what_it_saw_can_be_relied_on() {
 fn a_failed_sync_loses_nothing_that_was_acknowledged() {
     in_all_orders(SCHEDULES, |seed| {
         let disk = SimulatedDisk::new(seed);
-        let (engine, id) = with_two_rows(&disk);
-        let tree = engine.tree(id).unwrap();
+        let (engine, ids) = with_two_rows(&disk);
+        let accounts = Accounts::of(&engine, ids);
         disk.inject(Fault::FailingSync { after: seed % 5 });
         let acknowledged = Mutex::new(0);
         thread::scope(|scope| {
-            let (engine, tree, acknowledged) = (&engine, &tree, &acknowledged);
+            let (engine, accounts, acknowledged) = (&engine, &accounts, &acknowledged);
             for _ in 0..3 {
                 scope.spawn(move || {
                     for _ in 0..2 {
-                        match transfer(engine, tree, b"a", b"b") {
+                        match transfer(engine, accounts) {
                             Ok(_) => *acknowledged.lock() += 1,
                             Err(error) => {
-                                let again = transfer(engine, tree, b"a", b"b");
+                                let again = transfer(engine, accounts);
                                 assert!(matches!(again, Err(Error::Poisoned { .. })), "{error}, {again:?}");
                                 return;
                             }
@@ -211,16 +243,16 @@ fn a_failed_sync_loses_nothing_that_was_acknowledged() {
             }
             scope.spawn(move || {
                 for _ in 0..3 {
-                    if let Ok((a, b)) = read_both(engine, tree) {
+                    if let Ok((a, b)) = read_both(engine, accounts) {
                         assert_eq!(a + b, 200);
                     }
                 }
             });
         });
-        drop((tree, engine));
+        drop((accounts, engine));
         disk.crash();
         let engine = open(&disk);
-        let (a, b) = read_both(&engine, &engine.tree(id).unwrap()).unwrap();
+        let (a, b) = read_both(&engine, &Accounts::of(&engine, ids)).unwrap();
         assert!(a + b == 200 && b - 100 >= *acknowledged.lock(), "{a} {b}");
         assert_eq!(check(engine.store()).unwrap().problems, Vec::<String>::new());
     });
@@ -231,27 +263,27 @@ fn a_failed_sync_loses_nothing_that_was_acknowledged() {
 fn what_is_taken_back_or_deleted_is_seen_by_nobody_who_should_not() {
     in_all_orders(SCHEDULES, |seed| {
         let disk = SimulatedDisk::new(seed);
-        let (engine, id) = with_two_rows(&disk);
-        let tree = engine.tree(id).unwrap();
+        let (engine, ids) = with_two_rows(&disk);
+        let accounts = Accounts::of(&engine, ids);
         thread::scope(|scope| {
-            let (engine, tree) = (&engine, &tree);
+            let (engine, accounts) = (&engine, &accounts);
             scope.spawn(move || {
                 let mut taken_back = engine.begin(Isolation::RepeatableRead, false);
-                taken_back.update(tree, b"a", &1u64.to_be_bytes()).unwrap();
-                taken_back.insert(tree, b"c", &1u64.to_be_bytes()).unwrap();
+                taken_back.update(&accounts.a, b"k", &1u64.to_be_bytes()).unwrap();
+                taken_back.insert(&accounts.a, b"c", &1u64.to_be_bytes()).unwrap();
                 taken_back.rollback().unwrap();
                 let mut deletes = engine.begin(Isolation::RepeatableRead, false);
-                deletes.delete(tree, b"b").unwrap();
+                deletes.delete(&accounts.b, b"k").unwrap();
                 deletes.commit().unwrap();
             });
             scope.spawn(move || {
                 let mut was_gone = false;
                 for _ in 0..3 {
                     let mut reader = engine.begin(Isolation::RepeatableRead, true);
-                    assert_eq!(reader.get(tree, b"a", number).unwrap(), Some(100));
-                    assert_eq!(reader.get(tree, b"c", number).unwrap(), None);
-                    let is_gone = reader.get(tree, b"b", number).unwrap().is_none();
-                    assert_eq!(reader.get(tree, b"b", number).unwrap().is_none(), is_gone);
+                    assert_eq!(reader.get(&accounts.a, b"k", number).unwrap(), Some(100));
+                    assert_eq!(reader.get(&accounts.a, b"c", number).unwrap(), None);
+                    let is_gone = reader.get(&accounts.b, b"k", number).unwrap().is_none();
+                    assert_eq!(reader.get(&accounts.b, b"k", number).unwrap().is_none(), is_gone);
                     assert!(is_gone || !was_gone);
                     was_gone = is_gone;
                 }

@@ -39,6 +39,7 @@ pub mod locks;
 mod prepared;
 mod purge;
 mod serial;
+mod set_aside;
 mod sleep;
 mod snapshot;
 mod transaction;

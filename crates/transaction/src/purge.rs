@@ -18,7 +18,7 @@
 //! good: recovery reads the deletes in the log. So the log is kept from the first record of the oldest list
 //! with a delete on, and for parked tombstones from the oldest of them on. Where that has become much log for
 //! few tombstones, a checkpoint writes their keys into the log anew and lets go of the old part. Lists without
-//! deletes keep no log.
+//! deletes keep no log. A tombstone whose page cannot be read keeps neither purge nor the log ([`crate::set_aside`]).
 //!
 //! Lock order: `parked`, then a leaf's latch, then a shard of versions; `waiting` alone. Who drops a tree holds
 //! `parked`: purge must not be inside a tree that goes.
@@ -34,6 +34,7 @@ use rustydb_storage::{Lsn, TreeId};
 
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::set_aside::{SetAside, is_of_one_page};
 use crate::snapshot::View;
 use crate::versions::Visit;
 
@@ -72,6 +73,7 @@ pub(crate) struct PurgeQueue {
     waiting: Mutex<Waiting>,
     parked: Mutex<Parked>,
     parked_keys: AtomicUsize,
+    set_aside_keys: AtomicUsize,
     /// The log is kept from here on for parked tombstones.
     tombstones_from: AtomicU64,
 }
@@ -82,6 +84,7 @@ impl Default for PurgeQueue {
             waiting: Mutex::default(),
             parked: Mutex::default(),
             parked_keys: AtomicUsize::new(0),
+            set_aside_keys: AtomicUsize::new(0),
             tombstones_from: AtomicU64::new(u64::MAX),
         }
     }
@@ -102,8 +105,9 @@ struct Waiting {
 pub(crate) struct Parked {
     /// By the snapshot that is waited for.
     keys: BTreeMap<u64, HashSet<TreeKey>>,
-    /// Those of them that may have a tombstone.
+    /// Those of them that may have a tombstone, and those that are set aside.
     tombstones: HashSet<TreeKey>,
+    pub(crate) set_aside: SetAside,
 }
 
 impl PurgeQueue {
@@ -142,9 +146,10 @@ impl PurgeQueue {
         self.waiting.lock().in_work = None;
     }
 
-    /// How many lists wait and how many keys are parked.
-    pub(crate) fn len(&self) -> (usize, usize) {
-        (self.waiting.lock().lists.len(), self.parked_keys.load(Ordering::Relaxed))
+    /// How many lists wait, how many keys are parked and how many are set aside.
+    pub(crate) fn len(&self) -> (usize, usize, usize) {
+        let waiting = self.waiting.lock().lists.len();
+        (waiting, self.parked_keys.load(Ordering::Relaxed), self.set_aside_keys.load(Ordering::Relaxed))
     }
 
     /// The log is needed from here on to find tombstones again.
@@ -161,7 +166,7 @@ impl PurgeQueue {
         self.parked.lock()
     }
 
-    fn park(&self, parked: &mut Parked, snapshot: u64, key: &TreeKey) {
+    pub(crate) fn park(&self, parked: &mut Parked, snapshot: u64, key: &TreeKey) {
         let is_new = parked.keys.entry(snapshot).or_default().insert(key.clone());
         self.parked_keys.fetch_add(usize::from(is_new), Ordering::Relaxed);
     }
@@ -175,12 +180,12 @@ impl PurgeQueue {
         }
     }
 
-    fn park_tombstone(&self, parked: &mut Parked, key: &TreeKey, lsn: Lsn) {
+    pub(crate) fn park_tombstone(&self, parked: &mut Parked, key: &TreeKey, lsn: Lsn) {
         parked.tombstones.insert(key.clone());
         self.tombstones_from.fetch_min(lsn.0, Ordering::SeqCst);
     }
 
-    fn forget_tombstone(&self, parked: &mut Parked, key: &TreeKey) {
+    pub(crate) fn forget_tombstone(&self, parked: &mut Parked, key: &TreeKey) {
         parked.tombstones.remove(key);
         if parked.tombstones.is_empty() {
             self.tombstones_from.store(u64::MAX, Ordering::SeqCst);
@@ -229,9 +234,10 @@ impl Engine {
         queue.passed(&view);
         loop {
             let mut parked = queue.pause();
-            let Some((snapshot, keys)) = queue.take_parked(&mut parked, &view) else { return Ok(worked_off) };
+            let Some((snapshot, keys)) = queue.take_parked(&mut parked, &view) else { break };
             for (at, key) in keys.iter().enumerate() {
-                if let Err(error) = self.purge_parked(&mut parked, key, snapshot, &view) {
+                let done = self.purge_parked(&mut parked, key, snapshot, &view);
+                if let Err(error) = self.set_aside_if_its_page_fails(&mut parked, key, done) {
                     for key in keys.iter().skip(at) {
                         queue.park(&mut parked, snapshot, key);
                     }
@@ -239,29 +245,44 @@ impl Engine {
                 }
             }
         }
+        self.purge_set_aside(&view)?;
+        queue.set_aside_keys.store(queue.pause().set_aside.len(), Ordering::Relaxed);
+        Ok(worked_off)
     }
 
     fn purge_commit(&self, parked: &mut Parked, leftover: &Leftover, view: &View) -> Result<()> {
-        let queue = &self.purge_queue;
         for Changed { key, is_delete } in &leftover.keys {
             let delete = leftover.first.filter(|_| *is_delete);
-            let mut visit = self.versions.visit(key.0, &key.1, view, None, delete.is_some());
-            if visit == Visit::Dead {
-                if self.remove_dead(parked, key, view)? {
-                    continue;
-                }
-                visit = self.versions.visit(key.0, &key.1, view, None, false);
+            let done = self.purge_key(parked, key, delete, view);
+            if let (Err(error), Some(lsn)) = (&done, delete)
+                && is_of_one_page(error)
+            {
+                self.purge_queue.park_tombstone(parked, key, lsn);
             }
-            if let Visit::Waits(snapshot) = visit {
-                queue.park(parked, snapshot, key);
+            self.set_aside_if_its_page_fails(parked, key, done)?;
+        }
+        Ok(())
+    }
+
+    /// `delete` says from where on the log is needed to find a tombstone again that the change may have left.
+    fn purge_key(&self, parked: &mut Parked, key: &TreeKey, delete: Option<Lsn>, view: &View) -> Result<()> {
+        let queue = &self.purge_queue;
+        let mut visit = self.versions.visit(key.0, &key.1, view, None, delete.is_some());
+        if visit == Visit::Dead {
+            if self.remove_dead(parked, key, view)? {
+                return Ok(());
             }
-            match (visit, delete) {
-                (Visit::Waits(_) | Visit::WaitsAlready, Some(lsn)) => queue.park_tombstone(parked, key, lsn),
-                (Visit::Gone, Some(_)) => self.remove_tombstone(key)?,
-                // A tombstone that is not the newest change is found by whoever ends that change: a commit
-                // leaves no tombstone or has one of its own, a rollback and recovery hand it in again.
-                _ => {}
-            }
+            visit = self.versions.visit(key.0, &key.1, view, None, false);
+        }
+        if let Visit::Waits(snapshot) = visit {
+            queue.park(parked, snapshot, key);
+        }
+        match (visit, delete) {
+            (Visit::Waits(_) | Visit::WaitsAlready, Some(lsn)) => queue.park_tombstone(parked, key, lsn),
+            (Visit::Gone, Some(_)) => self.remove_tombstone(key)?,
+            // A tombstone that is not the newest change is found by whoever ends that change: a commit
+            // leaves no tombstone or has one of its own, a rollback and recovery hand it in again.
+            _ => {}
         }
         Ok(())
     }
@@ -283,7 +304,7 @@ impl Engine {
     }
 
     /// Takes a tombstone out with versions that have no row for anybody. Gives whether nothing is left of the key.
-    fn remove_dead(&self, parked: &mut Parked, key: &TreeKey, view: &View) -> Result<bool> {
+    pub(crate) fn remove_dead(&self, parked: &mut Parked, key: &TreeKey, view: &View) -> Result<bool> {
         let (mut is_gone, mut waited_for) = (false, None);
         match self.store().tree(key.0) {
             Ok(tree) => {
@@ -304,7 +325,7 @@ impl Engine {
         Ok(is_gone)
     }
 
-    fn remove_tombstone(&self, (id, key): &TreeKey) -> Result<()> {
+    pub(crate) fn remove_tombstone(&self, (id, key): &TreeKey) -> Result<()> {
         match self.store().tree(*id) {
             Ok(tree) => {
                 tree.remove_tombstone(key, || !self.versions.has_chain(*id, key))?;

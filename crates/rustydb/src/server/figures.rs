@@ -54,7 +54,7 @@ const TOTALS: [Figure; 19] = [
     }),
 ];
 
-const LEVELS: [Figure; 16] = [
+const LEVELS: [Figure; 17] = [
     ("rustydb_buffer_pages", "Pages that the buffer pool can hold", |s| s.storage.pool_pages as f64),
     ("rustydb_buffer_pages_present", "Pages in the buffer pool", |s| s.storage.pool_pages_present as f64),
     ("rustydb_buffer_pages_dirty", "Pages changed and not yet written", |s| {
@@ -85,6 +85,11 @@ const LEVELS: [Figure; 16] = [
     ("rustydb_purge_parked_keys", "Keys whose older versions wait for a snapshot to end", |s| {
         s.purge_parked as f64
     }),
+    (
+        "rustydb_purge_unreachable_keys",
+        "Deleted rows that purge cannot take out, as their page cannot be read",
+        |s| s.purge_set_aside as f64,
+    ),
     ("rustydb_wal_pinned_bytes", "Log kept for unfinished transactions and deleted rows", |s| {
         s.log_pinned as f64
     }),

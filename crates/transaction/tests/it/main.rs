@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 mod changelog;
+mod damage;
 mod failures;
 mod inserts;
 mod isolation;
