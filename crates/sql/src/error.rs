@@ -85,6 +85,7 @@ impl From<&rustydb_transaction::Error> for SqlError {
             E::DiskFull => SqlError::disk_full(),
             E::SnapshotTooOld => SqlError::snapshot_too_old(),
             E::LogPinned => SqlError::log_pinned(),
+            E::UndoFull => SqlError::undo_full(),
             E::ChangeLogTruncated { .. } | E::ChangeLogPosition { .. } => SqlError::change_log(error),
             other => SqlError::storage(other),
         }
@@ -466,6 +467,7 @@ errors! {
 // Transactions and locks.
 errors! {
     1205 b"HY000" lock_wait_timeout() "Lock wait timeout exceeded; try restarting transaction";
+    1206 b"HY000" undo_full() "Too many changes at once: unfinished transactions and old snapshots keep more in memory than undo_memory allows; change fewer rows in one transaction";
     1206 b"HY000" too_many_locks() "The total number of locks exceeds the lock table size";
     1412 b"HY000" definition_changed() "Table definition has changed, please retry transaction";
     1213 b"40001" deadlock() "Deadlock found when trying to get lock; try restarting transaction";

@@ -29,6 +29,7 @@ use crate::purge::{Changed, PurgeQueue};
 use crate::serial::{Serial, SerialCounters};
 use crate::sleep::Woken;
 use crate::snapshot::{Snapshot, SnapshotCounters, Snapshots, View};
+use crate::spill::Spill;
 use crate::transaction::{Isolation, Transaction, TransactionId};
 use crate::versions::{Versions, Writer};
 
@@ -56,6 +57,9 @@ pub struct EngineOptions {
     pub max_wal_pinned: u64,
     /// How long a snapshot may keep old versions; zero for as long as it takes.
     pub max_snapshot_age: Duration,
+    /// Memory of older versions and of what unfinished transactions have changed, in bytes: from half of it on, images of
+    /// rows go to temporary files; at the whole, transactions that have changed many rows are refused more.
+    pub undo_memory: u64,
     /// How long the log is kept for consumers of the change log.
     pub change_log: ChangeLogOptions,
     /// Threads that keep house; without, the owner calls [`Engine::purge`], and [`Engine::write_back`] or
@@ -71,6 +75,7 @@ impl Default for EngineOptions {
             checkpoint_bytes: 1 << 30,
             max_wal_pinned: 16 << 30,
             max_snapshot_age: Duration::ZERO,
+            undo_memory: 4 << 30,
             change_log: ChangeLogOptions::default(),
             background: true,
         }
@@ -96,6 +101,8 @@ pub struct EngineStatistics {
     pub version_keys: usize,
     /// Bytes of older versions.
     pub version_bytes: usize,
+    /// Bytes of older versions that are in temporary files.
+    pub version_spilled: u64,
     /// Commits that purge has yet to look at.
     pub purge_backlog: usize,
     /// Log that unfinished transactions and tombstones keep from being released.
@@ -175,7 +182,7 @@ impl Engine {
         let begun = clock.monotonic();
         let threads = options.storage.threads && options.background;
         let (store, mut recovered) =
-            Store::open(disk, entropy, Options { threads, ..options.storage.clone() })?;
+            Store::open(disk.clone(), entropy, Options { threads, ..options.storage.clone() })?;
         store.note_replay(recovered.replayed, clock.monotonic().saturating_sub(begun));
         let losers = std::mem::take(&mut recovered.losers);
         let (prepared, losers): (Vec<_>, Vec<_>) =
@@ -193,11 +200,12 @@ impl Engine {
             tombstones.retain(|(tree, key)| !undecided.contains(&(*tree, key.as_slice())));
         }
         let locks = LockTable::default();
+        let spill = Spill::open(disk)?;
         let limits = Limits::new(&options);
         let run_before = store.log().newest_mark().map_or(0, |mark| mark.running);
         let engine = Arc::new(Engine {
             store,
-            versions: Versions::default(),
+            versions: Versions::new(spill, options.undo_memory),
             snapshots: Snapshots::default(),
             births: Births::default(),
             serial: Serial::default(),
@@ -669,6 +677,7 @@ impl Engine {
             snapshots: self.snapshots.counters(|| self.commits.visible()),
             version_keys: self.versions.keys(),
             version_bytes: self.versions.bytes(),
+            version_spilled: self.versions.spilled_bytes(),
             log_pinned: self.log().end().0.saturating_sub(self.oldest_needed().0),
             log_refused: self.limits.refused.load(Ordering::Relaxed),
             purge_backlog,

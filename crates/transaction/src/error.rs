@@ -64,6 +64,10 @@ pub enum Error {
     /// The transaction has kept more of the log than it may (`max_wal_pinned`). Roll it back and begin again.
     #[error("the transaction keeps more of the log than max_wal_pinned")]
     LogPinned,
+    /// Unfinished transactions and old snapshots keep as much in memory as they may (`undo_memory`): change fewer rows
+    /// in one transaction (MySQL 1206).
+    #[error("unfinished transactions and old snapshots keep more than undo_memory")]
+    UndoFull,
     /// A write in a transaction that only reads (MySQL 1792).
     #[error("the transaction is read only")]
     ReadOnly,

@@ -42,6 +42,7 @@ mod serial;
 mod set_aside;
 mod sleep;
 mod snapshot;
+mod spill;
 mod transaction;
 mod versions;
 mod watch;

@@ -3,12 +3,16 @@
 //! ```text
 //!   max_wal_pinned     log since the first record of an unfinished transaction
 //!   max_snapshot_age   time since a snapshot was taken that keeps old versions
+//!   undo_memory        memory of old versions and of what unfinished transactions have changed
 //! ```
 //! Whoever is beyond a limit is refused: it fails at its next step with an error that says to begin again, and
 //! is rolled back with that. An owner that does not come back while as much log again is written has its session
 //! ended, so the log does not wait for one that never will. What a transaction writes itself counts: it is what it
 //! keeps, and the default leaves room for large ones. A prepared transaction has made a promise and is
 //! exempt.
+//!
+//! Where `undo_memory` is full, a transaction that has changed [`MANY_CHANGES`] rows may change no more, while small ones
+//! go on; and snapshots that have been in use for [`LONG_IN_USE`] are given up, as their versions may be what fills it.
 //!
 //! Purge looks at the limits each time it comes by; they can be changed while the engine runs.
 
@@ -18,6 +22,12 @@ use std::time::Duration;
 use rustydb_storage::Lsn;
 
 use crate::engine::{Engine, EngineOptions};
+
+/// From so many changes on, a transaction is among those that fill the memory for undo.
+pub(crate) const MANY_CHANGES: usize = 1000;
+
+/// A snapshot that is as old as this does not keep versions that memory has no room for.
+pub(crate) const LONG_IN_USE: Duration = Duration::from_secs(60);
 
 /// The limits as they are now, and how often they were met.
 #[derive(Debug)]
@@ -52,6 +62,11 @@ impl Engine {
         self.limits.snapshot_millis.store(millis(age), Ordering::Relaxed);
     }
 
+    /// Changes how much memory old versions and unfinished changes may take.
+    pub fn set_undo_memory(&self, bytes: u64) {
+        self.versions.set_memory(bytes);
+    }
+
     /// Refuses who is beyond a limit.
     pub(crate) fn enforce_limits(&self) {
         let visible = || self.commits.visible();
@@ -59,6 +74,10 @@ impl Engine {
         let age = self.limits.snapshot_millis.load(Ordering::Relaxed);
         if age > 0 {
             self.snapshots.refuse_older(Duration::from_millis(age), visible);
+        }
+        self.versions.tidy();
+        if self.versions.is_full() {
+            self.snapshots.refuse_older(LONG_IN_USE, visible);
         }
         let (end, limit) = (self.log().end().0, self.limits.wal_pinned.load(Ordering::Relaxed));
         let before = Lsn(end.saturating_sub(limit));

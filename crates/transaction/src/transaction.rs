@@ -376,10 +376,12 @@ impl Transaction {
         };
         let tree = self.engine.tree(change.tree)?;
         let versions = &self.engine.versions;
-        self.last = tree.write(&change.key, before.state(), Expect::Any, Some(&context), |_, _| {
+        let mut image = Vec::new();
+        let state = before.state(&mut image)?;
+        self.last = tree.write(&change.key, state, Expect::Any, Some(&context), |_, _| {
             versions.pop(change.tree, &change.key);
         })?;
-        if before == Before::Tombstone {
+        if matches!(before, Before::Tombstone) {
             let key = (change.tree, change.key.clone());
             self.restored_tombstones.push(Changed { key, is_delete: true });
         }
@@ -428,11 +430,11 @@ impl Transaction {
         let mut unseen = Unseen::new();
         let found = tree.get(key, |entry, changed| {
             if changed < snapshot.settled_before {
-                return entry.filter(|entry| !entry.is_tombstone).map(|entry| f(entry.value));
+                return Ok(entry.filter(|entry| !entry.is_tombstone).map(|entry| f(entry.value)));
             }
             let note = |writer| unseen.push(writer);
             versions.resolve(tree.id(), key, entry, snapshot.csn, reader, note, f)
-        })?;
+        })??;
         self.check_refused()?;
         self.note_unseen(&unseen);
         Ok(found)
@@ -655,7 +657,7 @@ impl Scan {
                 };
                 versions.resolve(tree.id(), key, Some(entry), snapshot.csn, reader, note, |value| {
                     batch.push(key, value)
-                });
+                })?;
             }
             if batch.len() >= goal || !batch.has_room(64 << 20) {
                 note_read_to(Bound::Included(key));

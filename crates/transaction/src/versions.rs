@@ -41,6 +41,13 @@
 //! row for: memory does not grow with the number of updates. Versions are dropped by purge, some milliseconds
 //! after their commit, and at once where a key's chain has grown long before purge came by.
 //!
+//! # Memory
+//!
+//! From half of `undo_memory` on, images of rows go to temporary files ([`crate::spill`]) and come back when they are
+//! read. What stays in memory is a bounded amount for each change of an unfinished transaction, and for each version that
+//! a snapshot needs: at the whole of `undo_memory`, transactions that have changed many rows may change no more, and
+//! snapshots that have been in use for long are given up ([`crate::limits`]).
+//!
 //! Invariants:
 //! - Changes of the newest end come, with the leaf's, under the leaf's exclusive latch; a reader looks at
 //!   both under the shared latch. Dropping needs no latch: it changes nothing that anybody reads.
@@ -58,9 +65,11 @@ use rustydb_storage::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use rustydb_storage::{State, TreeId};
 use smallvec::SmallVec;
 
+use crate::error::Result;
 use crate::keyed::{KeyPlace, Keyed};
 use crate::locks::LentLocks;
 use crate::snapshot::View;
+use crate::spill::{Spill, Spilled};
 
 /// Under shuttle one: which keys share a shard must not depend on a random hash there.
 const SHARDS: usize = if cfg!(feature = "shuttle") { 1 } else { 64 };
@@ -121,12 +130,21 @@ impl Writer {
     }
 }
 
+/// What a version takes beside key and image, about: its place in the chain's, the index, its transaction's list of
+/// changes and purge's of keys.
+const VERSION_BYTES: usize = 160;
+
+/// Shorter images are not worth a file.
+const LEAST_SPILLED: usize = 64;
+
 /// What stood at a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Before {
     Absent,
     Tombstone,
     Value(Arc<[u8]>),
+    /// A value that is in a file.
+    Spilled(Arc<Spilled>),
 }
 
 impl Before {
@@ -138,20 +156,26 @@ impl Before {
         }
     }
 
-    pub(crate) fn state(&self) -> State<'_> {
-        match self {
+    /// As it was before; what is in a file is read into `image`.
+    pub(crate) fn state<'a>(&'a self, image: &'a mut Vec<u8>) -> Result<State<'a>> {
+        Ok(match self {
             Before::Absent => State::Absent,
             Before::Tombstone => State::Tombstone,
             Before::Value(value) => State::Value(value),
-        }
+            Before::Spilled(spilled) => {
+                *image = spilled.read()?;
+                State::Value(image)
+            }
+        })
     }
 
-    fn live(&self) -> Option<&[u8]> {
-        if let Before::Value(value) = self { Some(value) } else { None }
+    fn is_live(&self) -> bool {
+        matches!(self, Before::Value(_) | Before::Spilled(_))
     }
 
+    /// The memory of a version with this image, but for its key.
     fn bytes(&self) -> usize {
-        self.live().map_or(0, <[u8]>::len) + size_of::<Version>()
+        VERSION_BYTES + if let Before::Value(value) = self { value.len() } else { 0 }
     }
 }
 
@@ -185,7 +209,7 @@ impl Chain {
         self.versions.iter().all(|version| {
             let csn = version.writer.committed().map(|(csn, _)| csn).filter(|csn| *csn <= view.visible);
             let is_needed = |csn| version.writer.is_serial && view.is_unseen_by_serial(csn);
-            version.before.live().is_none() && csn.is_some_and(|csn| !is_needed(csn))
+            !version.before.is_live() && csn.is_some_and(|csn| !is_needed(csn))
         })
     }
 
@@ -247,6 +271,10 @@ pub(crate) struct Versions {
     hasher: DefaultHashBuilder,
     shards: Vec<Shard>,
     bytes: AtomicUsize,
+    /// How much memory all may take.
+    memory: AtomicUsize,
+    least_spilled: usize,
+    spill: Option<Spill>,
 }
 
 impl Default for Versions {
@@ -255,11 +283,52 @@ impl Default for Versions {
             hasher: DefaultHashBuilder::default(),
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             bytes: AtomicUsize::new(0),
+            memory: AtomicUsize::new(usize::MAX),
+            least_spilled: LEAST_SPILLED,
+            spill: None,
         }
     }
 }
 
 impl Versions {
+    pub(crate) fn new(spill: Spill, memory: u64) -> Versions {
+        let versions = Versions { spill: Some(spill), ..Versions::default() };
+        versions.set_memory(memory);
+        versions
+    }
+
+    pub(crate) fn set_memory(&self, bytes: u64) {
+        self.memory.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+
+    /// Whether they take all the memory that they may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes() >= self.memory.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of images in files.
+    pub(crate) fn spilled_bytes(&self) -> u64 {
+        self.spill.as_ref().map_or(0, Spill::bytes)
+    }
+
+    /// Removes files that nothing needs any more.
+    pub(crate) fn tidy(&self) {
+        if let Some(spill) = &self.spill {
+            spill.tidy();
+        }
+    }
+
+    fn before(&self, state: State<'_>) -> Before {
+        if let (State::Value(image), Some(spill)) = (state, &self.spill)
+            && image.len() >= self.least_spilled
+            && self.bytes() >= self.memory.load(Ordering::Relaxed) / 2
+            && let Ok(spilled) = spill.write(image)
+        {
+            return Before::Spilled(spilled);
+        }
+        Before::from_state(state)
+    }
+
     fn place<'a>(&self, tree: TreeId, key: &'a [u8]) -> KeyPlace<'a> {
         KeyPlace { hash: self.hasher.hash_one((tree, key)), tree, key }
     }
@@ -277,7 +346,7 @@ impl Versions {
         writer: &Arc<Writer>,
         before: State<'_>,
     ) -> Pushed {
-        let before = Before::from_state(before);
+        let before = self.before(before);
         self.bytes.fetch_add(before.bytes() + key.len(), Ordering::Relaxed);
         let place = self.place(tree, key);
         let mut shard = self.shard(&place).lock();
@@ -330,6 +399,9 @@ impl Versions {
 
     /// Shows `f` the value that a reader at `csn` sees, given what the leaf has; `unseen` hears the transactions
     /// whose changes it does not see.
+    ///
+    /// # Errors
+    /// When it is in a file that cannot be read.
     #[expect(clippy::too_many_arguments, reason = "what a reader brings along")]
     pub(crate) fn resolve<R>(
         &self,
@@ -340,21 +412,28 @@ impl Versions {
         reader: u64,
         mut unseen: impl FnMut(u64),
         f: impl FnOnce(&[u8]) -> R,
-    ) -> Option<R> {
+    ) -> Result<Option<R>> {
         let live = leaf.filter(|entry| !entry.is_tombstone).map(|entry| entry.value);
         let wanted = self.place(tree, key);
         let shard = self.shard(&wanted).lock();
-        let mut seen = live;
+        let mut seen = None;
         if let Some(chain) = shard.get(&wanted) {
             for version in chain.versions.iter().rev() {
                 if version.writer.is_visible(csn, reader) {
                     break;
                 }
                 unseen(version.writer.transaction);
-                seen = version.before.live();
+                seen = Some(&version.before);
             }
         }
-        seen.map(f)
+        let spilled = match seen {
+            None => return Ok(live.map(f)),
+            Some(Before::Absent | Before::Tombstone) => return Ok(None),
+            Some(Before::Value(value)) => return Ok(Some(f(value))),
+            Some(Before::Spilled(spilled)) => spilled.clone(),
+        };
+        drop(shard);
+        Ok(Some(f(&spilled.read()?)))
     }
 
     /// Drops the versions of a key that no reader goes back to.
@@ -422,7 +501,7 @@ impl Versions {
         (true, waits_for)
     }
 
-    /// Bytes that versions take, about.
+    /// Bytes of memory that versions take, about.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -537,7 +616,7 @@ mod tests {
             let Some((_, changes)) = &mut self.writers[slot] else { return };
             let Some(key) = changes.pop() else { return };
             let before = self.versions.newest_before(TREE, &Self::key(key)).unwrap();
-            self.leaves[key] = match before.state() {
+            self.leaves[key] = match before.state(&mut Vec::new()).unwrap() {
                 State::Absent => None,
                 State::Tombstone => Some(None),
                 State::Value(value) => Some(Some(value.to_vec())),
@@ -615,7 +694,7 @@ mod tests {
             let entry = self.leaves[key]
                 .as_ref()
                 .map(|leaf| Entry { value: leaf.as_deref().unwrap_or(&[]), is_tombstone: leaf.is_none() });
-            self.versions.resolve(TREE, &Self::key(key), entry, csn, reader, |_| (), <[u8]>::to_vec)
+            self.versions.resolve(TREE, &Self::key(key), entry, csn, reader, |_| (), <[u8]>::to_vec).unwrap()
         }
 
         fn check(&self) -> Result<(), TestCaseError> {
@@ -643,8 +722,15 @@ mod tests {
         /// Whatever is dropped, by views new and old, each snapshot sees what it has always seen, each writer
         /// its own, and rollbacks find what stood there.
         #[test]
-        fn no_reader_notices_what_is_dropped(steps in prop::collection::vec(step(), 1..120)) {
+        fn no_reader_notices_what_is_dropped(
+            steps in prop::collection::vec(step(), 1..120),
+            spills in any::<bool>(),
+        ) {
             let mut model = Model::default();
+            if spills {
+                let spill = Spill::open(Arc::new(rustydb_storage::disk::SimulatedDisk::new(1))).unwrap();
+                model.versions = Versions { least_spilled: 1, ..Versions::new(spill, 0) };
+            }
             for step in steps {
                 model.run(step);
                 model.check()?;
@@ -670,7 +756,7 @@ mod tests {
             for key in 0..KEYS {
                 prop_assert_eq!(model.versions.visit(TREE, &Model::key(key), &view, None, false), Visit::Gone);
             }
-            prop_assert_eq!((model.versions.keys(), model.versions.bytes()), (0, 0));
+            prop_assert_eq!((model.versions.keys(), model.versions.bytes(), model.versions.spilled_bytes()), (0, 0, 0));
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustydb_storage::{Error as StorageError, Expect, RowContext, State, Tree};
 
 use crate::error::{Error, Result};
+use crate::limits::MANY_CHANGES;
 use crate::locks::LockMode;
 use crate::transaction::{Change, Transaction};
 use crate::versions::Writer;
@@ -113,6 +114,9 @@ impl Transaction {
             }
         }
         self.check_refused()?;
+        if self.changes.len() >= MANY_CHANGES && self.engine.versions.is_full() {
+            return Err(Error::UndoFull);
+        }
         let writer = match &self.writing {
             Some((writer, _)) => writer.clone(),
             None => {

@@ -80,7 +80,8 @@ const LEVELS: [Figure; 17] = [
         s.snapshots.oldest_lag as f64
     }),
     ("rustydb_version_keys", "Keys with older versions in memory", |s| s.version_keys as f64),
-    ("rustydb_version_bytes", "Memory of older versions", |s| s.version_bytes as f64),
+    ("rustydb_version_bytes", "Memory of older versions and unfinished changes", |s| s.version_bytes as f64),
+    ("rustydb_version_spilled_bytes", "Older versions in temporary files", |s| s.version_spilled as f64),
     ("rustydb_purge_backlog", "Commits that purge has yet to look at", |s| s.purge_backlog as f64),
     ("rustydb_purge_parked_keys", "Keys whose older versions wait for a snapshot to end", |s| {
         s.purge_parked as f64

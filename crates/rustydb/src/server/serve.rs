@@ -126,6 +126,7 @@ impl Serving {
         };
         options.engine.recovery_target = config.recovery_target;
         options.engine.checkpoint_bytes = config.checkpoint_size;
+        options.engine.undo_memory = config.budget.undo;
         options.engine.change_log =
             ChangeLogOptions { bytes: config.change_log_bytes, age: config.change_log_age };
         options.registry = Arc::new(registry.clone());
@@ -195,6 +196,7 @@ fn variables(config: &Config) -> Vec<(String, SystemValue)> {
         ("wait_timeout", SystemValue::UInt(config.wait_timeout.as_secs().max(1))),
         ("interactive_timeout", SystemValue::UInt(config.wait_timeout.as_secs().max(1))),
         ("slow_query_log", SystemValue::Bool(config.slow_statement.is_some())),
+        ("undo_memory", SystemValue::UInt(config.budget.undo)),
         ("max_wal_pinned", SystemValue::UInt(config.max_wal_pinned)),
         ("max_snapshot_age", SystemValue::UInt(config.max_snapshot_age.map_or(0, |age| age.as_secs()))),
         ("require_secure_transport", SystemValue::Bool(config.tls == TlsMode::Required)),

@@ -140,6 +140,11 @@ section! {
         #[arg(long, env = "RUSTYDB_STATEMENT_MEMORY", value_name = "SIZE")]
         #[serde(deserialize_with = "spelled")]
         statement_memory: Size,
+        /// Memory for old versions of rows and unfinished changes; from half of it on, rows go to temporary files
+        /// [default: a quarter of --memory, or 4G]
+        #[arg(long, env = "RUSTYDB_UNDO_MEMORY", value_name = "SIZE")]
+        #[serde(deserialize_with = "spelled")]
+        undo_memory: Size,
         /// Size of a page, 4K to 64K, fixed when the data directory is made [default: 16K]
         #[arg(long, env = "RUSTYDB_PAGE_SIZE", value_name = "SIZE")]
         #[serde(deserialize_with = "spelled")]
@@ -307,12 +312,16 @@ impl Settings {
             bytes(storage.memory),
             bytes(storage.buffer_pool_size),
             bytes(storage.statement_memory),
+            bytes(storage.undo_memory),
         );
         if budget.buffer_pool < budget::LEAST_POOL {
             return refuse("--buffer-pool-size", "has to be at least 4M");
         }
         if budget.statement < budget::LEAST_STATEMENT {
             return refuse("--statement-memory", "has to be at least 1M");
+        }
+        if budget.undo < budget::LEAST_UNDO {
+            return refuse("--undo-memory", "has to be at least 1M");
         }
         if budget.memory.is_some_and(|memory| budget.buffer_pool.saturating_add(budget.statement) > memory) {
             return refuse("--memory", "is less than --buffer-pool-size and --statement-memory together");
@@ -442,6 +451,7 @@ mod tests {
             (["--page-size", "128K"], "--page-size"),
             (["--buffer-pool-size", "1M"], "--buffer-pool-size"),
             (["--statement-memory", "1K"], "--statement-memory"),
+            (["--undo-memory", "1K"], "--undo-memory"),
             (["--memory", "1M"], "--memory"),
             (["--max-connections", "0"], "--max-connections"),
             (["--max-allowed-packet", "2G"], "--max-allowed-packet"),

@@ -167,6 +167,7 @@ impl Database {
             _ => 0,
         };
         self.engine.set_max_wal_pinned(number(const { position("max_wal_pinned") }));
+        self.engine.set_undo_memory(number(const { position("undo_memory") }));
         self.engine.set_max_snapshot_age(Duration::from_secs(number(const { position("max_snapshot_age") })));
     }
 

@@ -40,6 +40,7 @@ pub(super) fn status(session: &Session, global: bool) -> Listing {
         ("Rustydb_statement_cache_hits", metrics.cache_hits.get()),
         ("Rustydb_statement_cache_misses", metrics.cache_misses.get()),
         ("Rustydb_version_bytes", engine.version_bytes as u64),
+        ("Rustydb_version_spilled_bytes", engine.version_spilled),
         ("Rustydb_wal_pinned_bytes", engine.log_pinned),
         ("Slow_queries", metrics.slow.get()),
         ("Threads_connected", database.processes().count() as u64),

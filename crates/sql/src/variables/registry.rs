@@ -350,6 +350,7 @@ pub static VARIABLES: &[Variable] = &[
         Initial::Text("REPEATABLE-READ"),
     ),
     flag("transaction_read_only", Both, Settable, false),
+    size("undo_memory", Global, Settable, 4 << 30, 1 << 20, MAX),
     flag("unique_checks", Both, Settable, true),
     word("updatable_views_with_limit", Both, Fixed, &["YES"]),
     text("version", Global, ReadOnly, ""),

@@ -12,6 +12,7 @@ mod purge;
 mod serializable;
 mod simulated;
 mod threads;
+mod undo;
 
 #[path = "../../examples/simulate/simulation.rs"]
 mod simulation;
