@@ -52,6 +52,18 @@ pub trait TableLookup {
     /// The table, locked for `usage`; 1146 or 1049 when there is none, 1205 when the lock does not come.
     fn table(&mut self, database: &str, name: &str, usage: TableUse) -> Result<TableRef, SqlError>;
 
+    /// The same for a table that the statement names by an alias: LOCK TABLES goes by these.
+    fn table_as(
+        &mut self,
+        database: &str,
+        name: &str,
+        alias: &str,
+        usage: TableUse,
+    ) -> Result<TableRef, SqlError> {
+        let _ = alias;
+        self.table(database, name, usage)
+    }
+
     /// The view of this name, locked for reading, if the name is that of a view.
     fn view(&mut self, database: &str, name: &str) -> Result<Option<Arc<ViewDef>>, SqlError> {
         let _ = (database, name);

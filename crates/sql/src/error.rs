@@ -483,6 +483,8 @@ errors! {
     3568 b"HY000" unresolved_locked_table(name) "Unresolved table name {name} in locking clause.";
     3569 b"HY000" locked_twice(name) "Table {name} appears in multiple locking clauses.";
     3572 b"HY000" lock_nowait() "Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set.";
+    1192 b"HY000" locked_or_in_transaction() "Can't execute the given command because you have active locked tables or an active transaction";
+    1223 b"HY000" conflicting_read_lock() "Can't execute the query because you have a conflicting read lock";
     1099 b"HY000" table_read_locked(name) "Table '{name}' was locked with a READ lock and can't be updated";
     1100 b"HY000" table_not_locked(name) "Table '{name}' was not locked with LOCK TABLES";
 }

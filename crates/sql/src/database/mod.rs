@@ -11,6 +11,7 @@ pub mod cache;
 pub(crate) mod deadlines;
 pub mod metrics;
 pub mod processes;
+pub(crate) mod read_lock;
 pub mod user_locks;
 pub(crate) mod xa;
 
@@ -34,6 +35,7 @@ use cache::StatementCache;
 use deadlines::Deadlines;
 use metrics::Metrics;
 use processes::{ProcessInfo, Processes};
+use read_lock::GlobalReadLock;
 use user_locks::UserLocks;
 use xa::XaTransactions;
 
@@ -117,6 +119,7 @@ pub struct Database {
     pub(crate) metrics: Metrics,
     pub(crate) deadlines: Deadlines,
     user_locks: Arc<UserLocks>,
+    read_lock: Arc<GlobalReadLock>,
     xa: XaTransactions,
     registry: Arc<Registry>,
     prepared_statements: Arc<AtomicU64>,
@@ -150,6 +153,7 @@ impl Database {
             metrics: Metrics::new(&options.registry),
             deadlines: Deadlines::default(),
             user_locks: Arc::default(),
+            read_lock: Arc::default(),
             xa,
             registry: options.registry,
             prepared_statements: Arc::default(),
@@ -184,6 +188,11 @@ impl Database {
     /// The definitions.
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
+    }
+
+    /// What FLUSH TABLES WITH READ LOCK takes.
+    pub(crate) fn read_lock(&self) -> &Arc<GlobalReadLock> {
+        &self.read_lock
     }
 
     /// The time.

@@ -15,7 +15,7 @@ use crate::canonical::identifier;
 use crate::context::{EvalContext, ExecContext};
 use crate::dml::auto_increment::counter_tree;
 use crate::error::SqlError;
-use crate::session::tables::{Barred, Tables};
+use crate::session::tables::{Bounds, Tables};
 
 /// A database's and a table's name.
 pub(super) type Path = (String, String);
@@ -124,15 +124,8 @@ impl Definition<'_> {
                 table::like(&def, &database, &name)
             }
             None => {
-                let mut tables = Tables::new(
-                    self.database,
-                    self.owner,
-                    self.wait.clone(),
-                    None,
-                    self.temporary,
-                    Barred::None,
-                    false,
-                );
+                let mut tables =
+                    Tables::new(self.database, self.owner, self.wait.clone(), self.temporary, Bounds::none());
                 let params = self.params;
                 selected = create_select::plan_source(what, sql, params, &mut tables, self.state, &catalog)?;
                 let given = selected.as_ref().map(|s| s.columns.clone()).unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::context::BindContext;
 use crate::error::SqlError;
 use crate::expr::bind::Planning;
 use crate::plan;
-use crate::session::tables::{Barred, Tables};
+use crate::session::tables::{Bounds, Tables};
 use crate::view::{print, qualify};
 
 /// The canonical query and its text.
@@ -95,9 +95,8 @@ impl Definition<'_> {
 
     /// What the query means here and now: its canonical text, and the check that it can be planned.
     fn meaning(&mut self, what: &CreateView, own: (&str, &str), sql: &str) -> Result<Meaning, SqlError> {
-        let wait = self.wait.clone();
-        let mut tables =
-            Tables::new(self.database, self.owner, wait, None, self.temporary, Barred::None, false);
+        let bounds = Bounds::none();
+        let mut tables = Tables::new(self.database, self.owner, self.wait.clone(), self.temporary, bounds);
         tables.hide(own.0, own.1);
         let mut query = what.query.clone();
         let mut bind = BindContext { tables: &mut tables, session: self.state };
@@ -129,7 +128,7 @@ impl Definition<'_> {
     /// The first temporary table that a query names.
     fn temporary_in(&self, query: &mut Query) -> String {
         let mut found = String::new();
-        print::each_table(query, &mut |name| {
+        print::each_table(query, &mut |name, _| {
             let database = name.database.as_ref().map_or("", |d| d.as_str());
             if found.is_empty() && self.temporary.find(database, name.name.as_str()).is_some() {
                 found = name.name.as_str().to_owned();

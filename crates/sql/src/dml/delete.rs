@@ -36,7 +36,7 @@ pub(crate) fn delete(
     if !source.partitions.is_empty() {
         return Err(SqlError::not_supported("PARTITION clause"));
     }
-    let table = target_table("DELETE", &source.name, tables, context)?;
+    let table = target_table("DELETE", &source.name, source.alias.as_ref(), tables, context)?;
     let scope = Scope::of_table(&table, source.alias.as_ref().map(|a| a.as_str()));
     let limit = limit_count(statement.limit.as_ref(), context.eval.params)?;
     let mut matching = {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustydb_catalog::definitions::same_name;
 use rustydb_catalog::{ColumnDefault, TableDef};
-use rustydb_sql_parser::ast::{ColumnName, Expr, Insert, InsertSource, ObjectName};
+use rustydb_sql_parser::ast::{ColumnName, Expr, Ident, Insert, InsertSource, ObjectName};
 use rustydb_transaction::LockMode;
 use rustydb_value::{StoreMode, TypeKind, Value, ValueRef};
 
@@ -94,7 +94,7 @@ fn run(
     tables: &mut dyn TableLookup,
     context: &mut ExecContext<'_>,
 ) -> Result<Changes, SqlError> {
-    let table = target_table("INSERT", &statement.table, tables, context)?;
+    let table = target_table("INSERT", &statement.table, None, tables, context)?;
     if !statement.partitions.is_empty() {
         return Err(SqlError::not_supported("PARTITION clause"));
     }
@@ -167,6 +167,7 @@ pub(crate) fn insert_rows(
 pub(super) fn target_table(
     command: &str,
     name: &ObjectName,
+    alias: Option<&Ident>,
     tables: &mut dyn TableLookup,
     context: &ExecContext<'_>,
 ) -> Result<Arc<TableDef>, SqlError> {
@@ -177,7 +178,8 @@ pub(super) fn target_table(
     if tables.view(database, name)?.is_some() {
         return Err(SqlError::not_supported("changes through this view"));
     }
-    Ok(tables.table(database, name, TableUse::Write)?.def)
+    let alias = alias.map_or(name, Ident::as_str);
+    Ok(tables.table_as(database, name, alias, TableUse::Write)?.def)
 }
 
 /// Positions of the named columns; all visible ones when none are named.

@@ -218,7 +218,7 @@ fn target_of(
         return Err(virtual_database::denied(operation, schema, &table.name, session));
     }
     let Some(key) = key else { return Err(SqlError::not_updatable(&table.name, operation)) };
-    let found = tables.table(&key.meta.schema, &key.meta.org_table, TableUse::Write)?;
+    let found = tables.table_as(&key.meta.schema, &key.meta.org_table, &table.name, TableUse::Write)?;
     Ok(Target { def: found.def, alias: table.name.to_string(), offset: table.offset })
 }
 

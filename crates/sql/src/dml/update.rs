@@ -60,7 +60,7 @@ fn run(
     if !source.partitions.is_empty() {
         return Err(SqlError::not_supported("PARTITION clause"));
     }
-    let table = target_table("UPDATE", &source.name, tables, context)?;
+    let table = target_table("UPDATE", &source.name, source.alias.as_ref(), tables, context)?;
     let alias = source.alias.as_ref().map(|a| a.as_str());
     let scope = Scope::of_table(&table, alias);
     let assignments = bind_assignments(statement, &table, alias, &scope, sql, tables, context)?;

@@ -195,7 +195,8 @@ fn plan_table(
     let shared = RowLock { exclusive: false, wait: ast::LockWait::Wait };
     let lock = asked.or(planning.context.session.shares_reads.then_some(shared));
     let usage = if lock.is_some_and(|l| l.exclusive) { TableUse::Write } else { TableUse::Read };
-    let table = planning.context.tables.table(&database, source.name.name.as_str(), usage)?;
+    let name = source.name.name.as_str();
+    let table = planning.context.tables.table_as(&database, name, alias.unwrap_or(name), usage)?;
     let mut scope = Scope::empty();
     let mut names = stored_table(&table.def, alias);
     let mut columns: Vec<usize> = (0..table.def.columns.len()).collect();

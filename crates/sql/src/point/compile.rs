@@ -94,7 +94,8 @@ fn find_table(
     if tables.is_temporary(database, name) || tables.database().catalog().view(database, name).is_some() {
         return Ok(None);
     }
-    let found = tables.table(database, name, usage)?;
+    let alias = source.alias.as_ref().map_or(name, |alias| alias.as_str());
+    let found = tables.table_as(database, name, alias, usage)?;
     Ok(matches!(found.rows, TableRows::Stored).then_some(found.def))
 }
 

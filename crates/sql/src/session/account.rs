@@ -60,12 +60,15 @@ impl Session {
     fn change_password(&mut self, password: &[u8], plugin: Option<AuthPlugin>) -> Result<(), SqlError> {
         self.commit_implicitly()?;
         self.check_may_write()?;
+        self.begin_definition()?;
         let (user, host) = self.state.account.clone();
         let plugin = plugin.unwrap_or_else(|| {
             let own = self.database.catalog().account(&user, &host);
             own.map_or(AuthPlugin::CachingSha2Password, |u| u.plugin)
         });
-        self.database.set_password(&user, &host, plugin, password)
+        let done = self.database.set_password(&user, &host, plugin, password);
+        self.database.engine().metadata_locks().release_transaction(&mut self.owner);
+        done
     }
 }
 

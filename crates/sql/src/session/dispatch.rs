@@ -5,7 +5,7 @@
 //! nothing to do (FLUSH PRIVILEGES: accounts are always in force).
 
 use rustydb_sql_parser::ast::{
-    CompletionOptions, CreateTable, Flush, FlushTarget, Kill, StartTransaction, Statement, TableChange, Xa,
+    CompletionOptions, CreateTable, Kill, StartTransaction, Statement, TableChange, Xa,
 };
 use rustydb_transaction::{self as transaction, CancelReason};
 use rustydb_value::Value;
@@ -84,15 +84,14 @@ impl Session {
             S::RollbackToSavepoint(name) => self.rollback_to(name.as_str())?,
             S::ReleaseSavepoint(name) => self.release_savepoint(name.as_str())?,
             S::LockTables(list) => self.lock_tables(list)?,
-            S::UnlockTables => self.unlock_tables()?,
+            S::UnlockTables => self.unlock_everything()?,
+            S::LockInstance => self.lock_instance()?,
+            S::UnlockInstance => self.unlock_instance(),
             S::Do(items) => {
                 self.evaluate_items(items, &statement.sql, running.params)?;
             }
             S::Kill(kill) => self.kill(kill, &statement.sql, running.params)?,
-            S::Flush(what) => {
-                self.commit_implicitly()?;
-                flush(what)?;
-            }
+            S::Flush(what) => self.flush(what)?,
             S::LoadData(load) if load.local => return Err(SqlError::local_data_disabled()),
             other => return Err(SqlError::not_supported(unsupported(other))),
         }
@@ -242,13 +241,14 @@ impl Session {
         if !temporary && self.database.is_read_only() {
             return Err(SqlError::option_prevents("--super-read-only"));
         }
-        if self.locked.is_some() && !temporary && !matches!(statement, Statement::AlterTable(_)) {
-            return Err(SqlError::not_supported("definition statements under LOCK TABLES"));
-        }
         if !temporary {
             self.commit_implicitly()?;
         }
         self.check_may_write()?;
+        if !temporary {
+            self.check_definition_locked(statement)?;
+            self.begin_definition()?;
+        }
         let wait = self.metadata_wait();
         let mut definition = ddl::Definition {
             database: &self.database,
@@ -264,6 +264,10 @@ impl Session {
         let done = definition.run(statement, sql);
         let dropped = definition.dropped_default;
         let filled = definition.filled.take();
+        let done = match done {
+            Ok(affected) => self.follow_definition(statement).map(|()| affected),
+            failed => failed,
+        };
         if self.open.is_none() {
             self.database.engine().metadata_locks().release_transaction(&mut self.owner);
             self.temporary.sweep(self.database.catalog());
@@ -354,23 +358,6 @@ fn changes_table(statement: &Statement) -> bool {
     }
 }
 
-/// What FLUSH names that is in truth always flushed; the rest is refused.
-fn flush(what: &Flush) -> Result<(), SqlError> {
-    match &what.target {
-        FlushTarget::Tables { read_lock: false, export: false, .. } => Ok(()),
-        FlushTarget::Tables { .. } => Err(SqlError::not_supported("FLUSH TABLES WITH READ LOCK")),
-        FlushTarget::Options(options) => {
-            for option in options {
-                if !matches!(option.name, "PRIVILEGES" | "LOGS" | "ENGINE LOGS" | "ERROR LOGS" | "SLOW LOGS")
-                {
-                    return Err(SqlError::not_supported(format_args!("FLUSH {}", option.name)));
-                }
-            }
-            Ok(())
-        }
-    }
-}
-
 /// The name of a statement that is not built.
 fn unsupported(statement: &Statement) -> &'static str {
     use Statement as S;
@@ -387,7 +374,6 @@ fn unsupported(statement: &Statement) -> &'static str {
         S::Signal(_) => "SIGNAL",
         S::GetDiagnostics(_) => "GET DIAGNOSTICS",
         S::SetRole(_) | S::SetDefaultRole(_) | S::AlterUserDefaultRole { .. } => "roles",
-        S::LockInstance | S::UnlockInstance => "LOCK INSTANCE",
         S::Explain(_) => "EXPLAIN",
         S::Help(_) => "HELP",
         S::DropUser(_) => "DROP USER",

@@ -16,6 +16,7 @@ mod account;
 mod change;
 pub mod diagnostics;
 mod dispatch;
+mod flush;
 mod lock_tables;
 pub(crate) mod maintain;
 pub(crate) mod plan_cache;
@@ -41,6 +42,7 @@ use crate::api::{SessionOptions, StateChange, StatusFlags};
 use crate::database::Database;
 use crate::database::cache::Surroundings;
 use crate::database::processes::{Client, Process};
+use crate::database::read_lock::WritePass;
 use crate::database::user_locks::SessionLocks;
 use crate::error::SqlError;
 use crate::variables::SystemValue;
@@ -70,6 +72,7 @@ pub struct Session {
     surroundings: Surroundings,
     prepared: HashMap<String, Prepared>,
     locked: Option<Vec<LockedTable>>,
+    pass: WritePass,
     temporary: TemporaryTables,
     no_index_used: bool,
     /// Its transaction was idle for too long and is gone, which its next statement is told.
@@ -101,6 +104,7 @@ impl Session {
             cancel.clone(),
             database.clock().monotonic(),
         );
+        let pass = WritePass::new(database.read_lock());
         let mut session = Session {
             surroundings: Surroundings { database: None, sql_mode: 0, text: 0, prepared: false },
             database,
@@ -115,6 +119,7 @@ impl Session {
             interactive: options.interactive,
             prepared: HashMap::new(),
             locked: None,
+            pass,
             temporary: TemporaryTables::default(),
             no_index_used: false,
             was_idle: false,
@@ -352,7 +357,9 @@ impl Session {
         self.xa_over();
         self.was_idle = false;
         self.locked = None;
-        self.database.engine().metadata_locks().release_all(&mut self.owner);
+        let locks = self.database.engine().metadata_locks();
+        self.pass.open(locks, &mut self.owner);
+        locks.release_all(&mut self.owner);
         self.next = NextTransaction::default();
         self.prepared.clear();
         self.temporary.clear(self.database.catalog());

@@ -8,7 +8,7 @@ use rustydb_value::{Value, ValueRef};
 
 use super::plan_cache::{CachedPlan, PlanBody};
 use super::run::Running;
-use super::tables::Tables;
+use super::tables::{Bounds, Tables};
 use super::transaction::{NextTransaction, OpenTransaction};
 use super::xa::Lost;
 use super::{Session, SessionState, UserVariable};
@@ -60,6 +60,15 @@ impl Session {
         &mut self,
         work: impl FnOnce(&mut Scope<'_>) -> Result<Left<R>, SqlError>,
     ) -> Result<R, SqlError> {
+        let done = self.within_transaction(work);
+        self.leave();
+        done
+    }
+
+    fn within_transaction<R>(
+        &mut self,
+        work: impl FnOnce(&mut Scope<'_>) -> Result<Left<R>, SqlError>,
+    ) -> Result<R, SqlError> {
         let began = self.open.is_none();
         let next = self.next;
         let mut open = match self.open.take() {
@@ -79,10 +88,13 @@ impl Session {
                 &self.database,
                 &mut self.owner,
                 wait,
-                self.locked.as_deref(),
                 &self.temporary,
-                self.xa.barred(),
-                open.read_only,
+                Bounds {
+                    locked: self.locked.as_deref(),
+                    barred: self.xa.barred(),
+                    read_only: open.read_only,
+                    pass: Some(&mut self.pass),
+                },
             ),
             txn: &mut open.txn,
         };
@@ -101,8 +113,7 @@ impl Session {
                 Ok(value)
             }
             Ok(Left::Used(value) | Left::Untouched(value)) => {
-                let number = open.commit(&self.database, &mut self.owner, &self.process)?;
-                self.state.committed(number);
+                self.commit_transaction(open)?;
                 Ok(value)
             }
             // It came to nothing: what was set for the next transaction still is, and none is open.
@@ -150,16 +161,25 @@ impl Session {
             &self.database,
             &mut self.owner,
             wait,
-            self.locked.as_deref(),
             &self.temporary,
-            self.xa.barred(),
-            read_only,
+            Bounds {
+                locked: self.locked.as_deref(),
+                barred: self.xa.barred(),
+                read_only,
+                pass: Some(&mut self.pass),
+            },
         );
         let result = work(&mut tables, &mut self.state, &self.cancel);
         if self.open.is_none() {
             self.database.engine().metadata_locks().release_transaction(&mut self.owner);
         }
+        self.leave();
         result
+    }
+
+    /// What the statement has passed through for its changes is open again.
+    fn leave(&mut self) {
+        self.pass.leave(self.database.engine().metadata_locks(), &mut self.owner);
     }
 
     /// A new transaction of the kind that comes next.
@@ -199,13 +219,27 @@ impl Session {
     /// Ends the open transaction, if there is one, for good.
     pub(super) fn commit_open(&mut self) -> Result<(), SqlError> {
         let done = match self.open.take() {
-            Some(open) => open
-                .commit(&self.database, &mut self.owner, &self.process)
-                .map(|number| self.state.committed(number)),
+            Some(open) => self.commit_transaction(open),
             None => Ok(()),
         };
+        self.leave();
         self.temporary.sweep(self.database.catalog());
         done
+    }
+
+    /// Commits, once no global read lock is in the way; is there one for too long, the transaction is rolled back.
+    fn commit_transaction(&mut self, open: OpenTransaction) -> Result<(), SqlError> {
+        if open.txn.has_writes() {
+            let wait = self.metadata_wait();
+            let locks = self.database.engine().metadata_locks();
+            if let Err(error) = self.pass.begin_commit(locks, &mut self.owner, &wait) {
+                open.rollback(&self.database, &mut self.owner, &self.process)?;
+                return Err(error);
+            }
+        }
+        let number = open.commit(&self.database, &mut self.owner, &self.process)?;
+        self.state.committed(number);
+        Ok(())
     }
 
     /// Commits for a statement that does so by itself: what was set for the next transaction is spent on it.

@@ -10,6 +10,7 @@ use rustydb_transaction::locks::{LockError, MdlDuration, MdlKey, MdlMode, Metada
 
 use crate::context::{TableLookup, TableRef, TableRows, TableUse};
 use crate::database::Database;
+use crate::database::read_lock::WritePass;
 use crate::error::SqlError;
 use crate::information_schema;
 use crate::session::temporary::TemporaryTables;
@@ -22,6 +23,8 @@ pub(crate) struct UsedTable {
     pub(crate) usage: TableUse,
     pub(crate) database: String,
     pub(crate) name: String,
+    /// What the statement calls it, if not by its name.
+    pub(crate) alias: Option<Box<str>>,
     /// Of the table or view.
     pub(crate) id: u64,
     /// Its definition's.
@@ -31,11 +34,36 @@ pub(crate) struct UsedTable {
 }
 
 /// A table that LOCK TABLES named.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LockedTable {
     pub(crate) database: String,
     pub(crate) name: String,
+    pub(crate) alias: String,
     pub(crate) write: bool,
+    /// It is locked as a part of a view.
+    pub(crate) of_view: bool,
+}
+
+impl LockedTable {
+    /// Whether it was locked for what goes by `alias` in a statement. Parts of a view that became part of the statement
+    /// are called `view.alias` there.
+    pub(super) fn goes_by(&self, alias: &str) -> bool {
+        let same = |alias: &str| self.alias == alias || self.alias.to_lowercase() == alias.to_lowercase();
+        same(alias) || (self.of_view && alias.rsplit('.').next().is_some_and(same))
+    }
+}
+
+/// The entry of LOCK TABLES that a table is used under, the strongest that fits; by any alias if none is given.
+pub(super) fn find_locked<'a>(
+    locked: &'a [LockedTable],
+    database: &str,
+    name: &str,
+    alias: Option<&str>,
+) -> Option<&'a LockedTable> {
+    let fits = |t: &&LockedTable| {
+        t.database == database && t.name == name && alias.is_none_or(|alias| t.goes_by(alias))
+    };
+    locked.iter().filter(fits).max_by_key(|table| table.write)
 }
 
 /// Which tables an XA transaction keeps a statement from.
@@ -47,13 +75,29 @@ pub(crate) enum Barred {
     All(SqlError),
 }
 
+/// What keeps a statement from tables that are there.
+pub(crate) struct Bounds<'a> {
+    /// What LOCK TABLES allows; None when it is not in force.
+    pub(crate) locked: Option<&'a [LockedTable]>,
+    pub(crate) barred: Barred,
+    /// Nothing but temporary tables may be written (1792).
+    pub(crate) read_only: bool,
+    /// What writers pass through; None where there are none.
+    pub(crate) pass: Option<&'a mut WritePass>,
+}
+
+impl Bounds<'_> {
+    /// Nothing does: for definition statements, which have looked after that themselves.
+    pub(crate) fn none() -> Bounds<'static> {
+        Bounds { locked: None, barred: Barred::None, read_only: false, pass: None }
+    }
+}
+
 /// Looks tables up for one statement.
 pub(crate) struct Tables<'a> {
     database: &'a Arc<Database>,
     owner: &'a mut MetadataLockOwner,
     wait: WaitOptions,
-    /// What LOCK TABLES allows; None when it is not in force.
-    locked: Option<&'a [LockedTable]>,
     /// What was looked up, in order, stored tables only.
     pub(crate) used: Vec<UsedTable>,
     /// A virtual table was looked up: its rows depend on more than table versions.
@@ -62,9 +106,7 @@ pub(crate) struct Tables<'a> {
     pub(crate) temporary_used: bool,
     temporary: &'a TemporaryTables,
     hidden: Option<(String, String)>,
-    barred: Barred,
-    /// Nothing but temporary tables may be written (1792).
-    read_only: bool,
+    bounds: Bounds<'a>,
 }
 
 impl<'a> Tables<'a> {
@@ -72,23 +114,19 @@ impl<'a> Tables<'a> {
         database: &'a Arc<Database>,
         owner: &'a mut MetadataLockOwner,
         wait: WaitOptions,
-        locked: Option<&'a [LockedTable]>,
         temporary: &'a TemporaryTables,
-        barred: Barred,
-        read_only: bool,
+        bounds: Bounds<'a>,
     ) -> Tables<'a> {
         Tables {
             database,
             owner,
             wait,
-            locked,
             temporary,
             used: Vec::new(),
             virtual_used: false,
             temporary_used: false,
             hidden: None,
-            barred,
-            read_only,
+            bounds,
         }
     }
 
@@ -112,17 +150,18 @@ impl<'a> Tables<'a> {
         self.check_barred()?;
         self.check_writable(table.usage)?;
         if !table.related {
-            self.check_locked(&table.database, &table.name, table.usage)?;
+            let alias = table.alias.as_deref().unwrap_or(&table.name);
+            self.check_locked(&table.database, &table.name, alias, table.usage)?;
         }
         self.acquire(&table.key, table.usage)
     }
 
     fn check_barred(&self) -> Result<(), SqlError> {
-        if let Barred::All(error) = &self.barred { Err(error.clone()) } else { Ok(()) }
+        if let Barred::All(error) = &self.bounds.barred { Err(error.clone()) } else { Ok(()) }
     }
 
     fn check_writable(&self, usage: TableUse) -> Result<(), SqlError> {
-        let refused = self.read_only && usage == TableUse::Write;
+        let refused = self.bounds.read_only && usage == TableUse::Write;
         if refused { Err(SqlError::read_only_transaction()) } else { Ok(()) }
     }
 
@@ -132,6 +171,11 @@ impl<'a> Tables<'a> {
             TableUse::Write => MdlMode::SharedWrite,
         };
         let locks = self.database.engine().metadata_locks();
+        if usage == TableUse::Write
+            && let Some(pass) = &mut self.bounds.pass
+        {
+            pass.begin_write(locks, self.owner, &self.wait)?;
+        }
         locks.acquire(self.owner, key, mode, MdlDuration::Transaction, &self.wait).map_err(|e| lock_error(&e))
     }
 
@@ -147,15 +191,16 @@ impl<'a> Tables<'a> {
     fn use_object(&mut self, key: MdlKey, usage: TableUse, path: (&str, &str), version: (u64, u64)) {
         let (database, name) = (path.0.to_owned(), path.1.to_owned());
         let (id, version) = version;
-        self.used.push(UsedTable { key, usage, database, name, id, version, related: false });
+        self.used.push(UsedTable { key, usage, database, name, alias: None, id, version, related: false });
     }
 
-    fn check_locked(&self, database: &str, name: &str, usage: TableUse) -> Result<(), SqlError> {
-        let Some(locked) = self.locked else { return Ok(()) };
-        let found = locked.iter().filter(|t| t.database == database && t.name == name);
-        match found.map(|t| t.write).max() {
-            None => Err(SqlError::table_not_locked(name)),
-            Some(false) if usage == TableUse::Write => Err(SqlError::table_read_locked(name)),
+    fn check_locked(&self, database: &str, name: &str, alias: &str, usage: TableUse) -> Result<(), SqlError> {
+        let Some(locked) = self.bounds.locked else { return Ok(()) };
+        match find_locked(locked, database, name, Some(alias)) {
+            None => Err(SqlError::table_not_locked(alias)),
+            Some(table) if !table.write && usage == TableUse::Write => {
+                Err(SqlError::table_read_locked(&table.alias))
+            }
             Some(_) => Ok(()),
         }
     }
@@ -175,6 +220,16 @@ pub(crate) fn lock_error(error: &LockError) -> SqlError {
 
 impl TableLookup for Tables<'_> {
     fn table(&mut self, database: &str, name: &str, usage: TableUse) -> Result<TableRef, SqlError> {
+        self.table_as(database, name, name, usage)
+    }
+
+    fn table_as(
+        &mut self,
+        database: &str,
+        name: &str,
+        alias: &str,
+        usage: TableUse,
+    ) -> Result<TableRef, SqlError> {
         self.check_barred()?;
         if let Some(home) = virtual_database::find(database) {
             let table = home.table(name).ok_or_else(|| match home.name {
@@ -191,7 +246,7 @@ impl TableLookup for Tables<'_> {
             return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
         }
         if let Some(def) = self.temporary.find(database, name) {
-            if matches!(self.barred, Barred::Temporary) {
+            if matches!(self.bounds.barred, Barred::Temporary) {
                 return Err(SqlError::xa_temporary_table());
             }
             self.temporary_used = true;
@@ -201,7 +256,7 @@ impl TableLookup for Tables<'_> {
             return Err(SqlError::no_such_table(database, name));
         }
         self.check_writable(usage)?;
-        self.check_locked(database, name, usage)?;
+        self.check_locked(database, name, alias, usage)?;
         let key = MdlKey::table(database, name);
         self.acquire(&key, usage)?;
         let Some(def) = self.database.catalog().table(database, name) else {
@@ -211,6 +266,11 @@ impl TableLookup for Tables<'_> {
             return Err(SqlError::no_such_table(database, name));
         };
         self.use_object(key, usage, (database, name), (def.id, def.version));
+        if alias != name
+            && let Some(used) = self.used.last_mut()
+        {
+            used.alias = Some(alias.into());
+        }
         Ok(TableRef { def, rows: TableRows::Stored })
     }
 
@@ -219,7 +279,9 @@ impl TableLookup for Tables<'_> {
         if other || self.database.catalog().view(database, name).is_none() {
             return Ok(None);
         }
-        self.check_locked(database, name, TableUse::Read)?;
+        if self.bounds.locked.is_some_and(|locked| find_locked(locked, database, name, None).is_none()) {
+            return Err(SqlError::table_not_locked(name));
+        }
         let key = MdlKey::table(database, name);
         self.acquire(&key, TableUse::Read)?;
         // It may have gone while this waited; then the name is looked up as that of a table.

@@ -17,6 +17,7 @@ use rustydb_value::Value;
 
 use super::Session;
 use super::tables::Barred;
+use super::transaction::OpenTransaction;
 use crate::database::processes::TransactionState;
 use crate::database::xa::{PreparedBranch, encode};
 use crate::error::SqlError;
@@ -187,10 +188,26 @@ impl Session {
             self.database.xa().end(xid);
             return Err(SqlError::xa_rolled_back());
         };
+        if open.txn.has_writes() {
+            let wait = self.metadata_wait();
+            let locks = self.database.engine().metadata_locks();
+            if let Err(error) = self.pass.begin_commit(locks, &mut self.owner, &wait) {
+                self.database.xa().end(xid);
+                open.rollback(&self.database, &mut self.owner, &self.process)?;
+                return Err(error);
+            }
+        }
+        let prepared = self.prepare_branch(xid, open);
+        self.pass.leave(self.database.engine().metadata_locks(), &mut self.owner);
+        prepared
+    }
+
+    fn prepare_branch(&mut self, xid: &Xid, open: OpenTransaction) -> Result<(), SqlError> {
         // The locks go with the transaction; the session goes on under a new name in the wait-for graph.
         let fresh = MetadataLockOwner::new(self.database.engine().locks().new_owner());
         self.process.set_owner(fresh.id());
         let mut owner = std::mem::replace(&mut self.owner, fresh);
+        self.database.engine().metadata_locks().release_statement(&mut owner);
         match open.txn.prepare(&encode(xid)) {
             Ok(txn) => {
                 let since_micros = self.process.prepared_transaction(xid);
@@ -217,7 +234,14 @@ impl Session {
     fn xa_commit(&mut self, xid: &Xid, one_phase: bool) -> Result<(), SqlError> {
         if self.xa.xid() != Some(xid) {
             let mut branch = self.xa_take(xid)?;
+            let wait = self.metadata_wait();
+            let locks = self.database.engine().metadata_locks();
+            if let Err(error) = self.pass.begin_commit(locks, &mut self.owner, &wait) {
+                self.database.xa().put_prepared(xid.clone(), branch);
+                return Err(error);
+            }
             let done = branch.txn.commit();
+            self.pass.leave(self.database.engine().metadata_locks(), &mut self.owner);
             self.database.engine().metadata_locks().release_all(&mut branch.owner);
             self.state.committed(done?.number);
             return Ok(());

@@ -22,14 +22,14 @@ pub(crate) fn query_text(query: &Query, without: Option<&str>) -> Result<String,
 /// Whether every table of a query is in this database.
 pub(crate) fn is_all_in(query: &mut Query, database: &str) -> bool {
     let mut all = true;
-    each_table(query, &mut |name| {
+    each_table(query, &mut |name, _| {
         all &= name.database.as_ref().is_none_or(|d| d.as_str() == database);
     });
     all
 }
 
-/// Calls `f` with every table in FROM, at any depth.
-pub(crate) fn each_table(query: &mut Query, f: &mut dyn FnMut(&ObjectName)) {
+/// Calls `f` with every table in FROM, at any depth, and its alias.
+pub(crate) fn each_table(query: &mut Query, f: &mut dyn FnMut(&ObjectName, Option<&Ident>)) {
     if let Some(with) = &mut query.with {
         with.tables.iter_mut().for_each(|t| each_table(&mut t.query, f));
     }
@@ -39,12 +39,12 @@ pub(crate) fn each_table(query: &mut Query, f: &mut dyn FnMut(&ObjectName)) {
     }
 }
 
-fn each_table_of_body(body: &mut QueryBody, f: &mut dyn FnMut(&ObjectName)) {
+fn each_table_of_body(body: &mut QueryBody, f: &mut dyn FnMut(&ObjectName, Option<&Ident>)) {
     match body {
         QueryBody::Select(select) => {
             for reference in &mut select.from {
                 reference.each_leaf(&mut |leaf| match leaf {
-                    TableReference::Table(source) => f(&source.name),
+                    TableReference::Table(source) => f(&source.name, source.alias.as_ref()),
                     TableReference::Derived(derived) => each_table(&mut derived.query, f),
                     _ => {}
                 });
@@ -58,11 +58,11 @@ fn each_table_of_body(body: &mut QueryBody, f: &mut dyn FnMut(&ObjectName)) {
         }
         QueryBody::Nested(query) => each_table(query, f),
         QueryBody::Values(_) => {}
-        QueryBody::Table(name) => f(name),
+        QueryBody::Table(name) => f(name, None),
     }
 }
 
-fn each_table_of(part: Part<'_>, f: &mut dyn FnMut(&ObjectName)) {
+fn each_table_of(part: Part<'_>, f: &mut dyn FnMut(&ObjectName, Option<&Ident>)) {
     match part {
         Part::Expr(expr) => expr.each_part(&mut |part| each_table_of(part, f)),
         Part::Query(query) => each_table(query, f),

@@ -157,6 +157,7 @@ scripts! {
     serializable
     show
     spatial
+    table_locks
     temporary
     transaction_control
     transactions

@@ -10,6 +10,8 @@ pub enum MdlKey {
     Global,
     /// The right to commit: FLUSH TABLES WITH READ LOCK takes it as well.
     Commit,
+    /// What definitions are: LOCK INSTANCE FOR BACKUP is `Shared` here, a definition statement `IntentionExclusive`.
+    Backup,
     /// A database.
     Database(Arc<str>),
     /// A table: its database and its name.
@@ -39,6 +41,7 @@ impl MdlKey {
         match self {
             Self::Global => "GLOBAL",
             Self::Commit => "COMMIT",
+            Self::Backup => "BACKUP LOCK",
             Self::Database(_) => "SCHEMA",
             Self::Table(..) => "TABLE",
             Self::UserLock(_) => "USER LEVEL LOCK",
