@@ -54,7 +54,7 @@ const TOTALS: [Figure; 19] = [
     }),
 ];
 
-const LEVELS: [Figure; 17] = [
+const LEVELS: [Figure; 18] = [
     ("rustydb_buffer_pages", "Pages that the buffer pool can hold", |s| s.storage.pool_pages as f64),
     ("rustydb_buffer_pages_present", "Pages in the buffer pool", |s| s.storage.pool_pages_present as f64),
     ("rustydb_buffer_pages_dirty", "Pages changed and not yet written", |s| {
