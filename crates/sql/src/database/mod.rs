@@ -9,6 +9,7 @@
 mod accounts;
 pub mod cache;
 pub(crate) mod deadlines;
+pub(crate) mod deadlocks;
 pub mod metrics;
 pub mod processes;
 pub(crate) mod read_lock;
@@ -33,6 +34,7 @@ use crate::variables::registry::position;
 use crate::variables::{Facts, GlobalVariables, SystemValue};
 use cache::StatementCache;
 use deadlines::Deadlines;
+use deadlocks::LatestDeadlock;
 use metrics::Metrics;
 use processes::{ProcessInfo, Processes};
 use read_lock::GlobalReadLock;
@@ -118,6 +120,7 @@ pub struct Database {
     pub(crate) cache: StatementCache,
     pub(crate) metrics: Metrics,
     pub(crate) deadlines: Deadlines,
+    latest_deadlock: LatestDeadlock,
     user_locks: Arc<UserLocks>,
     read_lock: Arc<GlobalReadLock>,
     xa: XaTransactions,
@@ -152,6 +155,7 @@ impl Database {
             cache: StatementCache::default(),
             metrics: Metrics::new(&options.registry),
             deadlines: Deadlines::default(),
+            latest_deadlock: LatestDeadlock::default(),
             user_locks: Arc::default(),
             read_lock: Arc::default(),
             xa,
@@ -160,6 +164,7 @@ impl Database {
             statement_memory: options.statement_memory,
             slow_statements: options.slow_statements,
         });
+        database.watch_deadlocks();
         database.apply_limits();
         Ok(database)
     }
@@ -243,6 +248,11 @@ impl Database {
     /// Locks that sessions take by name.
     pub(crate) fn user_locks(&self) -> &Arc<UserLocks> {
         &self.user_locks
+    }
+
+    /// The last circle of waits that was broken.
+    pub(crate) fn latest_deadlock(&self) -> &LatestDeadlock {
+        &self.latest_deadlock
     }
 
     /// Transactions in two phases.

@@ -169,6 +169,19 @@ pub(super) fn wait_state(wanted: &Wanted) -> Option<&'static str> {
     })
 }
 
+/// The state of one that runs a statement, which MySQL names by its kind.
+fn running_state(statement: &str) -> &'static str {
+    let word = statement.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or("");
+    let is = |known: &str| word.eq_ignore_ascii_case(known);
+    if is("UPDATE") || is("DELETE") {
+        "updating"
+    } else if is("INSERT") || is("REPLACE") {
+        "update"
+    } else {
+        "executing"
+    }
+}
+
 /// How the client of a host is connected; the port tells TCP from the socket.
 fn connection_type(client: &Client<'_>) -> Option<&'static str> {
     Some(match (client.is_encrypted, client.host.contains(':')) {
@@ -286,7 +299,7 @@ impl Process {
             command: activity.command,
             time: now.saturating_sub(activity.since),
             statement: running.then(|| activity.statement.clone()),
-            state: if running { "executing" } else { "" },
+            state: if running { running_state(&activity.statement) } else { "" },
             connection_type: self.connection_type,
             owner: OwnerId(self.owner.load(Ordering::Relaxed)),
             transaction,
@@ -347,6 +360,14 @@ impl Processes {
         let mut list: Vec<ProcessInfo> = entries.iter().map(|p| p.info(now)).collect();
         list.sort_by_key(|p| p.id);
         list
+    }
+
+    /// The lines of those whose locks are these owners'.
+    pub(crate) fn of_owners(&self, owners: &[OwnerId], now: Duration) -> Vec<ProcessInfo> {
+        let entries = self.entries.read();
+        let is_one =
+            |process: &&Arc<Process>| owners.contains(&OwnerId(process.owner.load(Ordering::Relaxed)));
+        entries.values().filter(is_one).map(|process| process.info(now)).collect()
     }
 
     /// How many connections there are.
@@ -428,6 +449,9 @@ mod tests {
         let shown = &list.list(Duration::from_secs(15))[0];
         assert_eq!((shown.time, shown.command), (Duration::from_secs(3), Command::Query));
         assert_eq!(shown.statement.as_ref().map(String::len), Some(SHOWN_BYTES));
+        assert_eq!(shown.state, "executing");
+        process.begin(Command::Query, " delete from t", Duration::from_secs(13));
+        assert_eq!(list.list(Duration::from_secs(15))[0].state, "updating");
         process.end(Duration::from_secs(15));
         assert_eq!(list.list(Duration::from_secs(15))[0].statement, None);
         list.remove(&process);

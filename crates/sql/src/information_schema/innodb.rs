@@ -35,7 +35,11 @@ pub(crate) struct OpenTransaction {
     pub(crate) info: TransactionInfo,
     /// The session; zero without one
     pub(crate) session: u64,
+    pub(crate) user: String,
+    pub(crate) host: String,
+    pub(crate) state: &'static str,
     pub(crate) query: Option<String>,
+    pub(crate) owner: OwnerId,
     pub(crate) locked: Locked,
     pub(crate) requested: Option<RequestedLock>,
 }
@@ -80,7 +84,11 @@ pub(crate) fn open_transactions(database: &Database) -> Vec<OpenTransaction> {
         list.push(OpenTransaction {
             info,
             session: process.id,
+            user: process.user,
+            host: process.host,
+            state: process.state,
             query: process.statement,
+            owner: process.owner,
             locked: own.unwrap_or_default(),
             requested: requested.remove(&process.owner),
         });
@@ -99,7 +107,11 @@ pub(crate) fn open_transactions(database: &Database) -> Vec<OpenTransaction> {
         list.push(OpenTransaction {
             info,
             session: 0,
+            user: String::new(),
+            host: String::new(),
+            state: "",
             query: None,
+            owner: prepared.owner,
             locked: locked.remove(&prepared.owner).unwrap_or_default(),
             requested: None,
         });

@@ -11,7 +11,7 @@
 //! | any of these | a `TABLE` lock `IX` or `IS` of its table |
 //!
 //! Table locks are not held apart (the metadata lock does what they are for); the lines say which tables have
-//! locked rows. A row that its transaction has inserted, and an index entry that a change of a row has touched, are
+//! locked rows or are written to. A row that its transaction has inserted, and an index entry that a change of a row has touched, are
 //! locked like any other; they are left out until somebody waits for them, as InnoDB keeps such locks implicit.
 //!
 //! Limits: at most [`MOST`] locks on rows that nobody waits for and as many ranges are copied; the rest is counted,
@@ -25,10 +25,10 @@ use std::time::Instant;
 
 use hashbrown::{HashMap, HashSet};
 use rustydb_catalog::TableDef;
-use rustydb_transaction::locks::{RangeLockInfo, TreeId, Wanted};
+use rustydb_transaction::locks::{MdlKey, MdlMode, RangeLockInfo, TreeId, Wanted};
 use rustydb_transaction::{Engine, LockMode, OwnerId};
 
-use super::lock_data::{SUPREMUM, key_text};
+use super::lock_data::{SUPREMUM, index_name, key_text};
 use crate::database::Database;
 
 /// How many locks on rows that nobody waits for are shown at most, and how many ranges.
@@ -37,20 +37,22 @@ pub(crate) const MOST: usize = 50_000;
 /// Which table, and which of its indexes, each tree is.
 pub(crate) struct TreeNames {
     trees: HashMap<TreeId, (Arc<TableDef>, usize)>,
+    tables: HashMap<(String, String), Arc<TableDef>>,
 }
 
 impl TreeNames {
     pub(crate) fn new(database: &Database) -> TreeNames {
         let catalog = database.catalog();
-        let mut trees = HashMap::new();
+        let (mut trees, mut tables) = (HashMap::new(), HashMap::new());
         for home in catalog.databases() {
             for table in catalog.tables(&home.name) {
                 for (at, index) in table.all_indexes().enumerate() {
                     trees.insert(index.tree, (Arc::clone(&table), at));
                 }
+                tables.insert((table.database.clone(), table.name.clone()), table);
             }
         }
-        TreeNames { trees }
+        TreeNames { trees, tables }
     }
 
     /// The table of a tree, and the position of the index among all of its.
@@ -97,6 +99,7 @@ pub(crate) struct RequestedLock {
     pub(crate) id: String,
     pub(crate) since: Instant,
     pub(crate) is_insert: bool,
+    pub(crate) wanted: Wanted,
 }
 
 /// All locks on rows and ranges.
@@ -237,19 +240,29 @@ impl Builder<'_> {
     /// A line for each table, and each kind of intention, of which an owner has locked rows.
     fn tables(&mut self, locked: &HashSet<(OwnerId, TreeId, LockMode)>) {
         let mut lines: HashMap<String, LockLine> = HashMap::new();
+        let mut known: HashSet<(OwnerId, u64)> = HashSet::new();
+        let mut add = |owner: OwnerId, table: &Arc<TableDef>, mode: &str| {
+            let id = lock_id(owner, table.primary.tree, kind::TABLE, mode.as_bytes());
+            let (table, mode) = (Arc::clone(table), mode.to_owned());
+            let line = LockLine { id, owner, table, index: None, mode, waiting: false, data: None };
+            lines.insert(line.id.clone(), line);
+        };
         for (owner, tree, mode) in locked {
             let Some((table, _)) = self.names.find(*tree) else { continue };
-            let mode = if *mode == LockMode::Exclusive { "IX" } else { "IS" };
-            let id = lock_id(*owner, table.primary.tree, kind::TABLE, mode.as_bytes());
-            lines.entry(id.clone()).or_insert_with(|| LockLine {
-                id,
-                owner: *owner,
-                table: Arc::clone(table),
-                index: None,
-                mode: mode.to_owned(),
-                waiting: false,
-                data: None,
-            });
+            known.insert((*owner, table.id));
+            add(*owner, table, if *mode == LockMode::Exclusive { "IX" } else { "IS" });
+        }
+        // Rows that are new need no lock, and what was looked for to be changed may not be there: the metadata lock
+        // tells that the table is written to.
+        for lock in self.engine.metadata_locks().list(MOST) {
+            let MdlKey::Table(database, name) = &lock.key else { continue };
+            if lock.mode != MdlMode::SharedWrite || lock.waiting_since.is_some() {
+                continue;
+            }
+            let table = self.names.tables.get(&(database.to_string(), name.to_string()));
+            if let Some(table) = table.filter(|table| !known.contains(&(lock.owner, table.id))) {
+                add(lock.owner, table, "IX");
+            }
         }
         self.view.lines.extend(lines.into_values());
     }
@@ -375,6 +388,98 @@ fn blocking_gap(engine: &Engine, owner: OwnerId, tree: TreeId, key: &[u8]) -> Op
     }
 }
 
+/// A lock in the words of SHOW ENGINE INNODB STATUS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ShownLock {
+    /// What it is on.
+    pub(crate) on: String,
+    /// How: `lock_mode X locks rec but not gap`.
+    pub(crate) mode: String,
+    /// The record, if it is on one and its key can be told.
+    pub(crate) record: Option<String>,
+}
+
+fn on_index(database: &Database, tree: TreeId, place: &Place) -> (String, Option<String>) {
+    let Some((table, id)) = database.catalog().table_of_tree(tree) else {
+        return ("RECORD LOCKS of a table that is gone".to_owned(), None);
+    };
+    let at = table.all_indexes().position(|index| index.id == id).unwrap_or(0);
+    let index = index_name(&table, at);
+    let on = format!("RECORD LOCKS index {index} of table `{}`.`{}`", table.database, table.name);
+    let record = match place {
+        Place::Supremum => Some(SUPREMUM.to_owned()),
+        Place::Key(key) => key_text(database.engine(), &table, at, key),
+    };
+    (on, record)
+}
+
+fn on_definition(key: &MdlKey) -> String {
+    let kind = key.kind_name();
+    match key {
+        MdlKey::Table(database, name) => format!("METADATA LOCK {kind} `{database}`.`{name}`"),
+        MdlKey::Database(name) | MdlKey::UserLock(name) => format!("METADATA LOCK {kind} `{name}`"),
+        _ => format!("METADATA LOCK {kind}"),
+    }
+}
+
+fn row_lock(database: &Database, owner: OwnerId, tree: TreeId, key: &[u8], mode: LockMode) -> ShownLock {
+    let (on, record) = on_index(database, tree, &Place::Key(key.to_vec()));
+    let has_gap = database.engine().locks().range_around(owner, tree, key).is_some();
+    let gap = if has_gap { "" } else { " locks rec but not gap" };
+    ShownLock { on, mode: format!("lock_mode {}{gap}", letter(mode)), record }
+}
+
+/// What somebody waits for.
+pub(crate) fn wanted_lock(database: &Database, owner: OwnerId, wanted: &Wanted) -> ShownLock {
+    match wanted {
+        Wanted::Row { tree, key, mode } => row_lock(database, owner, *tree, key, *mode),
+        Wanted::Insert { tree, key } => {
+            let place = next_place(database.engine(), *tree, Bound::Excluded(key));
+            let (on, record) = on_index(database, *tree, &place);
+            let gap = if place == Place::Supremum { "" } else { " locks gap before rec" };
+            ShownLock { on, mode: format!("lock_mode X{gap} insert intention"), record }
+        }
+        Wanted::Definition { key, mode } => {
+            ShownLock { on: on_definition(key), mode: mode.name().to_owned(), record: None }
+        }
+        _ => ShownLock { on: String::new(), mode: String::new(), record: None },
+    }
+}
+
+/// What an owner has that is in the way of somebody's wish.
+pub(crate) fn held_lock(database: &Database, owner: OwnerId, wish: &Wanted) -> ShownLock {
+    let engine = database.engine();
+    match wish {
+        Wanted::Row { tree, key, mode } => {
+            let mode = engine.locks().row_mode(owner, *tree, key).unwrap_or(*mode);
+            row_lock(database, owner, *tree, key, mode)
+        }
+        Wanted::Insert { tree, key } => {
+            let place = next_place(engine, *tree, Bound::Excluded(key));
+            let mode = engine.locks().range_mode(owner, *tree).unwrap_or(LockMode::Exclusive);
+            let is_row = match &place {
+                Place::Key(next) => engine.locks().row_mode(owner, *tree, next).is_some(),
+                Place::Supremum => true,
+            };
+            let (on, record) = on_index(database, *tree, &place);
+            let gap = if is_row { "" } else { " locks gap before rec" };
+            ShownLock { on, mode: format!("lock_mode {}{gap}", letter(mode)), record }
+        }
+        Wanted::Definition { key, mode } => {
+            // Whoever waits ahead in the queue is in the way as much as who holds it.
+            let locks = engine.metadata_locks().list(usize::MAX).into_iter();
+            let own = locks.filter(|lock| lock.owner == owner && lock.key == *key);
+            let own = own.filter(|lock| lock.mode.conflicts_with(*mode));
+            let mode = own.min_by_key(|lock| lock.waiting_since).map_or_else(String::new, |lock| {
+                let waiting = if lock.waiting_since.is_some() { " waiting" } else { "" };
+                format!("{}{waiting}", lock.mode.name())
+            });
+            ShownLock { on: on_definition(key), mode, record: None }
+        }
+        _ => ShownLock { on: String::new(), mode: String::new(), record: None },
+    }
+}
+
 /// What each owner waits for on rows and ranges.
 pub(crate) fn requested(database: &Database) -> HashMap<OwnerId, RequestedLock> {
     let waits = database.engine().locks().waits().into_iter();
@@ -384,7 +489,7 @@ pub(crate) fn requested(database: &Database) -> HashMap<OwnerId, RequestedLock> 
             Wanted::Insert { tree, key } => (lock_id(wait.waiting, *tree, kind::INSERT, key), true),
             _ => return None,
         };
-        Some((wait.waiting, RequestedLock { id, since: wait.since, is_insert }))
+        Some((wait.waiting, RequestedLock { id, since: wait.since, is_insert, wanted: wait.wanted }))
     });
     named.collect()
 }

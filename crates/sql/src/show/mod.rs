@@ -5,6 +5,7 @@
 
 mod catalog;
 pub(crate) mod create;
+mod innodb_status;
 pub(crate) mod quote;
 mod server;
 mod status;
@@ -237,7 +238,7 @@ pub(crate) fn show(what: &Show, session: &mut Session, sql: &str) -> Result<List
         Show::Replicas => Listing::new(&REPLICAS),
         Show::ReplicaStatus { .. } => return Err(SqlError::not_supported("SHOW REPLICA STATUS")),
         Show::CreateUser(_) => return Err(SqlError::not_supported("SHOW CREATE USER")),
-        Show::Engine { .. } => return Err(SqlError::not_supported("SHOW ENGINE")),
+        Show::Engine { name, what } => innodb_status::engine(session, name.as_ref(), *what)?,
         Show::ProcedureCode(_) | Show::FunctionCode(_) => {
             return Err(SqlError::not_supported("SHOW PROCEDURE CODE"));
         }
