@@ -95,7 +95,7 @@ pub struct Transaction {
     pub(crate) id: TransactionId,
     isolation: Isolation,
     read_only: bool,
-    snapshot: Option<Snapshot>,
+    pub(crate) snapshot: Option<Snapshot>,
     pub(crate) owner: LockOwner,
     pub(crate) wait: WaitOptions,
     /// Whether it waits for rows that others have locked.

@@ -34,10 +34,10 @@ impl Transaction {
         self.check_serial()?;
         // Nearly always the key is new and nobody's: then the leaf is looked at once, by the change itself. Not
         // for the first change, as a transaction that has only met duplicates must not count as one that writes.
-        let looks_once = self.writing.is_some() && !self.isolation().decides_by_snapshot();
-        if looks_once {
+        if self.writing.is_some() {
             match self.change(tree, key, State::Value(value), Expect::NotLive, LockedBy::Version) {
-                // Somebody has it or its gap; or it exists, and is found again below so that others may find the same.
+                // Somebody has it or its gap, or has had it since the snapshot; or it exists, and is found again
+                // below so that others may find the same.
                 Err(Error::Storage(StorageError::NotAdmitted) | Error::DuplicateKey) => {}
                 done => return done,
             }
@@ -107,7 +107,9 @@ impl Transaction {
         expect: Expect,
         locked_by: LockedBy,
     ) -> Result<()> {
-        if self.isolation().decides_by_snapshot() {
+        // A transaction that has written has its snapshot.
+        let snapshot = self.snapshot.filter(|_| self.isolation().decides_by_snapshot());
+        if self.isolation().decides_by_snapshot() && locked_by == LockedBy::Table {
             self.settle_snapshot(tree.id(), key)?;
             if !self.sees_newest(tree.id(), key) {
                 return Err(self.conflict(tree.id(), key));
@@ -140,7 +142,9 @@ impl Transaction {
         let is_delete = new == State::Tombstone;
         let pushed = Cell::new(None);
         let push = |before: State<'_>| {
-            pushed.set(Some(engine.versions.push(tree.id(), &shared, &writer, before)));
+            let new = engine.versions.push(tree.id(), &shared, &writer, before);
+            pushed.set(Some(new));
+            new
         };
         let admit = |before: State<'_>| {
             if is_insert && engine.locks().blocks_insert(owner, tree.id(), key) {
@@ -148,8 +152,9 @@ impl Transaction {
             }
             if locked_by == LockedBy::Version {
                 // In this order: see `locks/lent.rs`.
-                push(before);
-                return !engine.locks().is_row_used(tree.id(), key);
+                let built_on = push(before).built_on;
+                let is_newer = snapshot.is_some_and(|snapshot| built_on > Some(snapshot.csn));
+                return !is_newer && !engine.locks().is_row_used(tree.id(), key);
             }
             true
         };

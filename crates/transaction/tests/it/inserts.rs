@@ -25,7 +25,12 @@ fn begin(engine: &Arc<Engine>) -> Transaction {
 
 /// A transaction that has written something, so that its next inserts take no lock.
 fn inserter(engine: &Arc<Engine>, tree: &Tree, key: &[u8]) -> Transaction {
-    let mut transaction = begin(engine);
+    inserter_at(engine, tree, key, Isolation::RepeatableRead)
+}
+
+fn inserter_at(engine: &Arc<Engine>, tree: &Tree, key: &[u8], level: Isolation) -> Transaction {
+    let mut transaction = engine.begin(level, false);
+    transaction.set_wait(WaitOptions::timeout(Duration::ZERO));
     transaction.insert(tree, b"first", b"1").unwrap();
     let locked = engine.locks().row_count();
     transaction.insert(tree, key, b"1").unwrap();
@@ -62,6 +67,47 @@ fn everybody_else_finds_an_inserted_row_locked() {
     assert_eq!(other.get_locked(&tree, b"k", LockMode::Shared).unwrap().unwrap(), b"2");
     other.rollback().unwrap();
     assert_eq!(engine.locks().row_count(), 0);
+}
+
+#[test]
+fn inserts_at_every_level_are_locked_by_their_version() {
+    for level in
+        [Isolation::ReadCommitted, Isolation::RepeatableRead, Isolation::Snapshot, Isolation::Serializable]
+    {
+        let (engine, tree) = engine();
+        let first = inserter_at(&engine, &tree, b"k", level);
+        for other in [Isolation::RepeatableRead, Isolation::Snapshot, Isolation::Serializable] {
+            let mut other = engine.begin(other, false);
+            other.set_wait(WaitOptions::timeout(Duration::ZERO));
+            assert!(matches!(other.insert(&tree, b"k", b"2"), Err(Error::LockWaitTimeout)));
+            other.insert(&tree, b"other", b"2").unwrap();
+            assert!(matches!(other.insert(&tree, b"k", b"2"), Err(Error::LockWaitTimeout)));
+        }
+        first.commit().unwrap();
+        assert_eq!(engine.locks().row_count(), 0);
+    }
+}
+
+#[test]
+fn a_key_that_came_or_went_since_the_snapshot_is_a_conflict() {
+    for level in [Isolation::Snapshot, Isolation::Serializable] {
+        for goes in [false, true] {
+            let (engine, tree) = engine();
+            let mut first = inserter_at(&engine, &tree, b"own", level);
+            let mut other = begin(&engine);
+            other.insert(&tree, b"k", b"1").unwrap();
+            other.commit().unwrap();
+            if goes {
+                let mut other = begin(&engine);
+                other.delete(&tree, b"k").unwrap();
+                other.commit().unwrap();
+            }
+            let found = first.insert(&tree, b"k", b"2");
+            assert!(matches!(found, Err(Error::Serialization)), "{level:?} {goes} {found:?}");
+            first.rollback().unwrap();
+            assert_eq!(engine.locks().row_count(), 0);
+        }
+    }
 }
 
 #[test]
