@@ -13,7 +13,7 @@ use rustydb_value::{Collation, Value};
 use crate::canonical::{self, BareNames, Introducers, function, walk};
 use crate::context::{BindContext, TableLookup, TableRef, TableUse};
 use crate::error::SqlError;
-use crate::expr::bind::Planning;
+use crate::expr::planning::Planning;
 use crate::expr::{self, BoundExpr, Scope};
 use crate::session::SessionState;
 

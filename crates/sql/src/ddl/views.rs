@@ -12,7 +12,7 @@ use rustydb_transaction::locks::{MdlKey, MdlMode};
 use super::{Definition, names};
 use crate::context::BindContext;
 use crate::error::SqlError;
-use crate::expr::bind::Planning;
+use crate::expr::planning::Planning;
 use crate::plan;
 use crate::session::tables::{Bounds, Tables};
 use crate::view::{print, qualify};

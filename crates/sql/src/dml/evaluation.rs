@@ -12,7 +12,7 @@ use rustydb_value::{ColumnType, TimeZone, TypeKind, Value, ValueRef};
 use crate::context::{BindContext, EvalContext, ExecContext, TableLookup};
 use crate::error::SqlError;
 use crate::exec::subquery::Surroundings;
-use crate::expr::bind::Planning;
+use crate::expr::planning::Planning;
 use crate::expr::vector::Builder;
 use crate::expr::{self, BoundExpr, ExprType, Frame, Kind, Scope, Vector};
 use crate::{exec, literal, plan};

@@ -18,7 +18,7 @@ use super::update::check_assigned;
 use crate::context::{BindContext, ExecContext, TableLookup};
 use crate::error::SqlError;
 use crate::expr::Scope;
-use crate::expr::bind::Planning;
+use crate::expr::planning::Planning;
 use crate::expr::scope::ROW_KEY;
 use crate::plan;
 

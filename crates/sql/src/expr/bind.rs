@@ -1,8 +1,7 @@
 //! From the syntax tree to bound expressions: names, overloads, coercions.
 //!
-//! A [`Binder`] works in one clause of one query block. What it shares with the rest of the statement
-//! (the session, the text for messages, the values or types of parameter markers, the subqueries found so
-//! far) is in [`Planning`].
+//! A [`Binder`] works in one clause of one query block. What it shares with the rest of the statement is in
+//! [`Planning`]; how operands come together is in [`super::build`].
 //!
 //! Subqueries and rows are bound in [`super::bind_subquery`]; names of the blocks around a subquery are found
 //! by [`super::outer`]. JSON, full text and stored functions are refused.
@@ -13,98 +12,18 @@ use rustydb_sql_parser::ast::{self, ExprKind as E};
 use rustydb_value::{Collation, Value};
 
 use super::bind_window::WindowUse;
-use super::coerce::{coerce, to_truth};
+use super::build::{bind_call, choose, coalesce, compare, finish, in_one_class, literal_int};
+use super::coerce::to_truth;
 use super::compare::unify;
-use super::outer::Level;
+use super::planning::Planning;
 use super::scope::Scope;
-use super::types::{Class, Coercibility, ExprType, Kind};
+use super::types::{Class, ExprType, Kind};
 use super::{BoundExpr, Comparison, Node, SubqueryForm};
-use crate::context::BindContext;
 use crate::error::SqlError;
-use crate::function::{self, Call};
+use crate::function;
 use crate::plan::SelectPlan;
 use crate::plan::aggregate;
 use crate::session::SessionState;
-
-/// What the parts of a statement share while it is bound.
-pub struct Planning<'a, 'c> {
-    /// Tables and the session.
-    pub context: &'a mut BindContext<'c>,
-    /// The text the tree was parsed from: column headings are parts of it.
-    pub sql: &'a str,
-    /// Values of the parameter markers, when they are known: they give the types.
-    pub given: Option<&'a [Value]>,
-    /// Query blocks around the one being bound, outermost first.
-    pub levels: Vec<Level>,
-    /// Subqueries of the query block being bound, in the numbering of [`Node::Subquery`].
-    pub subplans: Vec<Arc<SelectPlan>>,
-    /// Tables that the statement materialises, counted.
-    pub shared: usize,
-    /// The queries of WITH that a name in FROM may mean, innermost last.
-    pub named: Vec<NamedQuery>,
-    /// Whether a session fact was folded into the plan, so that it must not be kept.
-    pub uncacheable: bool,
-    /// The next FROM gives the keys of its tables' rows too ([`super::scope::ROW_KEY`]).
-    pub row_keys: bool,
-    /// The names of that FROM.
-    pub row_key_scope: Option<Scope>,
-    /// The next query is not improved by the rules: the plan around it will be, with it inside.
-    pub unimproved: bool,
-    /// The views that are being planned, outermost first: database and name.
-    pub views: Vec<(String, String)>,
-}
-
-impl<'a, 'c> Planning<'a, 'c> {
-    /// For a statement of this text.
-    pub fn new(
-        context: &'a mut BindContext<'c>,
-        sql: &'a str,
-        given: Option<&'a [Value]>,
-    ) -> Planning<'a, 'c> {
-        Planning {
-            context,
-            sql,
-            given,
-            levels: Vec::new(),
-            subplans: Vec::new(),
-            shared: 0,
-            named: Vec::new(),
-            uncacheable: false,
-            row_keys: false,
-            row_key_scope: None,
-            unimproved: false,
-            views: Vec::new(),
-        }
-    }
-
-    /// A number for another table that the statement materialises.
-    pub fn next_shared(&mut self) -> usize {
-        self.shared += 1;
-        self.shared
-    }
-
-    /// The session.
-    pub fn session(&self) -> &'c SessionState {
-        self.context.session
-    }
-}
-
-/// A query of WITH, and how many of those before it its own FROM may mean.
-#[derive(Clone)]
-pub struct NamedQuery {
-    /// The query with its name and the names of its columns.
-    pub table: ast::CommonTable,
-    /// Earlier ones.
-    pub visible: usize,
-    /// How many query blocks are around it.
-    pub depth: usize,
-    /// Its plan, once it was mentioned.
-    pub planned: Option<Arc<crate::plan::SharedTable>>,
-    /// WITH RECURSIVE: it may mention itself.
-    pub recursive: bool,
-    /// What it means inside of itself.
-    pub work: Option<crate::plan::recursive::WorkTable>,
-}
 
 /// What a binder does about an aggregate function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,15 +79,6 @@ pub fn bind(expr: &ast::Expr, scope: &Scope, planning: &mut Planning<'_, '_>) ->
         return Err(SqlError::not_supported("subquery in this statement"));
     }
     Ok(finish(bound, binder.planning.session()))
-}
-
-/// Gives an expression that still has no type (a lone `?`) the type of text.
-pub fn finish(expr: BoundExpr, session: &SessionState) -> BoundExpr {
-    if matches!(expr.node, Node::Parameter(_)) && expr.ty.kind == Kind::Null {
-        let collation = session.settings.collation_connection;
-        return coerce(expr, ExprType::text(16_383, collation, Coercibility::Coercible));
-    }
-    expr
 }
 
 impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
@@ -762,101 +672,6 @@ pub(super) fn comparison_of(op: ast::BinaryOp) -> Option<Comparison> {
         B::GreaterOrEqual => Comparison::GreaterEqual,
         _ => return None,
     })
-}
-
-/// `needle IN (list)`, all of which meet in one class; the needle comes first.
-fn in_one_class(
-    mut operands: Vec<BoundExpr>,
-    negated: bool,
-    session: &SessionState,
-) -> Result<BoundExpr, SqlError> {
-    let collation = unify(&mut operands, " IN ", session)?;
-    let nullable = operands.iter().any(|o| o.ty.nullable);
-    let mut operands = operands.into_iter();
-    let Some(needle) = operands.next() else { return Err(SqlError::operand_columns(1)) };
-    let node = Node::In { needle: Box::new(needle), list: operands.collect(), negated, collation };
-    Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
-}
-
-/// A small constant.
-pub fn literal_int(value: i64) -> BoundExpr {
-    BoundExpr::literal(&Value::Int(value), ExprType::int(21).not_null())
-}
-
-/// A call of an entry of the library; the number of arguments was checked.
-pub fn bind_call(
-    function: &'static function::Function,
-    args: Vec<BoundExpr>,
-    session: &SessionState,
-) -> Result<BoundExpr, SqlError> {
-    let mut call = Call { args, session, function };
-    let ty = (function.bind)(&mut call)?;
-    let args = call.args.into_iter().map(|arg| finish(arg, session)).collect();
-    Ok(BoundExpr { node: Node::Call { function, args }, ty })
-}
-
-/// A comparison, its sides brought to one class.
-pub fn compare(
-    op: Comparison,
-    left: BoundExpr,
-    right: BoundExpr,
-    session: &SessionState,
-) -> Result<BoundExpr, SqlError> {
-    let mut sides = [left, right];
-    let collation = unify(&mut sides, op.symbol(), session)?;
-    let nullable = op != Comparison::NullSafeEqual && sides.iter().any(|s| s.ty.nullable);
-    let node = Node::Compare { op, sides: Box::new(sides), collation };
-    Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
-}
-
-/// An integer as signed or unsigned as the other side, where the values are hashed.
-pub(super) fn align_sign(expr: BoundExpr, other: &ExprType) -> BoundExpr {
-    if expr.ty.class().is_integer() && other.class().is_integer() && expr.ty.class() != other.class() {
-        let ty = if other.unsigned { ExprType::uint(21) } else { ExprType::int(21) };
-        return coerce(expr, ty);
-    }
-    expr
-}
-
-/// CASE and IF: all values brought to one type.
-pub fn choose(
-    whens: Vec<BoundExpr>,
-    values: Vec<BoundExpr>,
-    otherwise: Option<BoundExpr>,
-    operation: &str,
-    session: &SessionState,
-) -> Result<BoundExpr, SqlError> {
-    let mut types: Vec<&ExprType> = values.iter().map(|v| &v.ty).collect();
-    let null = ExprType::null();
-    types.push(otherwise.as_ref().map_or(&null, |o| &o.ty));
-    let ty = super::merge::merge_types(&types, operation, session)?;
-    let ty = untyped_as_text(ty, values.iter().chain(&otherwise), session);
-    let values = values.into_iter().map(|v| super::cast::as_type(v, &ty));
-    let branches = whens.into_iter().zip(values).collect();
-    let otherwise = otherwise.map(|o| Box::new(super::cast::as_type(o, &ty)));
-    Ok(BoundExpr { node: Node::Case { branches, otherwise }, ty })
-}
-
-fn coalesce(args: Vec<BoundExpr>, operation: &str, session: &SessionState) -> Result<BoundExpr, SqlError> {
-    let types: Vec<&ExprType> = args.iter().map(|a| &a.ty).collect();
-    let mut ty = super::merge::merge_types(&types, operation, session)?;
-    ty = untyped_as_text(ty, args.iter(), session);
-    // NULL only if every operand may be.
-    ty.nullable = args.iter().all(|a| a.ty.nullable);
-    let args = args.into_iter().map(|a| super::cast::as_type(a, &ty)).collect();
-    Ok(BoundExpr { node: Node::Coalesce(args), ty })
-}
-
-/// A choice between untyped markers is text.
-fn untyped_as_text<'e>(
-    ty: ExprType,
-    mut operands: impl Iterator<Item = &'e BoundExpr>,
-    session: &SessionState,
-) -> ExprType {
-    if ty.kind == Kind::Null && operands.any(|o| matches!(o.node, Node::Parameter(_))) {
-        return ExprType::text(16_383, session.settings.collation_connection, Coercibility::Coercible);
-    }
-    ty
 }
 
 /// The parts of a condition that must all hold.

@@ -6,7 +6,8 @@
 use rustydb_sql_parser::ast::{self, ExprKind as E};
 use rustydb_value::Collation;
 
-use super::bind::{Binder, align_sign, comparison_of, finish};
+use super::bind::{Binder, comparison_of};
+use super::build::{align_sign, finish};
 use super::compare::unify;
 use super::outer::Level;
 use super::types::ExprType;

@@ -2,7 +2,8 @@
 
 use rustydb_sql_parser::ast::{self, FrameBound, FrameOffset, FrameUnit, Over, WindowFunction, WindowSpec};
 
-use super::bind::{Binder, literal_int};
+use super::bind::Binder;
+use super::build::literal_int;
 use super::coerce::coerce;
 use super::compare::unify;
 use super::types::{Class, ExprType, NOT_FIXED};

@@ -3,7 +3,8 @@
 use rustydb_sql_parser::ast::{CastTarget, DataType};
 use rustydb_value::{Charset, Collation, Value};
 
-use super::bind::{bind_call, collation_named, literal_int};
+use super::bind::collation_named;
+use super::build::{bind_call, literal_int};
 use super::coerce::{coerce, text_type};
 use super::types::{Class, Coercibility, ExprType, Kind, MAX_PRECISION, MAX_SCALE, NOT_FIXED};
 use super::{BoundExpr, Node};

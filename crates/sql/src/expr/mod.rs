@@ -20,6 +20,7 @@
 pub mod bind;
 mod bind_subquery;
 pub mod bind_window;
+pub mod build;
 pub mod cast;
 pub mod coerce;
 pub mod compare;
@@ -29,6 +30,7 @@ pub mod literal;
 pub mod merge;
 pub mod number;
 pub mod outer;
+pub mod planning;
 pub mod regexp;
 pub mod scope;
 #[cfg(test)]

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use rustydb_sql_parser::ast;
 
-use super::bind::{AggregateUse, Planning};
+use super::bind::AggregateUse;
+use super::planning::Planning;
 use super::scope::Scope;
 use super::{BoundExpr, Node};
 use crate::error::SqlError;

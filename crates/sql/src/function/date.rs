@@ -279,7 +279,7 @@ pub fn week_of(date: Date, mode: i64) -> Option<(i64, i64)> {
 fn bind_week(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     if call.count() == 1 {
         let mode = i64::from(call.session.settings.default_week_format);
-        call.args.push(crate::expr::bind::literal_int(mode));
+        call.args.push(crate::expr::build::literal_int(mode));
     }
     call.to_int(1);
     bind_part(call, 3)
@@ -294,7 +294,7 @@ fn week(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vect
 
 fn bind_yearweek(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     if call.count() == 1 {
-        call.args.push(crate::expr::bind::literal_int(0));
+        call.args.push(crate::expr::build::literal_int(0));
     }
     call.to_int(1);
     bind_part(call, 7)

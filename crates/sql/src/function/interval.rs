@@ -135,7 +135,7 @@ fn in_days(unit: U) -> bool {
 }
 
 fn bind_days(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    call.args.push(crate::expr::bind::literal_int(i64::from(super::date::unit_code(U::Day))));
+    call.args.push(crate::expr::build::literal_int(i64::from(super::date::unit_code(U::Day))));
     bind_interval(call)
 }
 

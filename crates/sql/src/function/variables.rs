@@ -9,9 +9,10 @@ use rustydb_value::{Collation, Value};
 
 use super::{Call, Function, Invocation};
 use crate::error::SqlError;
-use crate::expr::bind::{Planning, literal_int};
+use crate::expr::build::literal_int;
 use crate::expr::cast::text_constant;
 use crate::expr::eval::value_type;
+use crate::expr::planning::Planning;
 use crate::expr::types::{Coercibility, ExprType};
 use crate::expr::vector::Vector;
 use crate::expr::{BoundExpr, Node};

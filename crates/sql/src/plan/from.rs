@@ -14,8 +14,9 @@ use super::{Access, IndexAccess, IndexHints, Join, Plan, RowLock, Scan, SharedTa
 use crate::api::ColumnMeta;
 use crate::context::{TableRows, TableUse};
 use crate::error::SqlError;
-use crate::expr::bind::{AggregateUse, Binder, NamedQuery, Planning};
+use crate::expr::bind::{AggregateUse, Binder};
 use crate::expr::outer::Level;
+use crate::expr::planning::{NamedQuery, Planning};
 use crate::expr::scope::{Scope, derived_table, row_key_column, same_tables, stored_table};
 use crate::expr::types::ExprType;
 use crate::expr::{BoundExpr, Comparison};
@@ -358,7 +359,7 @@ fn plan_join(node: &ast::Join, of: From<'_>, planning: &mut Planning<'_, '_>) ->
     }
     for (a, b) in &pairs {
         let (Some(x), Some(y)) = (joined.expression(*a), joined.expression(left_width + b)) else { continue };
-        on.push(crate::expr::bind::compare(Comparison::Equal, x, y, planning.session())?);
+        on.push(crate::expr::build::compare(Comparison::Equal, x, y, planning.session())?);
     }
     // The bare name means the left column (the right one of a RIGHT JOIN); the other is found by table.
     // `*` begins with the columns in common.

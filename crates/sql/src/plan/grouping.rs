@@ -10,7 +10,7 @@ use rustydb_value::Collation;
 use super::aggregate::{AggregateCall, Operation};
 use super::dependencies::{Dependency, closure};
 use crate::error::SqlError;
-use crate::expr::bind::literal_int;
+use crate::expr::build::literal_int;
 use crate::expr::scope::Scope;
 use crate::expr::{BoundExpr, Comparison, ExprType, Node};
 use crate::function::Function;

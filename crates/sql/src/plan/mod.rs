@@ -38,7 +38,7 @@ pub use select::{plan_query, prepare_select};
 
 use crate::api::ColumnMeta;
 use crate::context::{TableRef, TableUse};
-use crate::expr::bind::Planning;
+use crate::expr::planning::Planning;
 use crate::expr::types::{Class, ExprType, Kind};
 use crate::expr::{BoundExpr, Node};
 use aggregate::AggregateCall;

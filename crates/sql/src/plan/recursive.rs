@@ -16,7 +16,7 @@ use super::set_operation::{converted, plan_set_operation};
 use super::{Plan, RowLimit, SelectPlan, SharedTable};
 use crate::api::{ColumnMeta, column_flags};
 use crate::error::SqlError;
-use crate::expr::bind::Planning;
+use crate::expr::planning::Planning;
 use crate::expr::types::{ExprType, Kind};
 
 /// How a table goes on from its seed.

@@ -13,8 +13,9 @@ use super::{Aggregate, Plan, RowCount, RowLimit, SelectPlan, SortKey, rules, set
 use crate::api::ColumnMeta;
 use crate::context::BindContext;
 use crate::error::SqlError;
-use crate::expr::bind::{AggregateUse, Binder, NamedQuery, Planning};
+use crate::expr::bind::{AggregateUse, Binder};
 use crate::expr::bind_window::{WindowUse, resolve_windows};
+use crate::expr::planning::{NamedQuery, Planning};
 use crate::expr::scope::{Scope, derived_table};
 use crate::expr::types::ExprType;
 use crate::expr::{BoundExpr, Node};

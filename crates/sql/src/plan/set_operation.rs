@@ -7,8 +7,8 @@ use rustydb_sql_parser::ast;
 
 use super::{Plan, SelectPlan};
 use crate::error::SqlError;
-use crate::expr::bind::Planning;
 use crate::expr::merge::merge_types;
+use crate::expr::planning::Planning;
 use crate::expr::types::ExprType;
 use crate::expr::{BoundExpr, cast};
 

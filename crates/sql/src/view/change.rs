@@ -26,7 +26,7 @@ use crate::context::{BindContext, ExecContext, TableLookup};
 use crate::ddl::names;
 use crate::dml::evaluation::row_vectors;
 use crate::error::SqlError;
-use crate::expr::bind::Planning;
+use crate::expr::planning::Planning;
 use crate::expr::{self, BoundExpr, Scope};
 
 /// A condition that rows must satisfy which are written through a view.

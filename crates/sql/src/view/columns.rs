@@ -6,7 +6,7 @@ use crate::context::{BindContext, TableLookup, TableRef, TableRows, TableUse};
 use crate::database::Database;
 use crate::ddl::derived_column::derived_columns;
 use crate::error::SqlError;
-use crate::expr::bind::Planning;
+use crate::expr::planning::Planning;
 use crate::information_schema;
 use crate::plan;
 use crate::session::SessionState;

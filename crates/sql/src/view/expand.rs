@@ -11,7 +11,7 @@ use rustydb_sql_parser::ast::{Ident, Locking};
 
 use super::read;
 use crate::error::SqlError;
-use crate::expr::bind::Planning;
+use crate::expr::planning::Planning;
 use crate::expr::scope::{Scope, ScopeTable, derived_table};
 use crate::plan::{self, Plan, SelectPlan, rules};
 

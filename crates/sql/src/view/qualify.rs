@@ -11,7 +11,7 @@ use rustydb_sql_parser::ast::{
 };
 
 use crate::error::SqlError;
-use crate::expr::bind::{NamedQuery, Planning};
+use crate::expr::planning::{NamedQuery, Planning};
 use crate::expr::scope::Scope;
 use crate::plan::from::plan_from;
 

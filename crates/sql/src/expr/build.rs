@@ -1,0 +1,121 @@
+//! Bound expressions made of bound expressions: operands brought to one type, calls, comparisons, constants. No syntax
+//! tree and no names; those are the [`super::bind::Binder`]'s.
+
+use rustydb_value::Value;
+
+use super::coerce::coerce;
+use super::compare::unify;
+use super::types::{Coercibility, ExprType, Kind};
+use super::{BoundExpr, Comparison, Node};
+use crate::error::SqlError;
+use crate::function::{self, Call};
+use crate::session::SessionState;
+
+/// Gives an expression that still has no type (a lone `?`) the type of text.
+pub fn finish(expr: BoundExpr, session: &SessionState) -> BoundExpr {
+    if matches!(expr.node, Node::Parameter(_)) && expr.ty.kind == Kind::Null {
+        let collation = session.settings.collation_connection;
+        return coerce(expr, ExprType::text(16_383, collation, Coercibility::Coercible));
+    }
+    expr
+}
+
+/// `needle IN (list)`, all of which meet in one class; the needle comes first.
+pub(super) fn in_one_class(
+    mut operands: Vec<BoundExpr>,
+    negated: bool,
+    session: &SessionState,
+) -> Result<BoundExpr, SqlError> {
+    let collation = unify(&mut operands, " IN ", session)?;
+    let nullable = operands.iter().any(|o| o.ty.nullable);
+    let mut operands = operands.into_iter();
+    let Some(needle) = operands.next() else { return Err(SqlError::operand_columns(1)) };
+    let node = Node::In { needle: Box::new(needle), list: operands.collect(), negated, collation };
+    Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
+}
+
+/// A small constant.
+pub fn literal_int(value: i64) -> BoundExpr {
+    BoundExpr::literal(&Value::Int(value), ExprType::int(21).not_null())
+}
+
+/// A call of an entry of the library; the number of arguments was checked.
+pub fn bind_call(
+    function: &'static function::Function,
+    args: Vec<BoundExpr>,
+    session: &SessionState,
+) -> Result<BoundExpr, SqlError> {
+    let mut call = Call { args, session, function };
+    let ty = (function.bind)(&mut call)?;
+    let args = call.args.into_iter().map(|arg| finish(arg, session)).collect();
+    Ok(BoundExpr { node: Node::Call { function, args }, ty })
+}
+
+/// A comparison, its sides brought to one class.
+pub fn compare(
+    op: Comparison,
+    left: BoundExpr,
+    right: BoundExpr,
+    session: &SessionState,
+) -> Result<BoundExpr, SqlError> {
+    let mut sides = [left, right];
+    let collation = unify(&mut sides, op.symbol(), session)?;
+    let nullable = op != Comparison::NullSafeEqual && sides.iter().any(|s| s.ty.nullable);
+    let node = Node::Compare { op, sides: Box::new(sides), collation };
+    Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
+}
+
+/// An integer as signed or unsigned as the other side, where the values are hashed.
+pub(super) fn align_sign(expr: BoundExpr, other: &ExprType) -> BoundExpr {
+    if expr.ty.class().is_integer() && other.class().is_integer() && expr.ty.class() != other.class() {
+        let ty = if other.unsigned { ExprType::uint(21) } else { ExprType::int(21) };
+        return coerce(expr, ty);
+    }
+    expr
+}
+
+/// CASE and IF: all values brought to one type.
+pub fn choose(
+    whens: Vec<BoundExpr>,
+    values: Vec<BoundExpr>,
+    otherwise: Option<BoundExpr>,
+    operation: &str,
+    session: &SessionState,
+) -> Result<BoundExpr, SqlError> {
+    let mut types: Vec<&ExprType> = values.iter().map(|v| &v.ty).collect();
+    let null = ExprType::null();
+    types.push(otherwise.as_ref().map_or(&null, |o| &o.ty));
+    let ty = super::merge::merge_types(&types, operation, session)?;
+    let ty = untyped_as_text(ty, values.iter().chain(&otherwise), session);
+    let values = values.into_iter().map(|v| super::cast::as_type(v, &ty));
+    let branches = whens.into_iter().zip(values).collect();
+    let otherwise = otherwise.map(|o| Box::new(super::cast::as_type(o, &ty)));
+    Ok(BoundExpr { node: Node::Case { branches, otherwise }, ty })
+}
+
+/// COALESCE: all operands brought to one type.
+pub(super) fn coalesce(
+    args: Vec<BoundExpr>,
+    operation: &str,
+    session: &SessionState,
+) -> Result<BoundExpr, SqlError> {
+    let types: Vec<&ExprType> = args.iter().map(|a| &a.ty).collect();
+    let mut ty = super::merge::merge_types(&types, operation, session)?;
+    ty = untyped_as_text(ty, args.iter(), session);
+    // NULL only if every operand may be.
+    ty.nullable = args.iter().all(|a| a.ty.nullable);
+    let args = args.into_iter().map(|a| super::cast::as_type(a, &ty)).collect();
+    Ok(BoundExpr { node: Node::Coalesce(args), ty })
+}
+
+/// A choice between untyped markers is text.
+fn untyped_as_text<'e>(
+    ty: ExprType,
+    mut operands: impl Iterator<Item = &'e BoundExpr>,
+    session: &SessionState,
+) -> ExprType {
+    if ty.kind == Kind::Null && operands.any(|o| matches!(o.node, Node::Parameter(_))) {
+        return ExprType::text(16_383, session.settings.collation_connection, Coercibility::Coercible);
+    }
+    ty
+}

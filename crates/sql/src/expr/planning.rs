@@ -1,0 +1,93 @@
+//! What the parts of a statement share while it is planned: the session and its tables, the values or types of
+//! parameter markers, the subqueries and the queries of WITH found so far.
+
+use std::sync::Arc;
+
+use rustydb_sql_parser::ast;
+use rustydb_value::Value;
+
+use super::outer::Level;
+use super::scope::Scope;
+use crate::context::BindContext;
+use crate::plan::SelectPlan;
+use crate::session::SessionState;
+
+/// What the parts of a statement share while it is bound.
+pub struct Planning<'a, 'c> {
+    /// Tables and the session.
+    pub context: &'a mut BindContext<'c>,
+    /// The text the tree was parsed from: column headings are parts of it.
+    pub sql: &'a str,
+    /// Values of the parameter markers, when they are known: they give the types.
+    pub given: Option<&'a [Value]>,
+    /// Query blocks around the one being bound, outermost first.
+    pub levels: Vec<Level>,
+    /// Subqueries of the query block being bound, in the numbering of [`Node::Subquery`].
+    pub subplans: Vec<Arc<SelectPlan>>,
+    /// Tables that the statement materialises, counted.
+    pub shared: usize,
+    /// The queries of WITH that a name in FROM may mean, innermost last.
+    pub named: Vec<NamedQuery>,
+    /// Whether a session fact was folded into the plan, so that it must not be kept.
+    pub uncacheable: bool,
+    /// The next FROM gives the keys of its tables' rows too ([`super::scope::ROW_KEY`]).
+    pub row_keys: bool,
+    /// The names of that FROM.
+    pub row_key_scope: Option<Scope>,
+    /// The next query is not improved by the rules: the plan around it will be, with it inside.
+    pub unimproved: bool,
+    /// The views that are being planned, outermost first: database and name.
+    pub views: Vec<(String, String)>,
+}
+
+impl<'a, 'c> Planning<'a, 'c> {
+    /// For a statement of this text.
+    pub fn new(
+        context: &'a mut BindContext<'c>,
+        sql: &'a str,
+        given: Option<&'a [Value]>,
+    ) -> Planning<'a, 'c> {
+        Planning {
+            context,
+            sql,
+            given,
+            levels: Vec::new(),
+            subplans: Vec::new(),
+            shared: 0,
+            named: Vec::new(),
+            uncacheable: false,
+            row_keys: false,
+            row_key_scope: None,
+            unimproved: false,
+            views: Vec::new(),
+        }
+    }
+
+    /// A number for another table that the statement materialises.
+    pub fn next_shared(&mut self) -> usize {
+        self.shared += 1;
+        self.shared
+    }
+
+    /// The session.
+    pub fn session(&self) -> &'c SessionState {
+        self.context.session
+    }
+}
+
+/// A query of WITH, and how many of those before it its own FROM may mean.
+#[derive(Clone)]
+pub struct NamedQuery {
+    /// The query with its name and the names of its columns.
+    pub table: ast::CommonTable,
+    /// Earlier ones.
+    pub visible: usize,
+    /// How many query blocks are around it.
+    pub depth: usize,
+    /// Its plan, once it was mentioned.
+    pub planned: Option<Arc<crate::plan::SharedTable>>,
+    /// WITH RECURSIVE: it may mention itself.
+    pub recursive: bool,
+    /// What it means inside of itself.
+    pub work: Option<crate::plan::recursive::WorkTable>,
+}
