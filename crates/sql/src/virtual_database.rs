@@ -1,6 +1,6 @@
-//! Databases whose tables are computed: `information_schema`, `performance_schema`, `sys`.
+//! Databases whose tables are computed: `information_schema`, `performance_schema`.
 //!
-//! They are in no catalog. Listings show them beside those that are stored, statements find their tables by
+//! They are in no catalog; `mysql` and `sys` are, and have a few computed tables beside those that are stored. Listings show them beside those that are stored, statements find their tables by
 //! [`table`], and nothing in them can be changed.
 
 use std::sync::Arc;
@@ -63,6 +63,11 @@ impl VirtualDatabase {
     pub(crate) fn table(&self, name: &str) -> Option<Arc<dyn VirtualTable>> {
         self.tables().iter().find(|table| self.is_named(&table.definition().name, name)).cloned()
     }
+}
+
+/// A computed table in a database that may have stored ones, too.
+pub(crate) fn lone_table(database: &str, name: &str) -> Option<Arc<dyn VirtualTable>> {
+    information_schema::logs::table(database, name).or_else(|| performance_schema::sys::table(database, name))
 }
 
 /// The error for a change of something in a database that is the server's own.

@@ -16,6 +16,7 @@ use crate::context::{EvalContext, ExecContext};
 use crate::dml::auto_increment::counter_tree;
 use crate::error::SqlError;
 use crate::session::tables::{Bounds, Tables};
+use crate::virtual_database;
 
 /// A database's and a table's name.
 pub(super) type Path = (String, String);
@@ -71,7 +72,7 @@ impl Definition<'_> {
             return self.create_temporary(what);
         }
         let (database, name) = self.resolve(&what.name)?;
-        if crate::information_schema::logs::table(&database, &name).is_some() {
+        if virtual_database::lone_table(&database, &name).is_some() {
             return self.table_exists(what, &name);
         }
         self.check_changeable(&database)?;

@@ -2,7 +2,7 @@
 //!
 //! `NAME:type`, a `?` behind the type where NULL is possible. Types: `v64` is VARCHAR(64), `b64` the same
 //! compared by its bytes, `text` and `longtext` compared by their bytes, `i4` `u4` `i8` `u8` integers by
-//! size and sign, `ts` TIMESTAMP, `dt` DATETIME. In performance_schema `w64` is VARCHAR(64) and `wtext` LONGTEXT of
+//! size and sign, `ts` TIMESTAMP, `dt` DATETIME, `time` TIME. In performance_schema `w64` is VARCHAR(64) and `wtext` LONGTEXT of
 //! utf8mb4, `e(YES,NO)` an ENUM, with `_` for a space in its members.
 
 use std::sync::Arc;
@@ -373,6 +373,7 @@ fn column_type(code: &str) -> ColumnType {
         "u8" => ColumnType::new(TypeKind::BigInt { unsigned: true }),
         "ts" => ColumnType::new(TypeKind::Timestamp { fsp: 0 }),
         "dt" => ColumnType::new(TypeKind::DateTime { fsp: 0 }),
+        "time" => ColumnType::new(TypeKind::Time { fsp: 0 }),
         "text" => ColumnType::with_collation(TypeKind::Text { size: LobSize::Regular }, bytes),
         "longtext" => ColumnType::with_collation(TypeKind::Text { size: LobSize::Long }, bytes),
         "wtext" => {

@@ -1,11 +1,15 @@
 //! SCHEMATA, TABLES, COLUMNS, PARTITIONS.
 
+use std::sync::Arc;
+
 use rustydb_catalog::{ColumnDef, ColumnDefault, RowFormat, SqlSecurity, TableDef, ViewCheck};
 use rustydb_value::{Charset, Collation, DateTime, TypeKind, Value};
 
 use super::{Rows, Source, maybe, stored_tables, stored_views, text, virtual_databases, virtual_tables};
+use crate::context::VirtualTable;
 use crate::dml::auto_increment::counter_tree;
 use crate::error::SqlError;
+use crate::performance_schema::sys;
 use crate::show::create::{kept_options, plain_default};
 use crate::view::columns::{Unlocked, definition};
 use crate::virtual_database;
@@ -91,6 +95,21 @@ pub(super) fn tables(source: &Source<'_>) -> Result<Rows, SqlError> {
             rows.push(row);
         }
     }
+    for table in system_views(source) {
+        let def = table.definition();
+        let mut row = vec![text("def"), text(def.database.as_str()), text(def.name.as_str()), text("VIEW")];
+        row.extend((0..10).map(|_| Value::Null));
+        row.extend([
+            moment(0),
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            text("VIEW"),
+        ]);
+        rows.push(row);
+    }
     for view in stored_views(source) {
         let mut row = vec![text("def"), text(view.database.as_str()), text(view.name.as_str()), text("VIEW")];
         row.extend((0..10).map(|_| Value::Null));
@@ -130,6 +149,13 @@ pub(super) fn tables(source: &Source<'_>) -> Result<Rows, SqlError> {
     Ok(rows)
 }
 
+/// The views of `sys` that the filter lets through.
+fn system_views<'a>(source: &'a Source<'_>) -> impl Iterator<Item = &'static Arc<dyn VirtualTable>> + 'a {
+    let schema = source.filter.schema.as_ref().is_none_or(|schema| schema == sys::DATABASE);
+    let named = |name: &str| source.filter.table.as_ref().is_none_or(|table| table == name);
+    sys::tables().iter().filter(move |table| schema && named(&table.definition().name))
+}
+
 /// Tables and views together, by database and name; what belongs to one stays in its order.
 fn sort_objects(rows: &mut Rows) {
     let path = |row: &Vec<Value>| match (row.get(1), row.get(2)) {
@@ -156,6 +182,9 @@ pub(super) fn columns(source: &Source<'_>) -> Result<Rows, SqlError> {
         for table in virtual_tables(source, home) {
             push_columns(table.definition(), home.privileges, &mut rows);
         }
+    }
+    for table in system_views(source) {
+        push_columns(table.definition(), "select,insert,update,references", &mut rows);
     }
     for table in stored_tables(source) {
         push_columns(&table, "select,insert,update,references", &mut rows);

@@ -142,18 +142,47 @@ fn next_place(engine: &Engine, tree: TreeId, from: Bound<&[u8]>) -> Place {
     engine.next_key(tree, from).ok().flatten().map_or(Place::Supremum, Place::Key)
 }
 
-/// At which record the end of a range is shown: the last row in it that is locked itself, or the next record behind.
-fn end_of(engine: &Engine, owner: OwnerId, tree: TreeId, high: Option<&[u8]>) -> (Place, bool) {
-    let Some(high) = high else { return (Place::Supremum, false) };
-    let is_locked = |key: &[u8]| engine.locks().row_mode(owner, tree, key).is_some();
+/// What each owner waits for.
+type Awaited = HashMap<OwnerId, Wanted>;
+
+fn awaited(engine: &Engine) -> Awaited {
+    engine.locks().waits().into_iter().map(|wait| (wait.waiting, wait.wanted)).collect()
+}
+
+/// The kind of lock that an owner has on a row, or waits for.
+fn row_kind(
+    engine: &Engine,
+    awaited: &Awaited,
+    owner: OwnerId,
+    tree: TreeId,
+    key: &[u8],
+) -> Option<&'static str> {
+    if engine.locks().row_mode(owner, tree, key).is_some() {
+        return Some(kind::ROW);
+    }
+    let Some(Wanted::Row { tree: of, key: wanted, .. }) = awaited.get(&owner) else { return None };
+    (*of == tree && wanted.as_slice() == key).then_some(kind::WAIT)
+}
+
+/// At which record the end of a range is shown: the last row in it that has a line of its own, of this kind, or the
+/// next record behind.
+fn end_of(
+    engine: &Engine,
+    awaited: &Awaited,
+    owner: OwnerId,
+    tree: TreeId,
+    high: Option<&[u8]>,
+) -> (Place, Option<&'static str>) {
+    let Some(high) = high else { return (Place::Supremum, None) };
+    let kind = |key: &[u8]| row_kind(engine, awaited, owner, tree, key);
     if let Some(last) = high.strip_suffix(&[0])
-        && is_locked(last)
+        && let Some(kind) = kind(last)
     {
-        return (Place::Key(last.to_vec()), true);
+        return (Place::Key(last.to_vec()), Some(kind));
     }
     let place = next_place(engine, tree, Bound::Included(high));
-    let is_row = if let Place::Key(key) = &place { is_locked(key) } else { false };
-    (place, is_row)
+    let kind = if let Place::Key(key) = &place { kind(key) } else { None };
+    (place, kind)
 }
 
 /// The ranges that are held, by owner and tree, ascending.
@@ -214,11 +243,12 @@ impl Builder<'_> {
 
     /// The lines of ranges that do not end with a row of their own, and the ends of those that do.
     fn gaps(&mut self) {
+        let awaited = awaited(self.engine);
         let held: Vec<RangeLockInfo> = self.ranges.values().flatten().cloned().collect();
         for range in held {
             let (owner, tree) = (range.owner, range.tree);
-            match end_of(self.engine, owner, tree, range.high.as_deref()) {
-                (Place::Key(key), true) => {
+            match end_of(self.engine, &awaited, owner, tree, range.high.as_deref()) {
+                (Place::Key(key), Some(_)) => {
                     self.ends.insert((owner, tree, key));
                 }
                 (place, _) => {
@@ -363,11 +393,12 @@ pub(crate) fn lock_waits(database: &Database) -> Vec<LockWait> {
             row.queue.iter().take(at).for_each(|(other, asked, _)| push(*other, *asked, kind::WAIT));
         }
     }
+    let awaited = awaited(engine);
     for wait in engine.locks().waits() {
         let Wanted::Insert { tree, key } = &wait.wanted else { continue };
         let requesting = (wait.waiting, lock_id(wait.waiting, *tree, kind::INSERT, key));
         for owner in wait.blocking {
-            let Some(id) = blocking_gap(engine, owner, *tree, key) else { continue };
+            let Some(id) = blocking_gap(engine, &awaited, owner, *tree, key) else { continue };
             waits.push(LockWait { requesting: requesting.clone(), blocking: (owner, id) });
         }
     }
@@ -375,15 +406,21 @@ pub(crate) fn lock_waits(database: &Database) -> Vec<LockWait> {
 }
 
 /// The lock whose gap a key lies in.
-fn blocking_gap(engine: &Engine, owner: OwnerId, tree: TreeId, key: &[u8]) -> Option<String> {
+fn blocking_gap(
+    engine: &Engine,
+    awaited: &Awaited,
+    owner: OwnerId,
+    tree: TreeId,
+    key: &[u8],
+) -> Option<String> {
     if let Place::Key(next) = next_place(engine, tree, Bound::Excluded(key))
-        && engine.locks().row_mode(owner, tree, &next).is_some()
+        && let Some(kind) = row_kind(engine, awaited, owner, tree, &next)
     {
-        return Some(lock_id(owner, tree, kind::ROW, &next));
+        return Some(lock_id(owner, tree, kind, &next));
     }
     let range = engine.locks().range_around(owner, tree, key)?;
-    match end_of(engine, owner, tree, range.high.as_deref()) {
-        (Place::Key(row), true) => Some(lock_id(owner, tree, kind::ROW, &row)),
+    match end_of(engine, awaited, owner, tree, range.high.as_deref()) {
+        (Place::Key(row), Some(kind)) => Some(lock_id(owner, tree, kind, &row)),
         (place, _) => Some(gap_id(owner, tree, &place)),
     }
 }

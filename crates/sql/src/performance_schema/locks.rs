@@ -70,6 +70,15 @@ pub(super) fn data_lock_waits(source: &Source<'_>) -> Result<Rows, SqlError> {
     Ok(rows)
 }
 
+/// For how long a metadata lock is held.
+pub(super) fn duration_name(duration: MdlDuration) -> &'static str {
+    match duration {
+        MdlDuration::Statement => "STATEMENT",
+        MdlDuration::Transaction => "TRANSACTION",
+        MdlDuration::Explicit => "EXPLICIT",
+    }
+}
+
 pub(super) fn metadata_locks(source: &Source<'_>) -> Result<Rows, SqlError> {
     let owners = owners(source.database);
     let mut rows = Rows::new();
@@ -99,14 +108,9 @@ pub(super) fn metadata_locks(source: &Source<'_>) -> Result<Rows, SqlError> {
             MdlKey::UserLock(name) => (None, Some(&**name)),
             _ => (None, None),
         };
-        let duration = match lock.duration {
-            MdlDuration::Statement => "STATEMENT",
-            MdlDuration::Transaction => "TRANSACTION",
-            MdlDuration::Explicit => "EXPLICIT",
-        };
         let status = if lock.waiting_since.is_some() { "PENDING" } else { "GRANTED" };
         let thread = owners.get(&lock.owner).and_then(|owner| owner.thread);
-        push(lock.key.kind_name(), names, [lock.mode.name(), duration, status], thread);
+        push(lock.key.kind_name(), names, [lock.mode.name(), duration_name(lock.duration), status], thread);
     }
     for lock in source.database.user_locks().list() {
         let status = if lock.is_waiting { "PENDING" } else { "GRANTED" };

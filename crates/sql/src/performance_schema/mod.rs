@@ -10,6 +10,7 @@
 //! | `sessions` | threads, events_transactions_current |
 //! | `lock_view` | what the first two are made of: locks with tables, modes and who waits for whom |
 //! | `lock_data` | a key as MySQL prints it |
+//! | `sys` | `sys.innodb_lock_waits`, `sys.schema_table_lock_waits`: the same, joined |
 //!
 //! Limits: only these tables. Events other than transactions are not counted (EVENT_ID of a lock is NULL), there is
 //! no history, there are no indexes, and nothing here can be changed. Figures of memory are 0.
@@ -18,6 +19,7 @@ pub(crate) mod lock_data;
 pub(crate) mod lock_view;
 mod locks;
 pub(crate) mod sessions;
+pub(crate) mod sys;
 
 use std::sync::{Arc, LazyLock};
 

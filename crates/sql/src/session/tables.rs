@@ -241,7 +241,7 @@ impl TableLookup for Tables<'_> {
             self.virtual_used = true;
             return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
         }
-        if let Some(table) = information_schema::logs::table(database, name) {
+        if let Some(table) = virtual_database::lone_table(database, name) {
             self.virtual_used = true;
             return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
         }

@@ -12,6 +12,7 @@ use crate::context::{TableLookup, TableRows, TableUse, VirtualFilter};
 use crate::ddl::names;
 use crate::error::SqlError;
 use crate::information_schema::{self as schema, column_default, column_extra, column_key, maybe, text};
+use crate::performance_schema;
 use crate::session::Session;
 use crate::variables::SqlMode;
 use crate::virtual_database;
@@ -140,7 +141,10 @@ pub(super) fn tables(session: &Session, database: &str, full: bool, pattern: Opt
         let views = catalog.views(database).into_iter().map(|v| (v.name.clone(), "VIEW"));
         let logs = schema::logs::tables().iter().filter(|_| database == schema::logs::DATABASE);
         let logs = logs.map(|t| (t.definition().name.clone(), "BASE TABLE"));
-        let mut both: Vec<(String, &str)> = tables.chain(views).chain(logs).collect();
+        let sys = performance_schema::sys::tables().iter();
+        let sys = sys.filter(|_| database == performance_schema::sys::DATABASE);
+        let sys = sys.map(|t| (t.definition().name.clone(), "VIEW"));
+        let mut both: Vec<(String, &str)> = tables.chain(views).chain(logs).chain(sys).collect();
         both.sort();
         for (name, kind) in both {
             push(&name, kind);

@@ -1,15 +1,26 @@
 //! SHOW STATUS: the figures that this server really counts, under MySQL's names.
 
+use std::time::Duration;
+
+use rustydb_transaction::locks::Wanted;
+
 use super::server::VARIABLES;
 use super::{Listing, text_row};
 use crate::database::metrics::StatementKind;
 use crate::session::Session;
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
 
 pub(super) fn status(session: &Session, global: bool) -> Listing {
     let database = session.database();
     let metrics = database.metrics();
     let engine = database.engine().statistics();
     let count = |kind| metrics.count(kind);
+    let waits = database.engine().locks().waits();
+    let row_waits = waits.iter().filter(|wait| !matches!(wait.wanted, Wanted::Definition { .. })).count();
+    let ended = engine.locks.waits.saturating_sub(row_waits as u64);
     let definitions = count(StatementKind::Definition);
     let mut figures: Vec<(&str, u64)> = vec![
         ("Com_begin", count(StatementKind::Begin)),
@@ -22,7 +33,11 @@ pub(super) fn status(session: &Session, global: bool) -> Listing {
         ("Com_set_option", count(StatementKind::Set)),
         ("Com_stmt_prepare", metrics.prepared.get()),
         ("Com_update", count(StatementKind::Update)),
-        ("Innodb_row_lock_current_waits", database.engine().locks().waits().len() as u64),
+        ("Innodb_row_lock_current_waits", row_waits as u64),
+        ("Innodb_row_lock_time", millis(engine.locks.wait_time)),
+        ("Innodb_row_lock_time_avg", millis(engine.locks.wait_time).checked_div(ended).unwrap_or(0)),
+        ("Innodb_row_lock_time_max", millis(engine.locks.longest_wait)),
+        ("Innodb_row_lock_waits", engine.locks.waits),
         ("Prepared_stmt_count", database.prepared_statements().load(std::sync::atomic::Ordering::Relaxed)),
         ("Queries", metrics.total()),
         ("Questions", metrics.total()),

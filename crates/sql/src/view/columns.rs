@@ -43,7 +43,10 @@ pub(crate) struct Unlocked<'a>(pub(crate) &'a Database);
 
 impl TableLookup for Unlocked<'_> {
     fn table(&mut self, database: &str, name: &str, _: TableUse) -> Result<TableRef, SqlError> {
-        if let Some(table) = virtual_database::find(database).and_then(|home| home.table(name)) {
+        if let Some(table) = virtual_database::find(database)
+            .and_then(|home| home.table(name))
+            .or_else(|| virtual_database::lone_table(database, name))
+        {
             return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
         }
         let def = self.0.catalog().table(database, name);

@@ -3,6 +3,7 @@
 mod console;
 mod differential;
 mod durability;
+mod lock_views;
 mod read_lock;
 mod scripts;
 mod sessions;
