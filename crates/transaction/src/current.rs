@@ -12,7 +12,7 @@ use std::sync::Arc;
 use rustydb_storage::btree::Entry;
 use rustydb_storage::{Course, KeyRange, Lsn, ScanPosition, Tree, TreeId};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::locks::{LockError, LockMode};
 use crate::transaction::{Direction, Isolation, Transaction, as_slice, behind, is_above_low, is_ahead};
 
@@ -136,6 +136,14 @@ impl Transaction {
         Ok(found)
     }
 
+    fn last_committed(&self, tree: &Tree, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let engine = &self.engine;
+        let csn = engine.commits.visible();
+        tree.get(key, |entry, _| {
+            engine.versions.resolve(tree.id(), key, entry, csn, self.id.0, |_| (), <[u8]>::to_vec)
+        })?
+    }
+
     /// Notes the commit of what was read, if it is not published yet: before that it need not be durable, and a
     /// snapshot that is taken later need not show it.
     pub(crate) fn observe(&mut self, tree: &Tree, key: &[u8]) {
@@ -206,6 +214,15 @@ pub struct LockedScan {
     is_for_newest: bool,
 }
 
+/// A row that a scan has met without waiting for anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// Key and value; it is locked now.
+    Locked(Vec<u8>, Vec<u8>),
+    /// Somebody else has it locked: key, and the value that was committed last.
+    Taken(Vec<u8>, Vec<u8>),
+}
+
 impl LockedScan {
     /// For a check that must hold for the newest rows (a foreign key): at the levels that decide by the snapshot,
     /// a row that came since is a conflict, too.
@@ -233,6 +250,32 @@ impl LockedScan {
                 && !transaction.sees_newest(self.tree.id(), &key)
             {
                 return Err(transaction.conflict(self.tree.id(), &key));
+            }
+        }
+    }
+
+    /// The next row, locked, or where somebody else has it locked, as it was last committed: who finds that it does not
+    /// matter need not wait for it (InnoDB's semi-consistent read). For READ COMMITTED, which locks no gaps.
+    ///
+    /// # Errors
+    /// Those of locks, but for waits; the store's own.
+    pub fn next_without_waiting(&mut self, transaction: &mut Transaction) -> Result<Option<Met>> {
+        loop {
+            let Some(key) = self.next_key(transaction)? else { return Ok(None) };
+            self.position = Some(Bound::Excluded(key.clone()));
+            transaction.unmatched = None;
+            let waits = std::mem::replace(&mut transaction.waits, false);
+            let found = transaction.read_newest(&self.tree, &key, self.mode);
+            transaction.waits = waits;
+            match found {
+                Ok(Some(value)) => return Ok(Some(Met::Locked(key, value))),
+                Err(Error::WouldBlock) => {
+                    // What was never committed is nobody's row yet.
+                    if let Some(value) = transaction.last_committed(&self.tree, &key)? {
+                        return Ok(Some(Met::Taken(key, value)));
+                    }
+                }
+                done => done.map(drop)?,
             }
         }
     }

@@ -50,7 +50,7 @@ mod write;
 
 pub use cancel::{Cancel, CancelReason};
 pub use commits::Committed;
-pub use current::LockedScan;
+pub use current::{LockedScan, Met};
 pub use engine::{Engine, EngineOptions, EngineStatistics};
 pub use error::{Error, ErrorClass, Result};
 pub use locks::{LockMode, LockTable, MetadataLocks, OwnerId, WaitOptions};

@@ -284,6 +284,7 @@ impl Transaction {
     /// # Errors
     /// When the log or the disk fails.
     pub fn rollback_statement(&mut self, mark: StatementMark) -> Result<()> {
+        self.keep_inserts_locked(mark.changes);
         self.take_back(mark.changes)
     }
 
@@ -336,7 +337,21 @@ impl Transaction {
     /// # Errors
     /// When the log or the disk fails.
     pub fn rollback_to(&mut self, savepoint: Savepoint) -> Result<()> {
+        self.keep_inserts_locked(savepoint.changes);
         self.take_back(savepoint.changes)
+    }
+
+    /// Rows that were inserted are locked by their versions, which are about to go while the transaction goes on: the
+    /// locks stay, as InnoDB keeps them above READ COMMITTED.
+    fn keep_inserts_locked(&mut self, from: usize) {
+        if self.isolation == Isolation::ReadCommitted {
+            return;
+        }
+        let Some((writer, _)) = &self.writing else { return };
+        for change in self.changes.iter().skip(from) {
+            // A full lock table keeps nobody from rolling back. Nothing changes for a row that it has in the table.
+            let _ = self.engine.locks().lend_row(&writer.lent, change.tree, &change.key);
+        }
     }
 
     fn take_back(&mut self, keep: usize) -> Result<()> {

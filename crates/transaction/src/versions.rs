@@ -169,7 +169,8 @@ impl Before {
         })
     }
 
-    fn is_live(&self) -> bool {
+    /// Whether there was a row.
+    pub(crate) fn is_live(&self) -> bool {
         matches!(self, Before::Value(_) | Before::Spilled(_))
     }
 

@@ -6,12 +6,11 @@
 use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rustydb_storage::TreeId;
+use rustydb_storage::{State, TreeId};
 
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::transaction::TransactionId;
-use crate::versions::Before;
 
 /// How far a transaction is.
 #[derive(Debug, Default)]
@@ -85,17 +84,21 @@ impl Engine {
         let live = self.tree(tree)?.get(key, |entry, _| {
             entry.filter(|entry| !entry.is_tombstone).map(|entry| entry.value.to_vec())
         })?;
-        Ok(live.or_else(|| match self.versions.newest_before(tree, key) {
-            Some(Before::Value(value)) => Some(value.to_vec()),
-            _ => None,
-        }))
+        if live.is_some() {
+            return Ok(live);
+        }
+        let Some(before) = self.versions.newest_before(tree, key) else { return Ok(None) };
+        Ok(match before.state(&mut Vec::new())? {
+            State::Value(value) => Some(value.to_vec()),
+            State::Absent | State::Tombstone => None,
+        })
     }
 
     /// Who has changed a key and is not done yet.
     #[must_use]
     pub fn unfinished_change(&self, tree: TreeId, key: &[u8]) -> Option<UnfinishedChange> {
         let writer = self.versions.newest_writer(tree, key).filter(|writer| writer.committed().is_none())?;
-        let is_insert = !matches!(self.versions.newest_before(tree, key), Some(Before::Value(_)));
+        let is_insert = !self.versions.newest_before(tree, key).is_some_and(|before| before.is_live());
         Some(UnfinishedChange { transaction: TransactionId(writer.transaction), is_insert })
     }
 }

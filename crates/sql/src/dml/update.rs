@@ -78,6 +78,7 @@ fn run(
             Some(context.eval.params),
             &mut bind,
         )?
+        .of_update()
     };
     let checks = checks.map(|c| c.bind(&table, tables, context)).transpose()?;
     let mut updating = Updating {

@@ -4,13 +4,16 @@
 //! COMMITTED a row that does not match is let go at once. Through a secondary index first the entry is
 //! locked, then the row it leads to. So what is found cannot change before the transaction ends.
 //!
+//! An UPDATE under READ COMMITTED that goes through the rows themselves waits for a locked one only if its conditions
+//! are true for what was committed last, as in InnoDB; then it is locked and tested again.
+//!
 //! NOWAIT fails at the first lock that is not free; SKIP LOCKED goes on behind it, be it the entry's or the row's.
 
 use std::sync::Arc;
 
 use rustydb_catalog::TableDef;
 use rustydb_sql_parser::ast;
-use rustydb_transaction::{Direction, Error, KeyRange, LockMode, LockedScan, Tree};
+use rustydb_transaction::{Direction, Error, Isolation, KeyRange, LockMode, LockedScan, Met, Tree};
 use rustydb_value::{TypeKind, Value, ValueRef};
 
 use super::key_range::{Ranges, key_ranges};
@@ -48,6 +51,15 @@ pub struct LockedRows {
     /// Columns that the conditions see, in their numbering.
     columns: Vec<usize>,
     types: Vec<ExprType>,
+    /// A row that is locked and does not match is not waited for.
+    passes_by: bool,
+}
+
+/// What the index has next.
+enum Next {
+    Locked(KeyAndRow),
+    /// Somebody else has the row locked; this is how it was last committed.
+    Taken(KeyAndRow),
 }
 
 impl LockedRows {
@@ -86,11 +98,12 @@ impl LockedRows {
             lock,
             columns,
             types,
+            passes_by: false,
         })
     }
 
-    /// The next entry of the index, locked.
-    fn next_entry(&mut self, run: &mut Run<'_, '_>) -> Result<Option<KeyAndRow>, SqlError> {
+    /// The next entry of the index.
+    fn next_entry(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Next>, SqlError> {
         loop {
             match &mut self.ranges {
                 Ranges::Points(keys) => {
@@ -98,7 +111,7 @@ impl LockedRows {
                     self.next += 1;
                     let found = run.context.txn.get_locked(&self.tree, key, self.mode);
                     if let Some(value) = self.lock.unless_skipped(found)?.flatten() {
-                        return Ok(Some((key.clone(), value)));
+                        return Ok(Some(Next::Locked((key.clone(), value))));
                     }
                 }
                 Ranges::Ranges(ranges) => {
@@ -110,9 +123,17 @@ impl LockedRows {
                             run.context.txn.scan_locked(&self.tree, range, self.direction, self.mode)?;
                         self.scan = Some(scan);
                     }
-                    if let Some(scan) = &mut self.scan {
+                    if let Some(scan) = &mut self.scan
+                        && self.passes_by
+                    {
+                        match scan.next_without_waiting(run.context.txn)? {
+                            Some(Met::Locked(key, row)) => return Ok(Some(Next::Locked((key, row)))),
+                            Some(Met::Taken(key, row)) => return Ok(Some(Next::Taken((key, row)))),
+                            None => self.scan = None,
+                        }
+                    } else if let Some(scan) = &mut self.scan {
                         match self.lock.unless_skipped(scan.next(run.context.txn))? {
-                            Some(Some(entry)) => return Ok(Some(entry)),
+                            Some(Some(entry)) => return Ok(Some(Next::Locked(entry))),
                             Some(None) => self.scan = None,
                             None => run.check()?,
                         }
@@ -142,7 +163,19 @@ impl LockedRows {
     ) -> Result<Option<KeyAndRow>, SqlError> {
         loop {
             run.check()?;
-            let Some((key, value)) = self.next_entry(run)? else { return Ok(None) };
+            let (key, value) = match self.next_entry(run)? {
+                None => return Ok(None),
+                Some(Next::Locked(entry)) => entry,
+                Some(Next::Taken((key, row))) => {
+                    if !self.matches(&row, conditions, run)? {
+                        continue;
+                    }
+                    match run.context.txn.get_locked(&self.tree, &key, self.mode)? {
+                        Some(row) => (key, row),
+                        None => continue,
+                    }
+                }
+            };
             let (row_key, row) = match &self.rows_tree {
                 None => (key.clone(), value),
                 Some(rows_tree) => {
@@ -220,6 +253,7 @@ pub struct Matching {
     order: Vec<(BoundExpr, bool)>,
     limit: Option<u64>,
     subplans: Vec<Arc<SelectPlan>>,
+    is_update: bool,
 }
 
 impl Matching {
@@ -260,7 +294,12 @@ impl Matching {
         };
         access_path::choose(&mut scan, &|e| e.is_row_free());
         let (scan, order) = ordered(scan, order, limit);
-        Ok(Matching { scan: narrowed(scan, &order), order, limit, subplans })
+        Ok(Matching { scan: narrowed(scan, &order), order, limit, subplans, is_update: false })
+    }
+
+    /// For an UPDATE, which under READ COMMITTED passes by rows that are locked and do not match.
+    pub fn of_update(self) -> Matching {
+        Matching { is_update: true, ..self }
     }
 }
 
@@ -324,8 +363,11 @@ pub fn matching_rows(
     let lock = RowLock { exclusive: true, wait: ast::LockWait::Wait };
     let mut run = Run { context, subqueries: &subqueries, held: 0, cut_off: 0 };
     let reader = RowReader::new(scan.table.def.clone());
-    let rows =
+    let mut rows =
         LockedRows::open(reader, access.index, ranges, scan.reverse, lock, scan.columns.clone(), &mut run)?;
+    rows.passes_by = matching.is_update
+        && rows.rows_tree.is_none()
+        && run.context.txn.isolation() == Isolation::ReadCommitted;
     let mut found = MatchingRows {
         rows,
         conditions: scan.filter.clone(),

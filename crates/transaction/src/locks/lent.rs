@@ -22,7 +22,8 @@
 //!   finds no unfinished writer.
 //! - Each lent lock is listed here or with its owner, never twice: a place in the table may be another row's later.
 //!
-//! A rollback to a savepoint takes the rows back and their locks with them; lent ones stay, as others count on them.
+//! A rollback to a savepoint takes the rows back and with them their locks. Above READ COMMITTED the transaction lends
+//! them to itself first, as InnoDB does: what others may do with the keys does not change before it ends.
 //!
 //! Lock order: the list, then one shard.
 

@@ -394,7 +394,7 @@ impl RowLocks {
         }
     }
 
-    /// The rows that an owner holds.
+    /// The rows that an owner holds, those that were lent to it too.
     pub(super) fn held(&self, owner: &LockOwner) -> Vec<(TreeId, Vec<u8>, LockMode)> {
         let one = |row: &HeldRow| {
             let shard = self.shard(row.hash).lock();
@@ -402,7 +402,9 @@ impl RowLocks {
             let holder = entry.holders.iter().find(|holder| holder.owner == owner.id)?;
             Some((entry.tree, entry.key.to_vec(), holder.mode))
         };
-        owner.rows.iter().filter_map(one).collect()
+        let lent = owner.lent.as_ref().map(|lent| lent.rows.lock());
+        let lent = lent.as_ref().and_then(|rows| rows.as_ref());
+        owner.rows.iter().chain(lent.into_iter().flatten()).filter_map(one).collect()
     }
 
     /// Sleeps until the wait is over; afterwards it is out of queue and graph.

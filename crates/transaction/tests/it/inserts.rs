@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rustydb_storage::disk::SimulatedDisk;
 use rustydb_transaction::{
-    Engine, EngineOptions, Error, Isolation, LockMode, Transaction, Tree, WaitOptions,
+    Direction, Engine, EngineOptions, Error, Isolation, KeyRange, LockMode, Met, Transaction, Tree,
+    WaitOptions,
 };
 
 fn engine() -> (Arc<Engine>, Arc<Tree>) {
@@ -111,23 +112,57 @@ fn a_key_that_came_or_went_since_the_snapshot_is_a_conflict() {
 }
 
 #[test]
-fn a_row_taken_back_is_nobodys() {
+fn a_row_taken_back_to_a_savepoint_stays_locked_above_read_committed() {
+    for level in
+        [Isolation::ReadCommitted, Isolation::RepeatableRead, Isolation::Snapshot, Isolation::Serializable]
+    {
+        let (engine, tree) = engine();
+        let mut first = engine.begin(level, false);
+        first.insert(&tree, b"first", b"1").unwrap();
+        let savepoint = first.savepoint();
+        first.insert(&tree, b"k", b"1").unwrap();
+        first.insert(&tree, b"asked", b"1").unwrap();
+        let mut other = begin(&engine);
+        assert!(matches!(other.get_locked(&tree, b"asked", LockMode::Shared), Err(Error::LockWaitTimeout)));
+        first.rollback_to(savepoint).unwrap();
+        let inserted = other.insert(&tree, b"k", b"2");
+        assert_eq!(inserted.is_ok(), level == Isolation::ReadCommitted, "{level:?} {inserted:?}");
+        // Whoever has asked counts on the lock: it stays.
+        assert!(matches!(other.insert(&tree, b"asked", b"2"), Err(Error::LockWaitTimeout)));
+        if level != Isolation::ReadCommitted {
+            first.insert(&tree, b"k", b"again").unwrap();
+        }
+        first.rollback().unwrap();
+        other.insert(&tree, b"asked", b"2").unwrap();
+        other.commit().unwrap();
+        assert_eq!(engine.locks().row_count(), 0);
+    }
+}
+
+/// What an UPDATE at READ COMMITTED does with rows that others have locked.
+#[test]
+fn a_scan_that_waits_for_nobody_sees_what_was_committed_last() {
     let (engine, tree) = engine();
     let mut first = begin(&engine);
-    first.insert(&tree, b"first", b"1").unwrap();
-    let savepoint = first.savepoint();
-    first.insert(&tree, b"k", b"1").unwrap();
-    first.insert(&tree, b"asked", b"1").unwrap();
-    let mut other = begin(&engine);
-    assert!(matches!(other.get_locked(&tree, b"asked", LockMode::Shared), Err(Error::LockWaitTimeout)));
-    first.rollback_to(savepoint).unwrap();
-    other.insert(&tree, b"k", b"2").unwrap();
-    // Whoever has asked counts on the lock: it stays.
-    assert!(matches!(other.insert(&tree, b"asked", b"2"), Err(Error::LockWaitTimeout)));
-    first.rollback().unwrap();
-    other.insert(&tree, b"asked", b"2").unwrap();
-    other.commit().unwrap();
-    assert_eq!(engine.locks().row_count(), 0);
+    for key in [b"a", b"b", b"c", b"d"] {
+        first.insert(&tree, key, b"old").unwrap();
+    }
+    first.commit().unwrap();
+    let mut holder = begin(&engine);
+    holder.update(&tree, b"a", b"new").unwrap();
+    holder.delete(&tree, b"b").unwrap();
+    holder.insert(&tree, b"bb", b"new").unwrap();
+    holder.get_locked(&tree, b"c", LockMode::Shared).unwrap();
+    let mut other = engine.begin(Isolation::ReadCommitted, false);
+    let mut scan =
+        other.scan_locked(&tree, KeyRange::all(), Direction::Forward, LockMode::Exclusive).unwrap();
+    let mut met = Vec::new();
+    while let Some(row) = scan.next_without_waiting(&mut other).unwrap() {
+        met.push(row);
+    }
+    let taken = |key: &[u8]| Met::Taken(key.to_vec(), b"old".to_vec());
+    assert_eq!(met, [taken(b"a"), taken(b"b"), taken(b"c"), Met::Locked(b"d".to_vec(), b"old".to_vec())]);
+    holder.commit().unwrap();
 }
 
 #[test]
