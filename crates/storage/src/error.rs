@@ -97,13 +97,18 @@ pub enum Error {
     },
 }
 
+/// Whether the disk, or its user's share of it, is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 impl Error {
     /// Wraps an I/O error; a full disk becomes [`Error::DiskFull`].
     pub fn io(action: impl Into<String>, source: io::Error) -> Error {
         let action = action.into();
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::DiskFull { action },
-            _ => Error::Io { action, source: Arc::new(source) },
+        match is_full(&source) {
+            true => Error::DiskFull { action },
+            false => Error::Io { action, source: Arc::new(source) },
         }
     }
 

@@ -114,9 +114,7 @@ impl<'a> MiniTransaction<'a> {
         let mut from = (hint.0 % group_size) as u32;
         loop {
             let number = Space::bitmap_of(page_size, group);
-            if let Some(space) = self.space.as_mut() {
-                space.reach(&*self.core.file, number, self.is_urgent)?;
-            }
+            self.reach(number)?;
             let held = self.bitmap(number)?;
             // A group's bitmap page is itself in the group: bit 0 of every group but the first.
             let is_new = page::kind(self.page(held)) != Some(Kind::Bitmap);
@@ -124,8 +122,8 @@ impl<'a> MiniTransaction<'a> {
             while let Some(candidate) = bit {
                 let found = PageNo(group * group_size + u64::from(candidate));
                 if !self.bits.contains(&(found, true)) {
+                    self.reach(found)?;
                     if let Some(space) = self.space.as_mut() {
-                        space.reach(&*self.core.file, found, self.is_urgent)?;
                         space.taken(found);
                     }
                     if is_new {
@@ -142,6 +140,18 @@ impl<'a> MiniTransaction<'a> {
             }
             group += 1;
             from = 0;
+        }
+    }
+
+    /// Makes sure that the page file reaches over a page.
+    fn reach(&mut self, page: PageNo) -> Result<()> {
+        let Some(space) = self.space.as_mut() else { return Ok(()) };
+        loop {
+            match space.reach(&*self.core.file, page, self.is_urgent) {
+                Err(Error::DiskFull { .. })
+                    if self.is_urgent && self.core.log.spend(self.core.pool.page_size() as u64) => {}
+                done => return done,
+            }
         }
     }
 

@@ -30,6 +30,9 @@ pub(crate) const FIRST_FREE: PageNo = PageNo(FIRST_BITMAP.0 + 3);
 
 /// The file grows by at least this many bytes.
 const GROWTH: u64 = 1 << 20;
+/// Behind the last page in use so many bytes stay free, or the eighth of a small file: on a full disk what was begun
+/// is taken back there.
+const MOST_KEPT: u64 = 4 << 20;
 /// The file grows by a share of itself up to this many bytes.
 const MOST_GROWTH: u64 = 64 << 20;
 
@@ -90,16 +93,18 @@ impl Space {
         self.hint = self.hint.min(page.0);
     }
 
-    /// Makes sure that the file reaches over `page`. The last of a disk is for changes that are `urgent`.
+    /// Makes sure that the file reaches over `page`, and over what is kept back behind it; that is for changes
+    /// that are `urgent`.
     pub(crate) fn reach(&mut self, file: &dyn File, page: PageNo, urgent: bool) -> Result<()> {
-        if page.0 < self.file_pages {
+        let share = self.file_pages * self.page_size / 8;
+        let kept = if urgent { 0 } else { share.clamp(GROWTH, MOST_KEPT) / self.page_size };
+        let needed = page.0 + 1 + kept;
+        if needed <= self.file_pages {
             return Ok(());
         }
-        let ample = (self.file_pages * self.page_size / 8).clamp(GROWTH, MOST_GROWTH);
-        let growths = [Some(ample), Some(GROWTH), urgent.then_some(0)];
         let mut failure = None;
-        for growth in growths.into_iter().flatten() {
-            let wanted = page.0 + 1 + growth / self.page_size;
+        for growth in [share.clamp(GROWTH, MOST_GROWTH), GROWTH, 0] {
+            let wanted = needed + growth / self.page_size;
             match file.reserve(wanted * self.page_size) {
                 Ok(()) => {
                     self.file_pages = wanted;

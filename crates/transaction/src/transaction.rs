@@ -125,6 +125,10 @@ pub struct Transaction {
     /// Keys at which a tombstone was put back, whose own purge may have been and gone.
     restored_tombstones: Vec<Changed>,
     pub(crate) is_over: bool,
+    /// Bytes of its records, about, all of which the log can take back.
+    pub(crate) logged: u64,
+    /// What the log has promised for that.
+    pub(crate) promised: u64,
 }
 
 impl std::fmt::Debug for Transaction {
@@ -139,6 +143,7 @@ impl Drop for Transaction {
             // A failure has poisoned the store; there is nobody to tell.
             let _ = self.end_rolled_back();
         }
+        self.engine.log().redeem(self.promised);
     }
 }
 
@@ -174,6 +179,8 @@ impl Transaction {
             progress: None,
             restored_tombstones: Vec::new(),
             is_over: false,
+            logged: 0,
+            promised: 0,
         }
     }
 

@@ -22,6 +22,15 @@ enum LockedBy {
     Version,
 }
 
+/// A row's record takes about so much beside its key and values.
+const ROW_BYTES: u64 = 128;
+/// Less is not promised at a time.
+const LEAST_PROMISE: u64 = 4 << 10;
+
+fn value_len(state: State<'_>) -> usize {
+    if let State::Value(value) = state { value.len() } else { 0 }
+}
+
 impl Transaction {
     /// Inserts a row.
     ///
@@ -99,6 +108,19 @@ impl Transaction {
         self.change(tree, key, State::Tombstone, Expect::Live, LockedBy::Table)
     }
 
+    /// Sees to it that a record of so many bytes can be taken back, whatever becomes of the disk.
+    fn promise(&mut self, bytes: u64) -> Result<()> {
+        let logged = self.logged + bytes;
+        if logged > self.promised {
+            // Somewhat more, so that not every row asks.
+            let more = (logged - self.promised).max(LEAST_PROMISE).max(logged / 4);
+            self.engine.log().promise(more)?;
+            self.promised += more;
+        }
+        self.logged = logged;
+        Ok(())
+    }
+
     fn change(
         &mut self,
         tree: &Tree,
@@ -136,6 +158,11 @@ impl Transaction {
             schema_version: self.schema_version,
             ..RowContext::default()
         };
+        let mut bytes = ROW_BYTES + (key.len() + value_len(new)) as u64;
+        if self.engine.log().is_long(bytes) {
+            bytes *= 2;
+        }
+        self.promise(bytes)?;
         let shared: Arc<[u8]> = key.into();
         let (engine, owner) = (&self.engine, &self.owner);
         let is_insert = expect == Expect::NotLive;
@@ -146,7 +173,9 @@ impl Transaction {
             pushed.set(Some(new));
             new
         };
+        let before_len = Cell::new(0);
         let admit = |before: State<'_>| {
+            before_len.set(value_len(before));
             if is_insert && engine.locks().blocks_insert(owner, tree.id(), key) {
                 return false;
             }
@@ -166,6 +195,10 @@ impl Transaction {
         let written = tree.write_if(key, new, expect, Some(&context), admit, applied);
         if written.is_err() && pushed.get().is_some() {
             engine.versions.pop(tree.id(), key);
+        }
+        match written {
+            Ok(_) => self.logged += before_len.get() as u64,
+            Err(_) => self.logged -= bytes,
         }
         let lsn = written?;
         let pushed = pushed.get().unwrap_or_default();

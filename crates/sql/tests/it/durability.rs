@@ -74,4 +74,10 @@ fn a_full_disk_refuses_and_loses_nothing() {
     let full = full.expect("the disk fills up");
     assert!(full.starts_with("ERROR 1030 (HY000)") || full.starts_with("ERROR 1114"), "{full}");
     assert_eq!(ask(&mut session, "SELECT s FROM t WHERE id = 1"), "s\nkept\n");
+    let rows = ask(&mut session, "SELECT COUNT(*) FROM t");
+    // What was begun is taken back, and with room again it goes on.
+    disk.make_room();
+    setup(&mut session, &["BEGIN", "INSERT INTO t VALUES (30000, 'later')", "COMMIT"]);
+    setup(&mut session, &["DELETE FROM t WHERE id = 30000"]);
+    assert_eq!(ask(&mut session, "SELECT COUNT(*) FROM t"), rows);
 }

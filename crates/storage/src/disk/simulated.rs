@@ -35,6 +35,17 @@ pub enum Fault {
         /// The disk's size.
         capacity: u64,
     },
+    /// The n-th time from now that a file is to grow the disk is full: files together cannot grow any more.
+    FullAtGrowth {
+        /// Times that still go well.
+        after: u64,
+    },
+    /// From the n-th write or growth on all fail as on a full disk, those within a file too: so do file systems that
+    /// write nothing in place.
+    NoSpace {
+        /// Times that still go well.
+        after: u64,
+    },
     /// Every call takes this long on the simulated clock.
     Slow {
         /// Simulated microseconds a call.
@@ -89,6 +100,8 @@ struct Faults {
     dead: bool,
     failing_sync_after: Option<u64>,
     capacity: Option<u64>,
+    growths_left: Option<u64>,
+    writes_left: Option<u64>,
     slow_micros: u64,
 }
 
@@ -170,6 +183,8 @@ impl SimulatedDisk {
             Fault::PowerCut { after } => faults.cut_after = Some(after),
             Fault::FailingSync { after } => faults.failing_sync_after = Some(after),
             Fault::Full { capacity } => faults.capacity = Some(capacity),
+            Fault::FullAtGrowth { after } => faults.growths_left = Some(after),
+            Fault::NoSpace { after } => faults.writes_left = Some(after),
             Fault::Slow { micros } => faults.slow_micros = micros,
         }
     }
@@ -189,6 +204,12 @@ impl SimulatedDisk {
     #[must_use]
     pub fn syncs(&self) -> u64 {
         self.shared.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Takes the faults of a full disk away, and no other.
+    pub fn make_room(&self) {
+        let mut faults = self.shared.faults.lock();
+        (faults.capacity, faults.growths_left, faults.writes_left) = (None, None, None);
     }
 
     /// How many files were made.
@@ -313,9 +334,25 @@ impl Shared {
         Ok(())
     }
 
+    /// A write that lets its file grow by so much.
     fn check_room(&self, growth: u64) -> io::Result<()> {
-        let Some(capacity) = self.faults.lock().capacity else { return Ok(()) };
-        let used: u64 = self.names.lock().now.values().map(|inode| inode.lock().now.len() as u64).sum();
+        let used = || self.names.lock().now.values().map(|inode| inode.lock().now.len() as u64).sum::<u64>();
+        let capacity = {
+            let mut faults = self.faults.lock();
+            if let Some(left) = &mut faults.writes_left {
+                *left = left.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
+            }
+            match &mut faults.growths_left {
+                Some(0) => {
+                    faults.growths_left = None;
+                    faults.capacity = Some(used());
+                }
+                Some(left) if growth > 0 => *left -= 1,
+                _ => {}
+            }
+            faults.capacity
+        };
+        let (Some(capacity), used) = (capacity, used()) else { return Ok(()) };
         if growth > 0 && used + growth > capacity { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 }
@@ -327,6 +364,9 @@ impl Disk for SimulatedDisk {
         let inode = match names.now.get(name) {
             Some(inode) => inode.clone(),
             None if create => {
+                if self.shared.faults.lock().writes_left == Some(0) {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
                 let inode = Inode::default();
                 names.now.insert(name.to_owned(), inode.clone());
                 names.pending.push(NameChange::Link(name.to_owned(), inode.clone()));

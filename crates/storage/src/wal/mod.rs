@@ -21,6 +21,7 @@
 //! Lock order: `leading` for itself; `writer`, then `buffer`. None is held while waiting for the disk but
 //! `writer`, which the leader takes, and who releases old segments.
 
+mod ballast;
 mod bell;
 mod follower;
 mod frame;
@@ -34,6 +35,7 @@ use std::sync::OnceLock;
 use std::sync::atomic;
 use std::thread::Thread;
 
+use ballast::Ballast;
 pub use bell::{Bell, Hearing};
 pub use follower::Follower;
 use frame::Origin;
@@ -94,6 +96,7 @@ pub struct Log {
     told: AtomicBool,
     segments: Arc<SegmentMaker>,
     retained: Arc<Retained>,
+    ballast: Arc<Ballast>,
     disk: Arc<dyn Disk>,
     origin: Origin,
     /// Rung when more is durable, and when the log is poisoned.
@@ -106,7 +109,7 @@ impl Log {
     /// A log that goes on where `writer` stands.
     pub(crate) fn new(writer: SegmentWriter) -> Log {
         let position = writer.position();
-        let (segments, retained) = (writer.maker(), writer.retained());
+        let (segments, retained, ballast) = (writer.maker(), writer.retained(), writer.ballast());
         let (disk, origin) = (writer.disk(), writer.origin());
         Log {
             buffer: Mutex::new(Buffer { bytes: Vec::new(), start: position, spare: Vec::new() }),
@@ -121,6 +124,7 @@ impl Log {
             told: AtomicBool::new(false),
             segments,
             retained,
+            ballast,
             disk,
             origin,
             grown: Bell::default(),
@@ -167,10 +171,40 @@ impl Log {
     /// # Errors
     /// [`Error::DiskFull`].
     pub fn check_room(&self) -> Result<()> {
-        if self.full.load(Ordering::Relaxed) {
-            self.prepare_next()?;
+        let is_short = || self.ballast.is_short() || !self.segments.has_room(self.end());
+        if self.full.load(Ordering::Relaxed) || is_short() {
+            // Other failures are met, and told, by whoever needs what failed.
+            if let Err(full @ Error::DiskFull { .. }) = self.prepare_next() {
+                return Err(full);
+            }
         }
         Ok(())
+    }
+
+    /// Promises that records of so many bytes, about to be made, can be taken back even if the disk is full by then.
+    /// Who promised lets go of it ([`Log::redeem`]) when there is nothing to take back any more.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`] where that cannot be promised: then nothing is.
+    pub fn promise(&self, bytes: u64) -> Result<()> {
+        self.ballast.promise(bytes)
+    }
+
+    /// Whether a record of so many bytes may be too long for a segment, so that the disk has to give room for it
+    /// when it is written, too.
+    #[must_use]
+    pub fn is_long(&self, bytes: u64) -> bool {
+        bytes > self.segments.nominal() / 4
+    }
+
+    /// Lets go of promises.
+    pub fn redeem(&self, bytes: u64) {
+        self.ballast.redeem(bytes);
+    }
+
+    /// Gives up some of what is kept back on the disk, for the page file to grow for what must be finished.
+    pub(crate) fn spend(&self, bytes: u64) -> bool {
+        self.ballast.spend(bytes)
     }
 
     /// Appends an encoded record; it is durable only after [`Log::flush`]. Gives its position.
@@ -251,7 +285,9 @@ impl Log {
     /// True when appenders should flush before they go on.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.end().0.saturating_sub(self.durable().0) > BUFFER_LIMIT as u64
+        // Frames are not divided: two should fit into a segment, and one into what is left of a full disk's last.
+        let most = (BUFFER_LIMIT as u64).min(self.segments.nominal() / 16 * 7);
+        self.end().0.saturating_sub(self.durable().0) > most
     }
 
     /// Waits until everything before `up_to` is on disk, leading a flush where nobody does.
@@ -320,7 +356,7 @@ impl Log {
     /// # Errors
     /// When the file cannot be made; a full disk is remembered for [`Log::check_room`].
     pub fn prepare_next(&self) -> Result<()> {
-        let made = self.segments.prepare();
+        let made = self.segments.prepare().and_then(|()| self.ballast.keep_even());
         self.full.store(matches!(made, Err(Error::DiskFull { .. })), Ordering::Relaxed);
         made
     }

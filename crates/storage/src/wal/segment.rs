@@ -25,13 +25,14 @@
 
 use std::sync::Arc;
 
+use super::ballast::{self, Ballast};
 use super::frame::{self, Origin};
 use super::retained::{Mark, Retained};
 use crate::disk::{Caching, Disk, File, SECTOR};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_full};
 use crate::ids::Lsn;
 use crate::page::{get_u32, get_u64, put};
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 
 /// Bytes before the first frame.
 pub(super) const SEGMENT_HEAD: usize = 4096;
@@ -145,6 +146,7 @@ pub(crate) struct SegmentWriter {
     chain: u32,
     maker: Arc<SegmentMaker>,
     retained: Arc<Retained>,
+    ballast: Arc<Ballast>,
     demand: Demand,
     /// Spares named so far.
     spares: u64,
@@ -201,7 +203,8 @@ impl SegmentWriter {
         chain: u32,
     ) -> Result<SegmentWriter> {
         let retained = Arc::new(Retained::read(&*disk, origin, first)?);
-        let maker = Arc::new(SegmentMaker::new(disk, nominal));
+        let ballast = Arc::new(Ballast::new(disk.clone(), nominal));
+        let maker = Arc::new(SegmentMaker::new(disk, nominal, first));
         Ok(SegmentWriter {
             origin,
             nominal,
@@ -211,6 +214,7 @@ impl SegmentWriter {
             chain,
             maker,
             retained,
+            ballast,
             demand: Demand::default(),
             spares: 0,
         })
@@ -224,6 +228,11 @@ impl SegmentWriter {
     /// The segments there are.
     pub(super) fn retained(&self) -> Arc<Retained> {
         self.retained.clone()
+    }
+
+    /// What is kept back on the disk.
+    pub(super) fn ballast(&self) -> Arc<Ballast> {
+        self.ballast.clone()
     }
 
     /// Where the files are.
@@ -245,7 +254,14 @@ impl SegmentWriter {
         let sum = frame::seal(bytes, self.origin, start, self.chain);
         bytes.resize(bytes.len().next_multiple_of(SECTOR), 0);
         let failed = |error| Error::io("writing the log", error);
-        self.file.write_at(bytes, SEGMENT_HEAD as u64 + start.0 - self.first.0).map_err(failed)?;
+        let at = SEGMENT_HEAD as u64 + start.0 - self.first.0;
+        while let Err(error) = self.file.write_at(bytes, at) {
+            // It is longer than what is left of the file. What a full disk took of it is no matter: all of it is
+            // written again before it is synced.
+            if !is_full(&error) || !self.ballast.spend(bytes.len() as u64) {
+                return Err(failed(error));
+            }
+        }
         self.file.sync_data().map_err(|error| Error::io("syncing the log", error))?;
         self.chain = sum;
         self.position = Lsn(start.0 + bytes.len() as u64);
@@ -256,7 +272,13 @@ impl SegmentWriter {
     fn roll(&mut self, start: Lsn) -> Result<()> {
         let (previous, mark) = (self.first, self.retained.mark_for(start));
         let head = SegmentHead { origin: self.origin, chain: self.chain, first: start, previous, mark };
-        let Some(next) = self.maker.take(&name(start), &head)? else { return Ok(()) };
+        let next = loop {
+            match self.maker.take(&name(start), &head)? {
+                Ok(next) => break next,
+                Err(Error::DiskFull { .. }) if self.ballast.spend(self.nominal + SEGMENT_HEAD as u64) => {}
+                Err(_) => return Ok(()),
+            }
+        };
         self.retained.add(&head);
         self.demand.begun += 1;
         self.file = next;
@@ -318,11 +340,31 @@ pub(super) struct SegmentMaker {
     ready: Mutex<Option<Arc<dyn File>>>,
     /// The last one was taken, or there was no room for one.
     wanted: AtomicBool,
+    /// What is new may be logged up to here; behind that only what finishes what has begun. A half segment is left
+    /// for that where the next one is not ready.
+    room_until: AtomicU64,
 }
 
 impl SegmentMaker {
-    fn new(disk: Arc<dyn Disk>, nominal: u64) -> SegmentMaker {
-        SegmentMaker { disk, nominal, ready: Mutex::default(), wanted: AtomicBool::new(true) }
+    /// Beside a segment that begins at `first`.
+    fn new(disk: Arc<dyn Disk>, nominal: u64, first: Lsn) -> SegmentMaker {
+        SegmentMaker {
+            disk,
+            nominal,
+            ready: Mutex::default(),
+            wanted: AtomicBool::new(true),
+            room_until: AtomicU64::new(first.0 + nominal / 2),
+        }
+    }
+
+    /// A segment's size.
+    pub(super) fn nominal(&self) -> u64 {
+        self.nominal
+    }
+
+    /// Whether something new may still be logged at `end`.
+    pub(super) fn has_room(&self, end: Lsn) -> bool {
+        end.0 <= self.room_until.load(Ordering::Relaxed)
     }
 
     /// Makes the next segment's file if none is ready.
@@ -335,28 +377,33 @@ impl SegmentMaker {
         if ready.is_none() {
             *ready = Some(self.make()?);
         }
+        self.room_until.store(u64::MAX, Ordering::Relaxed);
         self.wanted.store(false, Ordering::Relaxed);
         Ok(())
     }
 
     /// Gives the next segment's file its head and name, waiting for it or making it where it is not ready;
-    /// `None` when there is no room for one.
+    /// why there is none, if there is none.
     ///
     /// It is held on to until it has its name: whoever made the next one before would make the same file.
-    fn take(&self, name: &str, head: &SegmentHead) -> Result<Option<Arc<dyn File>>> {
+    fn take(&self, name: &str, head: &SegmentHead) -> Result<Result<Arc<dyn File>>> {
         let mut ready = self.ready.lock();
         self.wanted.store(true, Ordering::Relaxed);
+        self.room_until.store(head.first.0 + self.nominal / 2, Ordering::Relaxed);
         let made = match ready.take() {
             Some(file) => Ok(file),
             None => self.make(),
         };
-        let Ok(next) = made else { return Ok(None) };
+        let next = match made {
+            Ok(next) => next,
+            Err(error) => return Ok(Err(error)),
+        };
         let failed = |error| Error::io("starting a log segment", error);
         write_head(&*next, head).map_err(failed)?;
         next.sync_data().map_err(failed)?;
         self.disk.rename(NEXT, name).map_err(failed)?;
         self.disk.sync_directory().map_err(failed)?;
-        Ok(Some(next))
+        Ok(Ok(next))
     }
 
     /// The next segment's file, under the name [`NEXT`], from an old one where there is one.
@@ -382,7 +429,7 @@ impl SegmentMaker {
 pub(crate) fn remove_prepared(disk: &dyn Disk) -> Result<()> {
     let failed = |error| Error::io("removing old log segments", error);
     for name in disk.list().map_err(failed)? {
-        if name == NEXT || name.starts_with(SPARE) {
+        if name == NEXT || name == ballast::NAME || name.starts_with(SPARE) {
             disk.remove(&name).map_err(failed)?;
         }
     }

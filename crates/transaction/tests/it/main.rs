@@ -5,6 +5,7 @@
 mod changelog;
 mod damage;
 mod failures;
+mod full_disk;
 mod inserts;
 mod isolation;
 mod prepared;
