@@ -140,6 +140,10 @@ pub enum StateChange {
     StateChanged,
     /// A transaction has committed (`session_track_gtids`): its id, or all of the server's
     Gtids(String),
+    /// Eight places that tell what the transaction has done (`session_track_transaction_info`)
+    TransactionState(String),
+    /// The statements that begin the same transaction again
+    TransactionCharacteristics(String),
 }
 
 /// Who opens a session and where it starts.

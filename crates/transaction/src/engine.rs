@@ -23,7 +23,7 @@ use crate::changelog::{self, ChangeLogOptions};
 use crate::commits::{Commits, Committed, FirstRecord};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::locks::{LockCounters, LockTable, MetadataLocks, OwnerId, WaitOptions};
+use crate::locks::{LockCounters, LockOptions, LockTable, MetadataLocks, OwnerId, WaitOptions};
 use crate::prepared::Restored;
 use crate::purge::{Changed, PurgeQueue};
 use crate::serial::{Serial, SerialCounters};
@@ -60,6 +60,8 @@ pub struct EngineOptions {
     /// Memory of older versions and of what unfinished transactions have changed, in bytes: from half of it on, images of
     /// rows go to temporary files; at the whole, transactions that have changed many rows are refused more.
     pub undo_memory: u64,
+    /// How many rows may be locked at a time, by all together; about 120 bytes each.
+    pub max_row_locks: usize,
     /// How long the log is kept for consumers of the change log.
     pub change_log: ChangeLogOptions,
     /// Threads that keep house; without, the owner calls [`Engine::purge`], and [`Engine::write_back`] or
@@ -76,6 +78,7 @@ impl Default for EngineOptions {
             max_wal_pinned: 16 << 30,
             max_snapshot_age: Duration::ZERO,
             undo_memory: 4 << 30,
+            max_row_locks: LockOptions::default().max_row_locks,
             change_log: ChangeLogOptions::default(),
             background: true,
         }
@@ -199,7 +202,8 @@ impl Engine {
                 steps.map(|(_, step)| (step.tree, step.key.as_slice())).collect();
             tombstones.retain(|(tree, key)| !undecided.contains(&(*tree, key.as_slice())));
         }
-        let locks = LockTable::default();
+        let locks =
+            LockTable::new(&LockOptions { max_row_locks: options.max_row_locks, ..LockOptions::default() });
         let spill = Spill::open(disk)?;
         let limits = Limits::new(&options);
         let run_before = store.log().newest_mark().map_or(0, |mark| mark.running);

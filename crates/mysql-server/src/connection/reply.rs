@@ -238,6 +238,10 @@ fn encoded_changes<S: Session>(capabilities: Capabilities, session: &mut S) -> V
             StateChange::Schema(name) => SessionStateChange::Schema(name.as_bytes()),
             StateChange::StateChanged => SessionStateChange::StateChanged(true),
             StateChange::Gtids(gtids) => SessionStateChange::Gtids(gtids.as_bytes()),
+            StateChange::TransactionState(state) => SessionStateChange::TransactionState(state.as_bytes()),
+            StateChange::TransactionCharacteristics(text) => {
+                SessionStateChange::TransactionCharacteristics(text.as_bytes())
+            }
         }
         .write(&mut encoded);
     }

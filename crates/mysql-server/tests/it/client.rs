@@ -179,6 +179,8 @@ fn describe(change: &SessionStateChange<'_>) -> String {
         SessionStateChange::Schema(name) => format!("schema {}", text(name)),
         SessionStateChange::StateChanged(changed) => format!("changed {changed}"),
         SessionStateChange::Gtids(gtids) => format!("gtids {}", text(gtids)),
+        SessionStateChange::TransactionState(state) => format!("state {}", text(state)),
+        SessionStateChange::TransactionCharacteristics(sql) => format!("characteristics {}", text(sql)),
         other => format!("{other:?}"),
     }
 }

@@ -17,22 +17,27 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-struct Product {
+pub(crate) struct Product {
     server: Server<SqlBackend>,
     address: SocketAddr,
 }
 
 impl Product {
-    fn open() -> Product {
+    pub(crate) fn open() -> Product {
         Product::with(config())
     }
 
     fn with(config: Config) -> Product {
+        Product::of(config, |_| {})
+    }
+
+    fn of(config: Config, change: impl FnOnce(&mut OpenOptions)) -> Product {
         let disk = SimulatedDisk::new(11);
         let clock = disk.clock();
         clock.set_wall_micros(1_767_323_045_000_000);
         let mut options = OpenOptions::new(Arc::new(disk.clone()), clock, Arc::new(disk.clone()));
         options.engine.background = false;
+        change(&mut options);
         let database = Database::open(options).unwrap();
         let server = Server::start(SqlBackend::new(database), config, &Registry::new()).unwrap();
         let address = server.local_addresses()[0];
@@ -40,12 +45,17 @@ impl Product {
     }
 
     fn client(&self) -> Client {
-        let capabilities = USUAL | Capabilities::MULTI_STATEMENTS;
+        self.client_that(Capabilities::MULTI_STATEMENTS)
+    }
+
+    /// A client with more capabilities than usual.
+    pub(crate) fn client_that(&self, more: Capabilities) -> Client {
+        let capabilities = USUAL | more;
         Client::login(self.address, &Login { capabilities, ..Login::default() }).unwrap()
     }
 
     /// A client in a fresh database `shop` with a table `t (id INT PRIMARY KEY, n INT, s VARCHAR(20))`.
-    fn shop(&self) -> Client {
+    pub(crate) fn shop(&self) -> Client {
         let mut client = self.client();
         client.query("CREATE DATABASE shop").unwrap();
         client.query("USE shop").unwrap();
@@ -557,4 +567,40 @@ fn release_closes_the_connection_behind_its_answer() {
         assert_eq!(client.query(text).unwrap().info, "");
         assert!(client.is_closed(), "{text}");
     }
+}
+
+#[test]
+fn who_needs_more_locks_than_there_are_gives_all_of_them_back() {
+    let product = Product::of(config(), |options| options.engine.max_row_locks = 640);
+    let mut greedy = product.shop();
+    let mut other = product.in_shop();
+    let rows: Vec<String> = (10..3_000).map(|id| format!("({id}, 0, NULL)")).collect();
+    greedy.query(&format!("INSERT INTO t VALUES {}", rows.join(","))).unwrap();
+    other.query("BEGIN").unwrap();
+    other.query("UPDATE t SET n = 21 WHERE id = 2").unwrap();
+
+    greedy.query("BEGIN").unwrap();
+    greedy.query("UPDATE t SET n = 11 WHERE id = 1").unwrap();
+    let refused = error(greedy.query("SELECT COUNT(*) FROM t WHERE id > 2 FOR UPDATE"));
+    assert_eq!(
+        refused,
+        (1206, "HY000".into(), "The total number of locks exceeds the lock table size".into())
+    );
+    // As in InnoDB the transaction is gone, so that others have room again.
+    let ended = greedy.query("DO 1").unwrap();
+    assert_eq!(ended.status & status::IN_TRANSACTION, 0);
+    other.query("UPDATE t SET n = 12 WHERE id = 1").unwrap();
+    other.query("COMMIT").unwrap();
+    let rows = greedy.query("SELECT n FROM t WHERE id < 3 ORDER BY id").unwrap();
+    assert_eq!(texts(&rows), [["12"], ["21"]]);
+    // A statement of its own, too, and what it had done.
+    assert_eq!(error(greedy.query("UPDATE t SET n = n + 1")).0, 1206);
+    let rows = greedy.query("SELECT COUNT(*) FROM t WHERE n IN (13, 22, 1)").unwrap();
+    assert_eq!(texts(&rows), [["0"]]);
+    // XA hears of it as of every branch that was rolled back.
+    greedy.query("XA START 'x'").unwrap();
+    assert_eq!(error(greedy.query("UPDATE t SET n = n + 1")).0, 1206);
+    assert_eq!(error(greedy.query("XA END 'x'")).0, 1402);
+    greedy.query("XA ROLLBACK 'x'").unwrap();
+    greedy.query("UPDATE t SET n = 1 WHERE id < 100").unwrap();
 }

@@ -110,6 +110,7 @@ impl Session {
         self.commit_open()?;
         self.unlock_tables()?;
         self.next = NextTransaction::default();
+        self.tracker.began = true;
         let mut open = OpenTransaction::begin_at(&self.database, &self.owner, level, read_only);
         open.show(&self.process, &self.state.settings, self.state.statement_micros);
         self.open = Some(open);
@@ -124,6 +125,10 @@ impl Session {
         self.unlock_tables()?;
         let mut open = self.begin(what.read_only)?;
         open.explicit = true;
+        open.named.read_only |= what.read_only.is_some();
+        open.traces.snapshot = what.consistent_snapshot;
+        open.traces.reads = what.consistent_snapshot;
+        self.tracker.began = true;
         self.process.note_transaction(|shown| shown.autocommit = false);
         match what.consistent_snapshot {
             true if open.level == Isolation::RepeatableRead => open.txn.ensure_snapshot(),
@@ -151,7 +156,7 @@ impl Session {
     /// What a transaction that follows the open one is to be; without one, the next.
     fn open_kind(&self) -> NextTransaction {
         match &self.open {
-            Some(open) => NextTransaction { isolation: Some(open.level), read_only: Some(open.read_only) },
+            Some(open) => open.kind(),
             None => self.next,
         }
     }
@@ -164,6 +169,7 @@ impl Session {
             self.next = kind;
             let mut open = self.begin(None)?;
             open.explicit = true;
+            self.tracker.began = true;
             self.process.note_transaction(|shown| shown.autocommit = false);
             self.open = Some(open);
         }
@@ -325,6 +331,7 @@ impl Session {
     ) -> Result<(), SqlError> {
         let sql = std::sync::Arc::clone(&running.statement.sql);
         let listing = make(self, &sql)?;
+        self.trace_results();
         sink.columns(&listing.columns)?;
         for row in &listing.rows {
             let cells: Vec<rustydb_value::ValueRef<'_>> = row.iter().map(Value::as_ref).collect();

@@ -28,6 +28,7 @@ mod state;
 pub(crate) mod tables;
 pub(crate) mod temporary;
 pub(crate) mod transaction;
+mod transaction_tracker;
 mod xa;
 
 use std::sync::Arc;
@@ -55,6 +56,7 @@ pub use state::{SessionState, UserVariable};
 use tables::LockedTable;
 use temporary::TemporaryTables;
 use transaction::{NextTransaction, OpenTransaction};
+use transaction_tracker::TransactionTracker;
 use xa::{Lost, XaState};
 
 /// One client's session.
@@ -73,6 +75,7 @@ pub struct Session {
     prepared: HashMap<String, Prepared>,
     locked: Option<Vec<LockedTable>>,
     pass: WritePass,
+    tracker: TransactionTracker,
     temporary: TemporaryTables,
     no_index_used: bool,
     /// Its transaction was idle for too long and is gone, which its next statement is told.
@@ -120,6 +123,7 @@ impl Session {
             prepared: HashMap::new(),
             locked: None,
             pass,
+            tracker: TransactionTracker::default(),
             temporary: TemporaryTables::default(),
             no_index_used: false,
             was_idle: false,
@@ -265,7 +269,9 @@ impl Session {
 
     /// The changes that a tracking client has not been told of yet.
     pub fn take_state_changes(&mut self) -> Vec<StateChange> {
-        self.state.take_changes()
+        let mut changes = self.state.take_changes();
+        self.track_transaction(&mut changes);
+        changes
     }
 
     /// Whether several statements may come in one text (COM_SET_OPTION).
@@ -356,6 +362,7 @@ impl Session {
         let rolled_back = self.rollback_open();
         self.xa_over();
         self.was_idle = false;
+        self.tracker = TransactionTracker::default();
         self.locked = None;
         let locks = self.database.engine().metadata_locks();
         self.pass.open(locks, &mut self.owner);

@@ -99,6 +99,8 @@ impl Session {
             txn: &mut open.txn,
         };
         let result = work(&mut scope);
+        open.traces.reads |= scope.tables.reads;
+        open.traces.writes |= scope.tables.writes;
         match result {
             Ok(Left::Untouched(value)) if began => {
                 self.process.drop_transaction();
@@ -123,14 +125,15 @@ impl Session {
                 self.next = next;
                 Err(error)
             }
-            Err(error) if error.code == 1213 || !stays => {
+            // Without room for its locks a transaction must give those back that it has, as in InnoDB.
+            Err(error) if matches!(error.code, 1206 | 1213) || !stays => {
                 // The statement's error is what the client needs; a failed rollback has stopped the store.
-                if error.code != 1213 {
+                if !matches!(error.code, 1206 | 1213) {
                     // A refusal, too, may tell of what is not durable yet (a duplicate).
                     let _ = open.txn.wait_observed_durable();
                 }
                 let _ = open.rollback(&self.database, &mut self.owner, &self.process);
-                self.xa_lost(Lost::Deadlock);
+                self.xa_lost(if error.code == 1206 { Lost::Other } else { Lost::Deadlock });
                 Err(error)
             }
             Err(error) => {
@@ -177,6 +180,13 @@ impl Session {
         result
     }
 
+    /// Rows were sent.
+    pub(super) fn trace_results(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.traces.results = true;
+        }
+    }
+
     /// What the statement has passed through for its changes is open again.
     fn leave(&mut self) {
         self.pass.leave(self.database.engine().metadata_locks(), &mut self.owner);
@@ -197,6 +207,7 @@ impl Session {
             read_only,
             has_temporary,
         );
+        open.named = next.named;
         open.show(&self.process, settings, self.state.statement_micros);
         Ok(open)
     }
@@ -212,6 +223,8 @@ impl Session {
         let mut open =
             OpenTransaction::begin(&self.database, &self.owner, isolation, &settings, read_only, false);
         open.explicit = true;
+        open.named = next.named;
+        self.tracker.began = true;
         open.show(&self.process, &settings, self.state.statement_micros);
         open
     }
@@ -322,6 +335,7 @@ impl Session {
             self.state.found_rows = rows;
         }
         running.plan = Some(plan);
+        self.trace_results();
         self.state.row_count = -1;
         self.database.metrics.rows_sent.inc(rows);
         let completion = self.completion(running, rows, 0, String::new());

@@ -210,7 +210,11 @@ impl Session {
         }
         if self.open.is_none() && CHARACTERISTICS.contains(&at) {
             // It holds for the next transaction too, whatever was said of that one.
-            self.set_next(at, &value);
+            if at == TRANSACTION_ISOLATION {
+                (self.next.isolation, self.next.named.isolation) = (None, false);
+            } else {
+                (self.next.read_only, self.next.named.read_only) = (None, false);
+            }
         }
         if let Some((partner, partner_value)) = paired(at, &value) {
             self.state.set_session_value(partner, partner_value);
@@ -224,8 +228,10 @@ impl Session {
     fn set_next(&mut self, at: usize, value: &SystemValue) {
         if at == TRANSACTION_ISOLATION {
             self.next.isolation = Isolation::from_name(value.as_text());
+            self.next.named.isolation = true;
         } else {
             self.next.read_only = Some(*value == SystemValue::Bool(true));
+            self.next.named.read_only = true;
         }
     }
 
@@ -264,8 +270,12 @@ impl Session {
                 if self.open.is_some() {
                     return Err(SqlError::isolation_in_transaction());
                 }
-                self.next.isolation = isolation.or(self.next.isolation);
-                self.next.read_only = statement.read_only.or(self.next.read_only);
+                if let Some(level) = isolation {
+                    self.set_next(TRANSACTION_ISOLATION, &SystemValue::text(level.name()));
+                }
+                if let Some(on) = statement.read_only {
+                    self.set_next(read_only_at, &SystemValue::Bool(on));
+                }
             }
             Some(VariableScope::Global) => {
                 if let Some(level) = isolation {

@@ -102,6 +102,9 @@ pub(crate) struct Tables<'a> {
     pub(crate) used: Vec<UsedTable>,
     /// A virtual table was looked up: its rows depend on more than table versions.
     pub(crate) virtual_used: bool,
+    /// Tables were looked up to be read, and to be written.
+    pub(crate) reads: bool,
+    pub(crate) writes: bool,
     /// A temporary table was looked up: what was made of it is for this once.
     pub(crate) temporary_used: bool,
     temporary: &'a TemporaryTables,
@@ -125,6 +128,8 @@ impl<'a> Tables<'a> {
             used: Vec::new(),
             virtual_used: false,
             temporary_used: false,
+            reads: false,
+            writes: false,
             hidden: None,
             bounds,
         }
@@ -152,8 +157,16 @@ impl<'a> Tables<'a> {
         if !table.related {
             let alias = table.alias.as_deref().unwrap_or(&table.name);
             self.check_locked(&table.database, &table.name, alias, table.usage)?;
+            self.trace(table.usage);
         }
         self.acquire(&table.key, table.usage)
+    }
+
+    fn trace(&mut self, usage: TableUse) {
+        match usage {
+            TableUse::Read => self.reads = true,
+            TableUse::Write => self.writes = true,
+        }
     }
 
     fn check_barred(&self) -> Result<(), SqlError> {
@@ -239,6 +252,7 @@ impl TableLookup for Tables<'_> {
                 _ => SqlError::no_such_table(database, name),
             })?;
             self.virtual_used = true;
+            self.trace(TableUse::Read);
             return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
         }
         if let Some(table) = virtual_database::lone_table(database, name) {
@@ -250,6 +264,7 @@ impl TableLookup for Tables<'_> {
                 return Err(SqlError::xa_temporary_table());
             }
             self.temporary_used = true;
+            self.trace(usage);
             return Ok(TableRef { def: Arc::clone(def), rows: TableRows::Stored });
         }
         if self.is_hidden(database, name) {
@@ -265,6 +280,7 @@ impl TableLookup for Tables<'_> {
             }
             return Err(SqlError::no_such_table(database, name));
         };
+        self.trace(usage);
         self.use_object(key, usage, (database, name), (def.id, def.version));
         if alias != name
             && let Some(used) = self.used.last_mut()

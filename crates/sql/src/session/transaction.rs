@@ -31,7 +31,28 @@ pub(crate) struct OpenTransaction {
     pub(crate) level: Isolation,
     /// Plain reads lock what they read, unless they are transactions of their own (`serializable_mode=locking`).
     pub(crate) shares_reads: bool,
+    /// What was said of it by SET TRANSACTION and START TRANSACTION, and not by the session's defaults.
+    pub(crate) named: Named,
+    pub(crate) traces: Traces,
     savepoints: Vec<(String, Savepoint, MdlMark)>,
+}
+
+/// What a transaction has done, for clients that track it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Traces {
+    pub(crate) reads: bool,
+    pub(crate) writes: bool,
+    /// Rows were sent.
+    pub(crate) results: bool,
+    /// It was begun WITH CONSISTENT SNAPSHOT.
+    pub(crate) snapshot: bool,
+}
+
+/// Which characteristics were asked for by name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) isolation: bool,
+    pub(crate) read_only: bool,
 }
 
 /// What the next transaction is to be, from SET TRANSACTION without a scope.
@@ -39,16 +60,7 @@ pub(crate) struct OpenTransaction {
 pub(crate) struct NextTransaction {
     pub(crate) isolation: Option<Isolation>,
     pub(crate) read_only: Option<bool>,
-}
-
-/// The name of a session's level, as lists of transactions have it.
-fn level_name(level: Isolation) -> &'static str {
-    match level {
-        Isolation::ReadUncommitted => "READ UNCOMMITTED",
-        Isolation::ReadCommitted => "READ COMMITTED",
-        Isolation::RepeatableRead => "REPEATABLE READ",
-        Isolation::Serializable => "SERIALIZABLE",
-    }
+    pub(crate) named: Named,
 }
 
 /// The level that the engine runs a session's level at, and whether plain reads lock what they read.
@@ -80,8 +92,16 @@ impl OpenTransaction {
         let (level, shares_reads) = engine_isolation(isolation, settings);
         // Temporary tables may be written all the same; `Tables` refuses the others.
         let txn = database.engine().begin_for(owner.id(), level, read_only && !has_temporary);
-        let level = isolation;
-        OpenTransaction { txn, explicit: false, read_only, level, shares_reads, savepoints: Vec::new() }
+        OpenTransaction {
+            txn,
+            explicit: false,
+            read_only,
+            level: isolation,
+            shares_reads,
+            named: Named::default(),
+            traces: Traces::default(),
+            savepoints: Vec::new(),
+        }
     }
 
     /// One that was asked for, at a level of the engine.
@@ -97,8 +117,21 @@ impl OpenTransaction {
             transaction::Isolation::Serializable => Isolation::Serializable,
             _ => Isolation::RepeatableRead,
         };
-        let savepoints = Vec::new();
-        OpenTransaction { txn, explicit: true, read_only, level, shares_reads: false, savepoints }
+        OpenTransaction {
+            txn,
+            explicit: true,
+            read_only,
+            level,
+            shares_reads: false,
+            named: Named::default(),
+            traces: Traces::default(),
+            savepoints: Vec::new(),
+        }
+    }
+
+    /// What another of its kind is to be.
+    pub(crate) fn kind(&self) -> NextTransaction {
+        NextTransaction { isolation: Some(self.level), read_only: Some(self.read_only), named: self.named }
     }
 
     /// Has the process list show it.
@@ -107,7 +140,7 @@ impl OpenTransaction {
         process.begin_transaction(TransactionInfo {
             id: self.txn.id().0,
             since_micros,
-            level: level_name(self.level),
+            level: self.level.words(),
             read_only: self.read_only,
             autocommit: !self.explicit && settings.autocommit,
             unique_checks: settings.unique_checks,

@@ -62,7 +62,7 @@ impl XaState {
         }
     }
 
-    fn xid(&self) -> Option<&Xid> {
+    pub(super) fn xid(&self) -> Option<&Xid> {
         match self {
             XaState::None => None,
             XaState::Active(xid) | XaState::Idle(xid) | XaState::RollbackOnly(xid, _) => Some(xid),

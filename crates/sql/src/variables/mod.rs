@@ -22,7 +22,7 @@ use rustydb_value::{Decimal, Value};
 pub use assignment::{Assigned, check_scope, convert};
 pub use global::{Facts, GlobalVariables};
 pub use registry::{Access, Kind, Scope, VARIABLES, Variable, find, position};
-pub use settings::{Isolation, Settings};
+pub use settings::{Isolation, Settings, TransactionTracking};
 pub use sql_mode::SqlMode;
 
 /// The value of a system variable.

@@ -294,7 +294,7 @@ pub static VARIABLES: &[Variable] = &[
         Settable,
         "time_zone,autocommit,character_set_client,character_set_results,character_set_connection",
     ),
-    word("session_track_transaction_info", Both, Fixed, &["OFF"]),
+    word("session_track_transaction_info", Both, Settable, &["OFF", "STATE", "CHARACTERISTICS"]),
     flag("skip_external_locking", Global, ReadOnly, true),
     flag("skip_name_resolve", Global, ReadOnly, true),
     flag("skip_networking", Global, ReadOnly, false),

@@ -35,6 +35,16 @@ impl Isolation {
         })
     }
 
+    /// Its name as statements spell it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Isolation::ReadUncommitted => "READ UNCOMMITTED",
+            Isolation::ReadCommitted => "READ COMMITTED",
+            Isolation::RepeatableRead => "REPEATABLE READ",
+            Isolation::Serializable => "SERIALIZABLE",
+        }
+    }
+
     /// Its name as `transaction_isolation` spells it.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,6 +54,17 @@ impl Isolation {
             Isolation::Serializable => "SERIALIZABLE",
         }
     }
+}
+
+/// What a client is told of the session's transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionTracking {
+    /// Nothing
+    Off,
+    /// What it has done
+    State,
+    /// And how it was begun
+    Characteristics,
 }
 
 /// Session settings in the form that statements use.
@@ -87,6 +108,7 @@ pub struct Settings {
     pub cte_max_recursion_depth: u64,
     pub track_schema: bool,
     pub track_state_change: bool,
+    pub track_transaction: TransactionTracking,
 }
 
 impl Settings {
@@ -141,6 +163,11 @@ impl Settings {
             group_concat_max_len: number(const { position("group_concat_max_len") }) as usize,
             track_schema: on(const { position("session_track_schema") }),
             track_state_change: on(const { position("session_track_state_change") }),
+            track_transaction: match get(const { position("session_track_transaction_info") }).as_text() {
+                "STATE" => TransactionTracking::State,
+                "CHARACTERISTICS" => TransactionTracking::Characteristics,
+                _ => TransactionTracking::Off,
+            },
         }
     }
 }
