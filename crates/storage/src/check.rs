@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::btree::Tree;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{PageNo, TreeId};
 use crate::page::{self, Kind, get_u64, node};
 use crate::space::{self, FIRST_FREE, Space};
@@ -31,8 +31,19 @@ pub struct Report {
     pub orphans: Vec<PageNo>,
     /// Pages that something refers to and that are not allocated.
     pub unallocated: Vec<PageNo>,
+    /// Maps of free pages that cannot be read, or are none though pages of their group are in use.
+    pub damaged_maps: Vec<DamagedMap>,
     /// Problems of another kind: something is damaged, and what it was is not to be known.
     pub damages: u64,
+}
+
+/// A map of free pages that has to be made anew.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct DamagedMap {
+    /// Where it is.
+    pub page: PageNo,
+    /// The bits of its group's pages that are in use, as far as the trees could be read.
+    pub in_use: Vec<u32>,
 }
 
 struct Check<'a> {
@@ -206,20 +217,27 @@ impl Check<'_> {
         let pages = core.space.lock().file_pages();
         for index in 0..pages.div_ceil(group) {
             let number = Space::bitmap_of(size, index);
-            let bitmap = match core.pool.read(number) {
-                Ok(bitmap) => bitmap,
-                Err(error) => {
-                    self.problem(error.to_string());
-                    continue;
-                }
+            let is_owned =
+                |page: PageNo| self.owners.contains_key(&page) || page < FIRST_FREE || page == number;
+            let page_of = |bit: u32| PageNo(index * group + u64::from(bit));
+            let in_use: Vec<u32> = (0..group as u32).filter(|bit| is_owned(page_of(*bit))).collect();
+            let wrong = match core.pool.read(number) {
+                Ok(bitmap) if page::kind(&bitmap) == Some(Kind::Bitmap) => None,
+                // The group has not begun: its first page is in use once it has.
+                Ok(_) if in_use.len() <= 1 => continue,
+                Ok(_) => Some(format!("page {number} should be the map of a group of pages")),
+                Err(error @ Error::CorruptPage { .. }) => Some(error.to_string()),
+                Err(error) => return Err(error),
             };
-            if page::kind(&bitmap) != Some(Kind::Bitmap) {
+            if let Some(wrong) = wrong {
+                self.note(wrong);
+                self.report.damaged_maps.push(DamagedMap { page: number, in_use });
                 continue;
             }
+            let bitmap = core.pool.read(number)?;
             for bit in 0..group as u32 {
-                let page = PageNo(index * group + u64::from(bit));
-                let is_system = page < FIRST_FREE || page == number;
-                let is_owned = self.owners.contains_key(&page) || is_system;
+                let page = page_of(bit);
+                let is_owned = in_use.binary_search(&bit).is_ok();
                 if space::is_set(&bitmap, bit) && !is_owned {
                     self.report.orphans.push(page);
                     self.note(format!("page {page} is allocated, but nothing refers to it"));

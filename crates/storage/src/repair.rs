@@ -4,17 +4,20 @@
 //! replayed, a torn tail of the log left behind ([`crate::store::Opening`] says so). What is left for here is the map
 //! of free pages: where every tree was read to its last page and all of it holds, exactly the pages that the trees
 //! refer to are in use. So a page that is marked in use and that nothing refers to is free, and one that something
-//! refers to is in use; both are logged like any other change.
+//! refers to is in use; and a page of the map that does not read well is made anew. All of it is logged like any
+//! other change.
 //!
 //! Refused: everything that would be a guess. A page that does not read well has no second copy, and what was on it
 //! is not to be known; with one such page somewhere even the map cannot be trusted, since what lies behind that page
 //! is out of sight.
 
-use crate::check::Report;
+use crate::check::{DamagedMap, Report};
 use crate::error::{Error, Result};
-use crate::ids::PageNo;
+use crate::ids::{PageNo, TreeId};
 use crate::mini_transaction::MiniTransaction;
+use crate::page::{self, HEAD, Kind};
 use crate::store::Store;
+use crate::wal::record::Operation;
 
 /// Pages whose bits change in one record.
 const TOGETHER: usize = 256;
@@ -39,6 +42,10 @@ pub fn repair(store: &Store, report: &Report) -> Result<Vec<String>> {
         )));
     }
     let mut done = Vec::new();
+    for map in &report.damaged_maps {
+        make_anew(store, map)?;
+        done.push(format!("page {}, a map of free pages, made anew from the trees", map.page));
+    }
     for (pages, in_use) in [(&report.unallocated, true), (&report.orphans, false)] {
         for some in pages.chunks(TOGETHER) {
             let mut mini = MiniTransaction::new(store.core());
@@ -56,6 +63,21 @@ pub fn repair(store: &Store, report: &Report) -> Result<Vec<String>> {
     }
     store.log().flush(store.log().end())?;
     Ok(done)
+}
+
+fn make_anew(store: &Store, map: &DamagedMap) -> Result<()> {
+    let mut image = vec![0; store.page_size()];
+    page::format(&mut image, Kind::Bitmap, 0, map.page, TreeId::default());
+    for bit in &map.in_use {
+        if let Some(byte) = image.get_mut(HEAD + *bit as usize / 8) {
+            *byte |= 1 << (bit % 8);
+        }
+    }
+    let mut mini = MiniTransaction::new(store.core());
+    // What is there does not matter, and cannot be read.
+    let held = mini.hold(store.core().pool.create(map.page)?);
+    mini.apply(held, &Operation::Image { front: &image, back: &[] }, None)?;
+    mini.commit().map(|_| ())
 }
 
 /// The pages of a list, as a person would write them.

@@ -113,6 +113,9 @@ fn mend(
     for (what, pages) in lists.into_iter().filter(|(_, pages)| !pages.is_empty()) {
         println!("found: {} pages {what}: {}", pages.len(), repair::listed(pages));
     }
+    for map in &report.damaged_maps {
+        println!("found: page {}, a map of free pages, cannot be used", map.page);
+    }
     for line in repair::repair(store, report).map_err(|error| error.to_string())? {
         println!("{} {line}", if purpose == Purpose::Try { "would be mended:" } else { "mended:" });
     }

@@ -156,5 +156,22 @@ fn a_wrong_map_of_free_pages_is_mended_when_asked_for() -> Result<()> {
     let server = RustyDb::start(&home)?;
     let rows: Option<u32> = server.address().connect()?.query_first("SELECT COUNT(*) FROM d.t")?;
     assert_eq!(rows, Some(2));
+    assert!(server.stop()?.success());
+
+    // The map cannot be read at all, and no copy of it is left to put back.
+    file.write_all_at(&[0; 130 * SIZE], 2 * SIZE as u64).unwrap();
+    file.write_all_at(&[0xAB; 300], BITMAP * SIZE as u64 + 5000).unwrap();
+    assert!(home.check().is_err());
+    let (code, text) = home.repair(false)?;
+    assert_eq!(code, Some(3), "{text}");
+    let (code, text) = home.repair(true)?;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("page 132, a map of free pages, made anew"), "{text}");
+    home.check()?;
+    let server = RustyDb::start(&home)?;
+    let mut connection = server.address().connect()?;
+    connection.query_drop("CREATE TABLE d.u AS SELECT id FROM d.t")?;
+    let rows: Option<u32> = connection.query_first("SELECT COUNT(*) FROM d.u")?;
+    assert_eq!(rows, Some(2));
     Ok(())
 }

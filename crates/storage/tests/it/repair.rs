@@ -62,6 +62,69 @@ fn the_map_of_free_pages_is_made_anew_from_the_trees() {
     assert_eq!(contents(&store.tree(id).unwrap()), model);
 }
 
+/// Flips a bit of a page, of which no copy is left in the doublewrite area.
+fn damage(disk: &SimulatedDisk, page: u64) {
+    let file = disk.open("pages", false, Caching::Direct).unwrap();
+    file.write_at(&[0; 130 * SIZE], 2 * SIZE as u64).unwrap();
+    file.sync_data().unwrap();
+    let victim = page * SIZE as u64;
+    disk.flip_bit("pages", Some(victim + 200..victim + 4000)).unwrap();
+}
+
+#[test]
+fn a_damaged_map_of_free_pages_is_made_anew_from_the_trees() {
+    for seed in 0..6 {
+        let disk = SimulatedDisk::new(seed);
+        let (id, mut model) = filled(&disk);
+        if seed % 2 == 0 {
+            damage(&disk, BITMAP);
+        } else {
+            // It reads well, and is another kind of page.
+            damage(&disk, 3);
+            let file = disk.open("pages", false, Caching::Direct).unwrap();
+            let mut wrong = Aligned::new(SIZE);
+            page::format(&mut wrong, page::Kind::Unused, 0, rustydb_storage::PageNo(BITMAP), id);
+            page::seal(&mut wrong);
+            file.write_at(&wrong, BITMAP * SIZE as u64).unwrap();
+            file.sync_data().unwrap();
+        }
+        let (store, _) = open(&disk).unwrap();
+        let report = check(&store).unwrap();
+        assert_eq!((report.damaged_maps.len(), report.damages), (1, 0), "{:?}", report.problems);
+        assert!(is_certain(&report));
+        let done = repair(&store, &report).unwrap();
+        assert!(done.len() == 1 && done[0].contains("made anew"), "{done:?}");
+        assert_eq!(check(&store).unwrap().problems, Vec::<String>::new());
+        // What is taken from the new map is nobody's.
+        let tree = store.tree(id).unwrap();
+        let mut random = Random(seed);
+        for _ in 0..200 {
+            let (key, value) = (random.key(1000), random.value());
+            tree.write(&key, State::Value(&value), Expect::Any, None, |_, _| ()).unwrap();
+            model.insert(key, value);
+        }
+        store.log().flush(store.log().end()).unwrap();
+        drop((tree, store));
+        disk.crash();
+        let (store, _) = open(&disk).unwrap();
+        assert_eq!(check(&store).unwrap().problems, Vec::<String>::new());
+        assert_eq!(contents(&store.tree(id).unwrap()), model);
+    }
+}
+
+#[test]
+fn a_damaged_map_beside_a_damaged_tree_is_left_alone() {
+    let disk = SimulatedDisk::new(7);
+    filled(&disk);
+    damage(&disk, BITMAP);
+    damage(&disk, BITMAP + 3);
+    let (store, _) = open(&disk).unwrap();
+    let report = check(&store).unwrap();
+    assert!(report.damaged_maps.len() == 1 && report.damages > 0 && !is_certain(&report));
+    assert!(repair(&store, &report).is_err());
+    assert_eq!(check(&store).unwrap().damaged_maps.len(), 1);
+}
+
 #[test]
 fn with_a_damaged_page_nothing_is_guessed() {
     let disk = SimulatedDisk::new(2);
