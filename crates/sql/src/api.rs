@@ -171,9 +171,23 @@ pub struct SessionOptions {
     pub transport: Transport,
 }
 
+/// Where a client's bytes come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Way {
+    /// The same process
+    #[default]
+    Embedded,
+    /// A socket of the file system
+    Socket,
+    /// The network
+    Tcp,
+}
+
 /// How a client's bytes come, as SHOW SESSION STATUS tells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transport {
+    /// Where they come from
+    pub way: Way,
     /// Version and cipher of TLS, named as by OpenSSL
     pub tls: Option<(String, String)>,
     /// Algorithm and level of compression

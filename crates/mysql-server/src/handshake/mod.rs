@@ -21,7 +21,7 @@ use rustydb_mysql_protocol::auth::{Scramble, caching_sha2};
 use rustydb_mysql_protocol::compression::Algorithm;
 use rustydb_mysql_protocol::handshake::{ChangeUser, ClientHello, Greeting, HandshakeResponse};
 use rustydb_mysql_protocol::{Capabilities, status};
-use rustydb_sql::{SessionOptions, SqlError, Transport};
+use rustydb_sql::{SessionOptions, SqlError, Transport, Way};
 use rustydb_value::Collation;
 use std::io;
 use std::sync::Arc;
@@ -144,7 +144,13 @@ pub(crate) fn greet<B: Backend>(
         deadline,
     };
     let account = authenticate(shared, channel, &proof)?;
-    let options = session_options(&login, account, &host, entry.id, transport(channel, &login));
+    let options = session_options(
+        &login,
+        account,
+        &host,
+        entry.id,
+        transport(channel, &login, entry.socket.is_local()),
+    );
     let mut session = shared.backend.open(&options).map_err(Ending::Refused)?;
     if let Some(database) = &login.database {
         session.use_database(database).map_err(Ending::Refused)?;
@@ -202,14 +208,15 @@ pub(crate) fn change_user<B: Backend>(connection: &mut Connection<B>) -> Result<
 }
 
 /// How this client's bytes come from here on.
-fn transport(channel: &Channel, login: &Login) -> Transport {
+fn transport(channel: &Channel, login: &Login, is_local: bool) -> Transport {
     let compression =
         Algorithm::agreed(login.capabilities, login.zstd_level).map(|algorithm| match algorithm {
             Algorithm::Zlib => ("zlib".to_owned(), 6),
             Algorithm::Zstd(level) => ("zstd".to_owned(), level),
         });
     let tls = channel.out.tls_names().map(|(version, suite)| (version.to_owned(), cipher_name(suite)));
-    Transport { tls, compression }
+    let way = if is_local { Way::Socket } else { Way::Tcp };
+    Transport { way, tls, compression }
 }
 
 /// The name that OpenSSL, and so MySQL, gives to a cipher suite.

@@ -6,6 +6,7 @@ use rustydb_mysql_protocol::Capabilities;
 use rustydb_mysql_protocol::auth::{caching_sha2, native};
 use rustydb_mysql_protocol::handshake::{ChangeUser, SslRequest};
 use rustydb_mysql_server::{AuthMethod, Config};
+use rustydb_sql::Way;
 use std::path::PathBuf;
 
 fn people() -> Door {
@@ -80,6 +81,9 @@ fn a_local_socket_takes_the_password_as_it_is() {
     client.log_in(&ann("s3cret")).unwrap();
     assert_eq!(client.auth_trace, ["full"]);
     assert_eq!(door.stage.opened.lock()[0].host, "localhost");
+    assert_eq!(door.stage.opened.lock()[0].transport.way, Way::Socket);
+    Client::login(door.address, &ann("s3cret")).unwrap();
+    assert_eq!(door.stage.opened.lock()[1].transport.way, Way::Tcp);
     let mut wrong = Client::greet_unix(&path).unwrap();
     assert_eq!(wrong.log_in(&ann("wrong")).unwrap_err().code(), 1045);
 }

@@ -14,6 +14,7 @@ use rustydb_sql_parser::ast::Xid;
 use rustydb_transaction::locks::{MdlKey, Wanted};
 use rustydb_transaction::{Cancel, CancelReason, OwnerId, Progress};
 
+use crate::api::{Transport, Way};
 use crate::error::SqlError;
 
 /// The most bytes of a statement that the list keeps.
@@ -125,7 +126,7 @@ pub(crate) struct Client<'a> {
     pub(crate) id: u64,
     pub(crate) user: &'a str,
     pub(crate) host: &'a str,
-    pub(crate) is_encrypted: bool,
+    pub(crate) transport: &'a Transport,
 }
 
 /// A line of the list.
@@ -182,13 +183,14 @@ fn running_state(statement: &str) -> &'static str {
     }
 }
 
-/// How the client of a host is connected; the port tells TCP from the socket.
-fn connection_type(client: &Client<'_>) -> Option<&'static str> {
-    Some(match (client.is_encrypted, client.host.contains(':')) {
-        (true, _) => "SSL/TLS",
-        (false, true) => "TCP/IP",
-        (false, false) => "Socket",
-    })
+/// How a client is connected, in the words of performance_schema.threads.
+fn connection_type(transport: &Transport) -> Option<&'static str> {
+    match (transport.way, &transport.tls) {
+        (Way::Embedded, _) => None,
+        (_, Some(_)) => Some("SSL/TLS"),
+        (Way::Tcp, None) => Some("TCP/IP"),
+        (Way::Socket, None) => Some("Socket"),
+    }
 }
 
 impl Process {
@@ -336,7 +338,7 @@ impl Processes {
         let process = Arc::new(Process {
             id: client.id,
             host: client.host.to_owned(),
-            connection_type: connection_type(client),
+            connection_type: connection_type(client.transport),
             cancel,
             owner: AtomicU64::new(owner.0),
             progress: Arc::default(),
@@ -404,7 +406,8 @@ mod tests {
     use super::*;
 
     fn client(id: u64) -> Client<'static> {
-        Client { id, user: "root", host: "h:1", is_encrypted: false }
+        const TRANSPORT: &Transport = &Transport { way: Way::Tcp, tls: None, compression: None };
+        Client { id, user: "root", host: "h:1", transport: TRANSPORT }
     }
 
     #[test]

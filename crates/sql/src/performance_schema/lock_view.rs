@@ -15,7 +15,8 @@
 //! locked like any other; they are left out until somebody waits for them, as InnoDB keeps such locks implicit.
 //!
 //! Limits: at most [`MOST`] locks on rows that nobody waits for and as many ranges are copied; the rest is counted,
-//! for the figures of transactions. Locks of temporary tables and of the catalog are left out. A range that more than
+//! for the figures of transactions. Of those who wait each is shown with one that is in its way, and with others up to
+//! [`MOST`]. Locks of temporary tables and of the catalog are left out. A range that more than
 //! one key lies in without a lock of its own (many thousand ranges melt) is shown at its end alone.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -25,7 +26,7 @@ use std::time::Instant;
 
 use hashbrown::{HashMap, HashSet};
 use rustydb_catalog::TableDef;
-use rustydb_transaction::locks::{MdlKey, MdlMode, RangeLockInfo, TreeId, Wanted};
+use rustydb_transaction::locks::{MdlKey, MdlMode, RangeLockInfo, RowQueue, TreeId, Wanted};
 use rustydb_transaction::{Engine, LockMode, OwnerId};
 
 use super::lock_data::{SUPREMUM, index_name, key_text};
@@ -375,33 +376,64 @@ fn numbers(data: Option<&str>) -> Vec<i128> {
     data.into_iter().flat_map(|text| text.split(", ")).map_while(|part| part.parse().ok()).collect()
 }
 
-/// Who waits for whom: as many as wait, however many locks there are.
+/// Which of a row's locks and requests are in whose way: the position of one that waits, and that of a holder or of one
+/// that waits ahead of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blocker {
+    Holder(usize),
+    Waiter(usize),
+}
+
+/// Who of a queue is blocked by whom, the first that is in the way of each apart.
+fn blocked(queue: &RowQueue) -> impl Iterator<Item = (usize, Vec<Blocker>)> + '_ {
+    let conflicts = |a: LockMode, b: LockMode| a == LockMode::Exclusive || b == LockMode::Exclusive;
+    queue.queue.iter().enumerate().map(move |(at, (owner, mode, _))| {
+        let in_the_way = move |(other, held): (OwnerId, LockMode)| other != *owner && conflicts(*mode, held);
+        let holders = queue.holders.iter().enumerate().filter(move |(_, held)| in_the_way(**held));
+        let ahead = queue.queue.iter().take(at).enumerate();
+        let ahead = ahead.filter(move |(_, (other, asked, _))| in_the_way((*other, *asked)));
+        let blockers =
+            holders.map(|(at, _)| Blocker::Holder(at)).chain(ahead.map(|(at, _)| Blocker::Waiter(at)));
+        (at, blockers.take(MOST).collect())
+    })
+}
+
+/// Who waits for whom, however many locks there are: something for each one that waits, and up to [`MOST`] pairs of
+/// those that more than one is in the way of.
 pub(crate) fn lock_waits(database: &Database) -> Vec<LockWait> {
     let engine = database.engine();
-    let mut waits = Vec::new();
-    let conflicts = |a: LockMode, b: LockMode| a == LockMode::Exclusive || b == LockMode::Exclusive;
+    let (mut waits, mut more) = (Vec::new(), Vec::new());
     for row in engine.locks().contended_rows() {
         let name = |owner, kind| (owner, lock_id(owner, row.tree, kind, &row.key));
-        for (at, (owner, mode, _)) in row.queue.iter().enumerate() {
-            let mut push = |other: OwnerId, held: LockMode, kind| {
-                if other != *owner && conflicts(*mode, held) {
-                    let requesting = name(*owner, kind::WAIT);
-                    waits.push(LockWait { requesting, blocking: name(other, kind) });
-                }
-            };
-            row.holders.iter().for_each(|(other, held)| push(*other, *held, kind::ROW));
-            row.queue.iter().take(at).for_each(|(other, asked, _)| push(*other, *asked, kind::WAIT));
+        for (at, blockers) in blocked(&row) {
+            let Some((owner, _, _)) = row.queue.get(at) else { continue };
+            let pairs = blockers.into_iter().filter_map(|blocker| {
+                let blocking = match blocker {
+                    Blocker::Holder(at) => name(row.holders.get(at)?.0, kind::ROW),
+                    Blocker::Waiter(at) => name(row.queue.get(at)?.0, kind::WAIT),
+                };
+                Some(LockWait { requesting: name(*owner, kind::WAIT), blocking })
+            });
+            let room = MOST.saturating_sub(more.len());
+            let mut pairs = pairs.take(room + 1);
+            waits.extend(pairs.next());
+            more.extend(pairs);
         }
     }
     let awaited = awaited(engine);
     for wait in engine.locks().waits() {
         let Wanted::Insert { tree, key } = &wait.wanted else { continue };
         let requesting = (wait.waiting, lock_id(wait.waiting, *tree, kind::INSERT, key));
-        for owner in wait.blocking {
-            let Some(id) = blocking_gap(engine, &awaited, owner, *tree, key) else { continue };
-            waits.push(LockWait { requesting: requesting.clone(), blocking: (owner, id) });
-        }
+        let room = MOST.saturating_sub(more.len());
+        let pairs = wait.blocking.into_iter().filter_map(|owner| {
+            let id = blocking_gap(engine, &awaited, owner, *tree, key)?;
+            Some(LockWait { requesting: requesting.clone(), blocking: (owner, id) })
+        });
+        let mut pairs = pairs.take(room + 1);
+        waits.extend(pairs.next());
+        more.extend(pairs);
     }
+    waits.extend(more);
     waits
 }
 
@@ -529,4 +561,27 @@ pub(crate) fn requested(database: &Database) -> HashMap<OwnerId, RequestedLock> 
         Some((wait.waiting, RequestedLock { id, since: wait.since, is_insert, wanted: wait.wanted }))
     });
     named.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_is_blocked_by_holders_and_by_those_ahead_that_conflict() {
+        let now = Instant::now();
+        let (x, s) = (LockMode::Exclusive, LockMode::Shared);
+        let owner = OwnerId;
+        // 1 and 2 share the row; 1 wants it alone, 3 shared, 4 alone.
+        let queue = RowQueue {
+            tree: TreeId(1),
+            key: b"k".to_vec(),
+            holders: vec![(owner(1), s), (owner(2), s)],
+            queue: vec![(owner(1), x, now), (owner(3), s, now), (owner(4), x, now)],
+        };
+        let found: Vec<_> = blocked(&queue).collect();
+        use Blocker::{Holder, Waiter};
+        let all = vec![Holder(0), Holder(1), Waiter(0), Waiter(1)];
+        assert_eq!(found, [(0, vec![Holder(1)]), (1, vec![Waiter(0)]), (2, all)]);
+    }
 }

@@ -101,7 +101,7 @@ impl Session {
                 id: options.connection_id,
                 user: &options.user,
                 host: &options.host,
-                is_encrypted: options.transport.tls.is_some(),
+                transport: &options.transport,
             },
             owner.id(),
             cancel.clone(),

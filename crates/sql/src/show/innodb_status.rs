@@ -33,6 +33,9 @@ const COLUMNS: [(&str, Cell); 3] =
 const OTHERS: &[&str] =
     &["MyISAM", "MEMORY", "HEAP", "MRG_MYISAM", "MERGE", "ARCHIVE", "CSV", "BLACKHOLE", "FEDERATED"];
 
+/// Where the list of transactions ends.
+const MOST_BYTES: usize = 1 << 20;
+
 /// Runs SHOW ENGINE.
 pub(super) fn engine(
     session: &Session,
@@ -192,6 +195,10 @@ impl Monitor<'_> {
         self.line(format_args!("Old row versions {}, {} bytes", engine.version_keys, engine.version_bytes));
         self.lines(&["LIST OF TRANSACTIONS FOR EACH SESSION:"]);
         for transaction in open_transactions(self.database) {
+            if self.out.len() > MOST_BYTES {
+                self.lines(&["... truncated..."]);
+                break;
+            }
             self.transaction(&transaction);
         }
     }
