@@ -164,6 +164,7 @@ pub(super) fn wait_state(wanted: &Wanted) -> Option<&'static str> {
     Some(match key {
         MdlKey::Global => "Waiting for global read lock",
         MdlKey::Commit => "Waiting for commit lock",
+        MdlKey::Backup => "Waiting for backup lock",
         MdlKey::Database(_) => "Waiting for schema metadata lock",
         MdlKey::UserLock(_) => "User lock",
         _ => "Waiting for table metadata lock",

@@ -130,9 +130,12 @@ impl Session {
         let wait = self.metadata_wait();
         let locks = self.database.engine().metadata_locks();
         for key in [MdlKey::Global, MdlKey::Backup] {
-            locks
-                .acquire(&mut self.owner, &key, MdlMode::IntentionExclusive, MdlDuration::Transaction, &wait)
-                .map_err(|e| lock_error(&e))?;
+            let (mode, duration) = (MdlMode::IntentionExclusive, MdlDuration::Transaction);
+            if let Err(error) = locks.acquire(&mut self.owner, &key, mode, duration, &wait) {
+                // What was open has been committed, so nobody else gives the first one back.
+                locks.release_transaction(&mut self.owner);
+                return Err(lock_error(&error));
+            }
         }
         Ok(())
     }
