@@ -15,9 +15,9 @@
 //! the next one, so no frame is split, and only one that is longer than a segment makes a file grow: what
 //! was made ready while there was room can be filled when there is none. Files are filled with zeros
 //! when made, so that a later sync has no file length to write, and used again under a new name when
-//! their records are no longer needed: as many are kept for that as were begun between two releases, so that a
-//! steady load makes no new files, and a load that ends keeps ever fewer. The next segment is made ready before it is needed: a full
-//! disk is noticed while there is still room to finish.
+//! their records are no longer needed: as many are kept for that as were in use beside the others at a time
+//! lately, so that a steady load makes no new files, and one that has become less keeps fewer. The next segment is
+//! made ready before it is needed: a full disk is noticed while there is still room to finish.
 //!
 //! Only one file is being made ready at a time, and what is ready is handed over once: two that made the
 //! file `wal-next` together would zero a segment that is in use. Files that an earlier run left ready
@@ -42,8 +42,10 @@ const PREFIX: &str = "wal-";
 const SPARE: &str = "wal-spare-";
 /// The file that becomes the next segment.
 const NEXT: &str = "wal-next";
-/// Old segments kept to be used again, beyond those that were begun since the last release.
-const SPARES: usize = 4;
+/// Old segments kept to be used again, beyond those that were in use at a time lately.
+const SPARES: usize = 2;
+/// How many segments long that is, at the least.
+const WINDOW: usize = 128;
 /// The most that are kept.
 const MOST_SPARES: usize = 64;
 
@@ -152,21 +154,24 @@ pub(crate) struct SegmentWriter {
     spares: u64,
 }
 
-/// How many segments a load takes from one release to the next.
+/// The most segments that were in use at a time lately: so many files a load needs in all.
 #[derive(Debug, Default)]
 struct Demand {
-    /// Begun since the last release.
+    /// Begun since this window began.
     begun: usize,
-    /// Of the releases before; what was once much is forgotten by and by.
-    usual: usize,
+    /// The most in this window, and in the one before.
+    most: usize,
+    most_before: usize,
 }
 
 impl Demand {
-    /// Some are released: gives how many to keep.
-    fn spares(&mut self) -> usize {
-        let forgotten = self.usual - self.usual.div_ceil(8);
-        self.usual = std::mem::take(&mut self.begun).max(forgotten);
-        (self.usual + SPARES).min(MOST_SPARES)
+    /// So many are in use before some are released, and so many afterwards: gives how many of those to keep.
+    fn spares(&mut self, before: usize, after: usize) -> usize {
+        self.most = self.most.max(before);
+        if self.begun >= WINDOW {
+            *self = Demand { begun: 0, most: before, most_before: self.most };
+        }
+        (self.most.max(self.most_before) + SPARES).saturating_sub(after).min(MOST_SPARES)
     }
 }
 
@@ -303,7 +308,7 @@ impl SegmentWriter {
         }
         let mut names = disk.list().map_err(failed)?;
         names.retain(|name| name.starts_with(SPARE));
-        let most = self.demand.spares();
+        let most = self.demand.spares(segments.len(), segments.len() - free.len());
         for spare in names.iter().skip(most) {
             // It may just have been taken to become the next segment.
             match disk.remove(spare) {

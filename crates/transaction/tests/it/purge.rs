@@ -322,3 +322,51 @@ fn rows_that_came_and_went_beside_an_old_snapshot_leave_nothing() {
     assert_eq!(rows(&mut old, &tree), seen);
     assert_eq!(rows(&mut begin(&engine), &tree).len(), ROWS as usize + 1);
 }
+
+/// Beside the change log's retention and checkpoints that come as they do in the background, a load that goes on for
+/// long makes no file once it is warm, and keeps no more of them.
+#[test]
+fn a_steady_load_uses_its_log_files_again() {
+    const SEGMENT: u64 = 128 << 10;
+    for retained in [0, 5, 20] {
+        let disk = SimulatedDisk::new(retained);
+        let storage = Options {
+            page_size: 4096,
+            buffer_pool_bytes: 256 * 4096,
+            segment_bytes: SEGMENT,
+            threads: false,
+            ..Options::default()
+        };
+        let options = EngineOptions {
+            storage,
+            checkpoint_bytes: 12 * SEGMENT,
+            change_log: ChangeLogOptions { bytes: retained * SEGMENT, ..ChangeLogOptions::default() },
+            background: false,
+            ..EngineOptions::default()
+        };
+        let engine = Engine::open(Arc::new(disk.clone()), disk.clock(), &disk, options).unwrap();
+        let tree = fill(&engine);
+        let load = |segments: u64| {
+            let (end, mut most, mut round) = (engine.store().log().end().0 + segments * SEGMENT, 0, 0u8);
+            while engine.store().log().end().0 < end {
+                round = round.wrapping_add(1);
+                let mut transaction = begin(&engine);
+                for number in 0..ROWS / 4 {
+                    transaction.update(&tree, &key(number * 4), &[round; 600]).unwrap();
+                }
+                transaction.commit().unwrap();
+                engine.store().log().prepare_next().unwrap();
+                engine.purge().unwrap();
+                engine.write_back().unwrap();
+                engine.release_log().unwrap();
+                most = most.max(disk.list().unwrap().len());
+            }
+            most
+        };
+        load(100);
+        let made = disk.files_made();
+        let most = load(400);
+        assert_eq!(disk.files_made(), made, "{retained} segments retained");
+        assert!(most < 40 + retained as usize, "{most} files, {retained} segments retained");
+    }
+}
