@@ -10,6 +10,7 @@
 //! session's zone (`DateTime::to_local`) and whoever writes converts back (`to_utc`); nothing above the scan
 //! sees UTC.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rustydb_catalog::{TableDef, ViewDef};
@@ -17,6 +18,7 @@ use rustydb_transaction::{Cancel, Engine, Transaction};
 use rustydb_value::Value;
 
 use crate::database::Database;
+use crate::database::memory::Grant;
 use crate::error::SqlError;
 use crate::session::SessionState;
 
@@ -124,7 +126,7 @@ pub struct StoreAccess<'a> {
     /// The transaction of the statement.
     pub txn: &'a mut Transaction,
     /// As in [`ExecContext`].
-    pub memory_limit: usize,
+    pub memory: Rc<Grant>,
     /// Bytes that the operators around hold already.
     pub held: usize,
 }
@@ -137,8 +139,8 @@ pub struct ExecContext<'a> {
     pub txn: &'a mut Transaction,
     /// For expressions.
     pub eval: EvalContext<'a>,
-    /// Bytes that one statement may hold in sorts, groups and duplicates before it is refused (or spills).
-    pub memory_limit: usize,
+    /// What the statement may hold in sorts, groups and duplicates before it is refused.
+    pub memory: Rc<Grant>,
 }
 
 impl ExecContext<'_> {
@@ -152,7 +154,7 @@ impl ExecContext<'_> {
             store: Some(StoreAccess {
                 database: self.database,
                 txn: &mut *self.txn,
-                memory_limit: self.memory_limit,
+                memory: Rc::clone(&self.memory),
                 held,
             }),
         }

@@ -1,9 +1,9 @@
 //! One amount of memory, and what of it goes where.
 //!
 //! ```text
-//!   --memory M     half: buffer pool     an eighth: the most that one statement may hold
-//!                  a quarter: old versions of rows and what unfinished transactions have changed
-//!                  the rest: cached statements, sessions, locks, and further statements
+//!   --memory M     half: buffer pool     an eighth: old versions of rows and unfinished changes
+//!                  a quarter: all statements together, half of it the most that one may hold
+//!                  the rest: cached statements, sessions, locks, the change log's readers
 //! ```
 //! Each share that is a limit can be set by a flag of its own, which then wins. Without `--memory` the shares have
 //! fixed defaults. What the rest is used for is bounded by counts (connections, cached statements, locks) and shown
@@ -27,24 +27,33 @@ pub(crate) struct Budget {
     pub(crate) buffer_pool: u64,
     /// What one statement may hold in sorts, groups, joins and the like.
     pub(crate) statement: u64,
+    /// The same of all statements together.
+    pub(crate) statements: u64,
     /// Old versions of rows and unfinished changes.
     pub(crate) undo: u64,
 }
 
+/// What was given of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Given {
+    pub(crate) memory: Option<u64>,
+    pub(crate) buffer_pool: Option<u64>,
+    pub(crate) statement: Option<u64>,
+    pub(crate) statements: Option<u64>,
+    pub(crate) undo: Option<u64>,
+}
+
 impl Budget {
     /// The shares of a whole, each as it was given where it was.
-    pub(crate) fn new(
-        memory: Option<u64>,
-        buffer_pool: Option<u64>,
-        statement: Option<u64>,
-        undo: Option<u64>,
-    ) -> Budget {
-        let share = |part: u64, default: u64| memory.map_or(default, |whole| whole / part);
+    pub(crate) fn new(given: Given) -> Budget {
+        let share = |part: u64, default: u64| given.memory.map_or(default, |whole| whole / part);
+        let statement = given.statement.unwrap_or_else(|| share(8, 256 << 20));
         Budget {
-            memory,
-            buffer_pool: buffer_pool.unwrap_or_else(|| share(2, 256 << 20)),
-            statement: statement.unwrap_or_else(|| share(8, 256 << 20)),
-            undo: undo.unwrap_or_else(|| share(4, 4 << 30)),
+            memory: given.memory,
+            buffer_pool: given.buffer_pool.unwrap_or_else(|| share(2, 256 << 20)),
+            statement,
+            statements: given.statements.unwrap_or_else(|| share(4, 1 << 30).max(statement)),
+            undo: given.undo.unwrap_or_else(|| share(8, 4 << 30)),
         }
     }
 }
@@ -55,10 +64,15 @@ mod tests {
 
     #[test]
     fn what_is_not_given_is_a_share_of_the_whole() {
-        let shares = |budget: Budget| (budget.buffer_pool, budget.statement, budget.undo);
-        assert_eq!(shares(Budget::new(Some(8 << 30), None, None, None)), (4 << 30, 1 << 30, 2 << 30));
-        let given = Budget::new(Some(8 << 30), Some(6 << 30), Some(1 << 20), Some(3 << 20));
-        assert_eq!(shares(given), (6 << 30, 1 << 20, 3 << 20));
-        assert_eq!(shares(Budget::new(None, None, None, None)), (256 << 20, 256 << 20, 4 << 30));
+        let shares = |given: Given| {
+            let budget = Budget::new(given);
+            (budget.buffer_pool, budget.statement, budget.statements, budget.undo)
+        };
+        let whole = Given { memory: Some(8 << 30), ..Given::default() };
+        assert_eq!(shares(whole), (4 << 30, 1 << 30, 2 << 30, 1 << 30));
+        let given =
+            Given { buffer_pool: Some(6 << 30), statement: Some(3 << 30), undo: Some(3 << 20), ..whole };
+        assert_eq!(shares(given), (6 << 30, 3 << 30, 3 << 30, 3 << 20));
+        assert_eq!(shares(Given::default()), (256 << 20, 256 << 20, 1 << 30, 4 << 30));
     }
 }

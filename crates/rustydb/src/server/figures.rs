@@ -3,6 +3,7 @@
 //! Statements, connections and traffic are registered by the crates that count them.
 
 use crate::budget::Budget;
+use rustydb_sql::database::Database;
 use rustydb_telemetry::Registry;
 use rustydb_transaction::changelog::ChangeLogStatistics;
 use rustydb_transaction::{Engine, EngineStatistics};
@@ -100,13 +101,22 @@ const LEVELS: [Figure; 18] = [
 ];
 
 /// Registers the limits that the budget of memory has come to.
-pub(crate) fn register_budget(registry: &Registry, budget: Budget) {
+pub(crate) fn register_budget(registry: &Registry, budget: Budget, database: &Database) {
     for (name, help, bytes) in [
         ("rustydb_memory_buffer_pool_bytes", "Memory for pages", budget.buffer_pool),
         ("rustydb_memory_statement_bytes", "Memory that one statement may hold", budget.statement),
+        (
+            "rustydb_memory_statements_bytes",
+            "Memory that all statements together may hold",
+            budget.statements,
+        ),
+        ("rustydb_memory_undo_bytes", "Memory for older versions and unfinished changes", budget.undo),
     ] {
         registry.gauge_from(name, help, &[], move || bytes as f64);
     }
+    let memory = database.memory().clone();
+    let (name, help) = ("rustydb_memory_statements_granted_bytes", "Memory that statements are granted now");
+    registry.gauge_from(name, help, &[], move || memory.granted() as f64);
 }
 
 type ChangeFigure = (&'static str, &'static str, fn(&ChangeLogStatistics) -> f64);

@@ -134,10 +134,11 @@ impl Serving {
         options.facts.data_directory = config.data_dir.display().to_string();
         options.facts.buffer_pool_bytes = config.budget.buffer_pool;
         options.statement_memory = in_memory(config.budget.statement);
+        options.all_statements_memory = in_memory(config.budget.statements);
         options.variables = variables(config);
         let database = Database::open(options).map_err(|error| error.message)?;
         figures::register(registry, database.engine());
-        figures::register_budget(registry, config.budget);
+        figures::register_budget(registry, config.budget, &database);
         say_opened(&database.engine().store().opening());
 
         let first = secure_root(&database, &config.data_dir)?;

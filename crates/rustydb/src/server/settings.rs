@@ -7,7 +7,7 @@
 //!
 //! Root's password is deliberately no flag: command lines can be read by every user of a machine.
 
-use crate::budget::{self, Budget};
+use crate::budget::{self, Budget, Given};
 use crate::quantity::{OrOff, Size, Span, spelled};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -140,8 +140,12 @@ section! {
         #[arg(long, env = "RUSTYDB_STATEMENT_MEMORY", value_name = "SIZE")]
         #[serde(deserialize_with = "spelled")]
         statement_memory: Size,
+        /// Memory that all statements together may hold so [default: a quarter of --memory, or 1G]
+        #[arg(long, env = "RUSTYDB_STATEMENT_MEMORY_TOTAL", value_name = "SIZE")]
+        #[serde(deserialize_with = "spelled")]
+        statement_memory_total: Size,
         /// Memory for old versions of rows and unfinished changes; from half of it on, rows go to temporary files
-        /// [default: a quarter of --memory, or 4G]
+        /// [default: an eighth of --memory, or 4G]
         #[arg(long, env = "RUSTYDB_UNDO_MEMORY", value_name = "SIZE")]
         #[serde(deserialize_with = "spelled")]
         undo_memory: Size,
@@ -308,17 +312,24 @@ impl Settings {
         if bytes(storage.memory).is_some_and(|memory| memory < budget::LEAST_MEMORY) {
             return refuse("--memory", "has to be at least 64M");
         }
-        let budget = Budget::new(
-            bytes(storage.memory),
-            bytes(storage.buffer_pool_size),
-            bytes(storage.statement_memory),
-            bytes(storage.undo_memory),
-        );
+        let budget = Budget::new(Given {
+            memory: bytes(storage.memory),
+            buffer_pool: bytes(storage.buffer_pool_size),
+            statement: bytes(storage.statement_memory),
+            statements: bytes(storage.statement_memory_total),
+            undo: bytes(storage.undo_memory),
+        });
         if budget.buffer_pool < budget::LEAST_POOL {
             return refuse("--buffer-pool-size", "has to be at least 4M");
         }
         if budget.statement < budget::LEAST_STATEMENT {
             return refuse("--statement-memory", "has to be at least 1M");
+        }
+        if budget.statements < budget.statement {
+            return refuse(
+                "--statement-memory-total",
+                "is less than --statement-memory, which one may hold alone",
+            );
         }
         if budget.undo < budget::LEAST_UNDO {
             return refuse("--undo-memory", "has to be at least 1M");
@@ -452,6 +463,7 @@ mod tests {
             (["--buffer-pool-size", "1M"], "--buffer-pool-size"),
             (["--statement-memory", "1K"], "--statement-memory"),
             (["--undo-memory", "1K"], "--undo-memory"),
+            (["--statement-memory-total", "1M"], "--statement-memory-total"),
             (["--memory", "1M"], "--memory"),
             (["--max-connections", "0"], "--max-connections"),
             (["--max-allowed-packet", "2G"], "--max-allowed-packet"),

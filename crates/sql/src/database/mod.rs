@@ -10,6 +10,7 @@ mod accounts;
 pub mod cache;
 pub(crate) mod deadlines;
 pub(crate) mod deadlocks;
+pub mod memory;
 pub mod metrics;
 pub mod processes;
 pub(crate) mod read_lock;
@@ -35,6 +36,7 @@ use crate::variables::{Facts, GlobalVariables, SystemValue};
 use cache::StatementCache;
 use deadlines::Deadlines;
 use deadlocks::LatestDeadlock;
+use memory::StatementMemory;
 use metrics::Metrics;
 use processes::{ProcessInfo, Processes};
 use read_lock::GlobalReadLock;
@@ -81,6 +83,8 @@ pub struct OpenOptions {
     pub registry: Arc<Registry>,
     /// Bytes that one statement may hold in sorts, groups and the like.
     pub statement_memory: usize,
+    /// Bytes that all statements together may hold so.
+    pub all_statements_memory: usize,
     /// Told of every slow statement; without one they go to the log.
     pub slow_statements: Option<SlowStatementHook>,
 }
@@ -104,6 +108,7 @@ impl OpenOptions {
             variables: Vec::new(),
             registry: Arc::new(Registry::new()),
             statement_memory: DEFAULT_STATEMENT_MEMORY,
+            all_statements_memory: 4 * DEFAULT_STATEMENT_MEMORY,
             slow_statements: None,
         }
     }
@@ -126,7 +131,7 @@ pub struct Database {
     xa: XaTransactions,
     registry: Arc<Registry>,
     prepared_statements: Arc<AtomicU64>,
-    statement_memory: usize,
+    memory: Arc<StatementMemory>,
     slow_statements: Option<SlowStatementHook>,
     started: Duration,
 }
@@ -161,7 +166,7 @@ impl Database {
             xa,
             registry: options.registry,
             prepared_statements: Arc::default(),
-            statement_memory: options.statement_memory,
+            memory: Arc::new(StatementMemory::new(options.statement_memory, options.all_statements_memory)),
             slow_statements: options.slow_statements,
         });
         database.watch_deadlocks();
@@ -225,9 +230,9 @@ impl Database {
         &self.registry
     }
 
-    /// Bytes that one statement may hold.
-    pub fn statement_memory(&self) -> usize {
-        self.statement_memory
+    /// What statements may hold to sort, group and join.
+    pub fn memory(&self) -> &Arc<StatementMemory> {
+        &self.memory
     }
 
     /// How many prepared statements all sessions have together.

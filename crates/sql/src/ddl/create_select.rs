@@ -3,6 +3,7 @@
 //! The table has the declared columns that the query does not give, then the query's, each as it was declared where a
 //! declaration has its name. Definition and rows commit together: after a crash both are there or neither.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rustydb_catalog::{Catalog, ColumnDef, ColumnDefault, NewColumn, TableDef};
@@ -86,16 +87,13 @@ pub(crate) fn fill(
     context: &mut ExecContext<'_>,
 ) -> Result<Changes, SqlError> {
     let targets: Vec<usize> = source.columns.iter().filter_map(|c| def.column_index(&c.name)).collect();
-    let limit = context.memory_limit;
+    let memory = Rc::clone(&context.memory);
     let mut rows: Vec<Vec<Value>> = Vec::new();
     let mut bytes = 0usize;
     exec::run(&source.plan, context, &mut |cells| {
         let row: Vec<Value> = cells.iter().map(|c| c.to_owned()).collect();
         bytes += row.iter().map(value_size).sum::<usize>();
-        if bytes > limit {
-            let reason = "Insert fewer rows at once.";
-            return Err(SqlError::memory_capacity(limit, "CREATE TABLE ... SELECT", reason));
-        }
+        memory.charge(bytes, "CREATE TABLE ... SELECT", "Insert fewer rows at once.")?;
         rows.push(row);
         Ok(())
     })?;

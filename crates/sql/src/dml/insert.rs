@@ -5,6 +5,7 @@
 //! so), or, for IGNORE, REPLACE and ON DUPLICATE KEY UPDATE, something to be decided: there the unique
 //! keys are locked and looked at before the row is written.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use rustydb_catalog::definitions::same_name;
@@ -324,7 +325,7 @@ impl Insertion {
         }
         let mut rows: Vec<Vec<Value>> = Vec::new();
         let mut bytes = 0usize;
-        let limit = context.memory_limit;
+        let memory = Rc::clone(&context.memory);
         exec::run(&plan, context, &mut |cells| {
             bytes += cells.len() * size_of::<Value>()
                 + cells
@@ -335,13 +336,7 @@ impl Insertion {
                         _ => 0,
                     })
                     .sum::<usize>();
-            if bytes > limit {
-                return Err(SqlError::memory_capacity(
-                    limit,
-                    "INSERT ... SELECT",
-                    "Insert fewer rows at once.",
-                ));
-            }
+            memory.charge(bytes, "INSERT ... SELECT", "Insert fewer rows at once.")?;
             rows.push(cells.iter().map(|c| c.to_owned()).collect());
             Ok(())
         })?;

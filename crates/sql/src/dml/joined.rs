@@ -11,6 +11,7 @@
 //!
 //! Limit: the keys are held in memory under the statement's grant (3170 beyond it).
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
@@ -148,7 +149,7 @@ impl Clauses<'_> {
         };
         let mut found: Vec<Found> = Vec::new();
         let mut bytes = 0usize;
-        let limit = context.memory_limit;
+        let memory = Rc::clone(&context.memory);
         let found_rows = context.eval.session.found_rows;
         exec::run(&plan, context, &mut |cells| {
             let text = |c: &ValueRef<'_>| match c {
@@ -157,10 +158,7 @@ impl Clauses<'_> {
                 _ => 0,
             };
             bytes += size_of_val(cells) * 2 + cells.iter().map(text).sum::<usize>();
-            if bytes > limit {
-                let reason = "Change fewer rows at once.";
-                return Err(SqlError::memory_capacity(limit, "the rows of a change", reason));
-            }
+            memory.charge(bytes, "the rows of a change", "Change fewer rows at once.")?;
             found.push(cells.iter().map(|c| c.to_owned()).collect());
             Ok(())
         })?;

@@ -100,10 +100,8 @@ fn run(
         let mut bytes = 0usize;
         while let Some((key, row)) = rows.next(context)? {
             bytes += key.len() + row.len() + size_of::<(Vec<u8>, Vec<u8>)>();
-            if bytes > context.memory_limit {
-                let reason = "Update fewer rows at once, for instance with LIMIT.";
-                return Err(SqlError::memory_capacity(context.memory_limit, "UPDATE", reason));
-            }
+            let advice = "Update fewer rows at once, for instance with LIMIT.";
+            context.memory.charge(bytes, "UPDATE", advice)?;
             found.push((key, row));
         }
         for (key, row) in found {

@@ -44,21 +44,16 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Charges memory to the statement; refused beyond its limit.
+    /// Charges memory to the statement; refused beyond its limit, and beyond that of all statements.
     pub fn hold(&mut self, bytes: usize, purpose: &str) -> Result<(), SqlError> {
         self.held += bytes;
-        let limit = self.context.memory_limit;
-        if self.held <= limit {
-            return Ok(());
+        if purpose != "sort" {
+            return self.context.memory.charge(self.held, purpose, "The statement was refused.");
         }
-        if purpose == "sort" {
-            return Err(SqlError::new(
-                1038,
-                b"HY001",
-                "Out of sort memory, consider increasing server sort buffer size",
-            ));
-        }
-        Err(SqlError::memory_capacity(limit, purpose, "The statement was refused."))
+        self.context.memory.cover(self.held).map_err(|_| {
+            let text = "Out of sort memory, consider increasing server sort buffer size";
+            SqlError::new(1038, b"HY001", text)
+        })
     }
 
     /// Gives memory back.

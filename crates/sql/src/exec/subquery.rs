@@ -163,7 +163,8 @@ impl Subquery {
         let Some(store) = &mut context.store else {
             return Err(SqlError::unknown("a subquery stands where none can be run"));
         };
-        let (memory_limit, held) = (store.memory_limit, store.held);
+        let (memory, held) = (Rc::clone(&store.memory), store.held);
+        let memory_limit = memory.limit();
         let mut exec = ExecContext {
             database: store.database,
             txn: &mut *store.txn,
@@ -174,7 +175,7 @@ impl Subquery {
                 row: context.row,
                 store: None,
             },
-            memory_limit,
+            memory,
         };
         let around = Surroundings { subqueries: Rc::clone(&self.inner), outer, shared: Rc::clone(shared) };
         let mut run = Run { context: &mut exec, subqueries: &around, held, cut_off: 0 };
