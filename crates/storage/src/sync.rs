@@ -180,7 +180,7 @@ mod imp {
 
     const SEED: u64 = 2026;
     /// A thread's stack: a statement's way goes deep in an unoptimised build.
-    const STACK: usize = 1 << 20;
+    const STACK: usize = 256 << 10;
 
     /// Runs `program` under so many random schedules, and as many with few preemptions; it is given each one's
     /// number. The variable `RUSTYDB_SCHEDULES` says how many times as many it shall be.
