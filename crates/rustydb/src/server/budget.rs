@@ -3,7 +3,8 @@
 //! ```text
 //!   --memory M     half: buffer pool     an eighth: old versions of rows and unfinished changes
 //!                  a quarter: all statements together, half of it the most that one may hold
-//!                  the rest: cached statements, sessions, locks, the change log's readers
+//!                  at most a half of the rest: row locks
+//!                  the rest: cached statements, sessions, the change log's readers
 //! ```
 //! Each share that is a limit can be set by a flag of its own, which then wins. Without `--memory` the shares have
 //! fixed defaults. What the rest is used for is bounded by counts (connections, cached statements, locks) and shown
@@ -13,6 +14,8 @@
 pub(crate) const LEAST_POOL: u64 = 4 << 20;
 /// The smallest whole.
 pub(crate) const LEAST_MEMORY: u64 = 64 << 20;
+/// What a row lock takes with a short key.
+const ROW_LOCK: u64 = 120;
 /// The least for old versions.
 pub(crate) const LEAST_UNDO: u64 = 1 << 20;
 /// The least that one statement needs to sort and group at all.
@@ -31,6 +34,8 @@ pub(crate) struct Budget {
     pub(crate) statements: u64,
     /// Old versions of rows and unfinished changes.
     pub(crate) undo: u64,
+    /// How many rows may be locked at a time.
+    pub(crate) row_locks: u64,
 }
 
 /// What was given of them.
@@ -54,6 +59,7 @@ impl Budget {
             statement,
             statements: given.statements.unwrap_or_else(|| share(4, 1 << 30).max(statement)),
             undo: given.undo.unwrap_or_else(|| share(8, 4 << 30)),
+            row_locks: share(16, 2 << 30) / ROW_LOCK,
         }
     }
 }
@@ -69,6 +75,7 @@ mod tests {
             (budget.buffer_pool, budget.statement, budget.statements, budget.undo)
         };
         let whole = Given { memory: Some(8 << 30), ..Given::default() };
+        assert_eq!(Budget::new(whole).row_locks, (512 << 20) / 120);
         assert_eq!(shares(whole), (4 << 30, 1 << 30, 2 << 30, 1 << 30));
         let given =
             Given { buffer_pool: Some(6 << 30), statement: Some(3 << 30), undo: Some(3 << 20), ..whole };

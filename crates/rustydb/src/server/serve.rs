@@ -127,6 +127,7 @@ impl Serving {
         options.engine.recovery_target = config.recovery_target;
         options.engine.checkpoint_bytes = config.checkpoint_size;
         options.engine.undo_memory = config.budget.undo;
+        options.engine.max_row_locks = in_memory(config.budget.row_locks);
         options.engine.change_log =
             ChangeLogOptions { bytes: config.change_log_bytes, age: config.change_log_age };
         options.registry = Arc::new(registry.clone());
