@@ -136,6 +136,7 @@ impl Transaction {
         Ok(found)
     }
 
+    /// What was committed last at a key, whoever has it locked.
     fn last_committed(&self, tree: &Tree, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let engine = &self.engine;
         let csn = engine.commits.visible();

@@ -6,11 +6,12 @@
 //! Range and metadata waiters list their blockers themselves.
 //!
 //! Why the search is exact:
-//! - Only a request that begins to wait can close a cycle, and it searches, with its own node entered, under
-//!   the graph's mutex: the last of a cycle to come sees all others.
+//! - Only a request that begins to wait can close a cycle, or a lock that is put into the table in the name of an owner
+//!   that may be asleep ([`super::lent`]). Either searches, with its edge entered, under the graph's mutex: the last of a
+//!   cycle to come sees all others.
 //! - A wait is granted, abandoned or ended as a victim under this mutex, together with the removal of its
 //!   node: a node in the graph is pending. So a cycle that is found has all its members asleep.
-//! - Edges into an owner change only by what that owner does, which it can not do asleep.
+//! - Other edges into an owner change only by what that owner does, which it can not do asleep.
 //!
 //! The victim is the member of the cycle with the least weight (changed rows); among equals the one whose
 //! request closed the cycle, then the youngest. It gets what MySQL calls a deadlock, the others go on.
@@ -164,21 +165,33 @@ impl Graph {
 
     fn enter(&mut self, waiter: &Arc<Waiter>, blocked_by: BlockedBy, woken: &mut Woken) -> bool {
         self.nodes.insert(waiter.owner, Node { waiter: Arc::clone(waiter), blocked_by });
-        while let Some(cycle) = self.cycle_through(waiter.owner) {
+        self.break_cycles(waiter.owner, woken).is_none()
+    }
+
+    /// Ends the cycles that a holder closes who may be waiting elsewhere; the victims are put into `woken`.
+    pub(super) fn break_cycles_of_holder(&mut self, holder: OwnerId, woken: &mut Woken) {
+        if let Some(itself) = self.break_cycles(holder, woken) {
+            woken.push(itself);
+        }
+    }
+
+    /// Ends all cycles through an owner; gives its own wait if that was the victim of one.
+    fn break_cycles(&mut self, start: OwnerId, woken: &mut Woken) -> Option<Arc<Waiter>> {
+        while let Some(cycle) = self.cycle_through(start) {
             let victim = cycle
                 .iter()
                 .filter_map(|owner| self.nodes.get(owner))
                 .map(|node| &node.waiter)
-                .min_by_key(|w| (w.weight, w.owner != waiter.owner, std::cmp::Reverse(w.owner)));
-            let Some(victim) = victim.cloned() else { break };
+                .min_by_key(|w| (w.weight, w.owner != start, std::cmp::Reverse(w.owner)));
+            let victim = victim.cloned()?;
             woken.deadlocks.push(self.describe(&cycle, victim.owner));
             self.settle(&victim, WaitState::Deadlock);
-            if victim.owner == waiter.owner {
-                return false;
+            if victim.owner == start {
+                return Some(victim);
             }
             woken.push(victim);
         }
-        true
+        None
     }
 
     /// A cycle from its last member to its first, as [`Deadlock`] lists it.

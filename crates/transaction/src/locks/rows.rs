@@ -16,7 +16,8 @@
 //!
 //! Limits: `max_row_locks` over all shards evenly; a row lock takes about 120 bytes with a short key.
 //!
-//! Left to others: rows that were just inserted, which have no entry ([`super::lent`]); gaps ([`super::ranges`]), and what a lock is good for.
+//! Left to others: rows that were just inserted, which have no entry ([`super::lent`]); gaps ([`super::ranges`]),
+//! and what a lock is good for.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -376,10 +377,15 @@ impl RowLocks {
             rows.push(HeldRow { hash, slot });
         }
         entry.add_or_upgrade(to.owner, LockMode::Exclusive);
+        let mut woken = Woken::new();
         if entry.queue.is_some() {
-            let resource = self.resource(hash, slot);
-            self.graph.lock().set_holders(resource, entry.holders.iter().map(|h| h.owner));
+            // Those in the queue wait for it from now on, and it may wait for one of them.
+            let mut graph = self.graph.lock();
+            graph.set_holders(self.resource(hash, slot), entry.holders.iter().map(|h| h.owner));
+            graph.break_cycles_of_holder(to.owner, &mut woken);
         }
+        drop(shard);
+        self.graph.wake(woken);
         Ok(true)
     }
 

@@ -665,3 +665,33 @@ fn uncontended_cost() {
     }
     println!("row: one row, {threads} threads, a turn {:?}", begin.elapsed() / (threads * 20_000));
 }
+
+/// A lock that is lent to a sleeper can close a cycle: somebody queues already for the row behind its lender, and the
+/// sleeper waits for that one.
+#[test]
+fn a_cycle_that_a_lent_lock_closes_is_found() {
+    let table = Table::new();
+    let (mut reader, mut queued, mut inserter) = (table.owner(), table.owner(), table.owner());
+    assert!(exclusive(&table, &mut reader, b"k").is_ok());
+    assert!(exclusive(&table, &mut queued, b"x").is_ok());
+    let lent = inserter.lent().clone();
+    let wait = |mut owner: LockOwner, key: &'static [u8]| {
+        let table = Arc::clone(&table);
+        thread::spawn(move || {
+            let short = WaitOptions::timeout(Duration::from_secs(10));
+            let granted = table.locks.lock_row(&mut owner, TREE, key, LockMode::Exclusive, &short);
+            table.locks.release_all(&mut owner);
+            granted
+        })
+    };
+    let queued = wait(queued, b"k");
+    table.until_waiting(1);
+    let inserter = wait(inserter, b"x");
+    table.until_waiting(2);
+    assert_eq!(table.locks.lend_row(&lent, TREE, b"k"), Ok(true));
+    table.locks.unlock_row(&mut reader, TREE, b"k");
+    let granted = [queued.join().unwrap(), inserter.join().unwrap()];
+    assert_eq!(granted.iter().filter(|g| g.is_ok()).count(), 1, "{granted:?}");
+    assert!(granted.contains(&Err(LockError::Deadlock)), "{granted:?}");
+    table.assert_empty();
+}
