@@ -27,9 +27,25 @@ pub use mariadb::MariaDb;
 pub use rustydb::RustyDb;
 
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU16, Ordering};
 
-/// A TCP port on the loopback address that was free a moment ago.
+/// Below the ports that systems give to outgoing connections (32768 and up by default), above those of known services.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// How many ports of [`PORTS`] belong to a process: those with neighbouring numbers share none.
+const PORTS_OF_PROCESS: u16 = 20;
+
+/// A TCP port on the loopback address that was free a moment ago, and that nobody is likely to take: neither the
+/// system for a connection nor another test that looks for a port at the same time.
 pub fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(Error::io("find a free port"))?;
-    Ok(listener.local_addr().map_err(Error::io("read the free port"))?.port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let width = PORTS.end - PORTS.start;
+    let own = (std::process::id() % u32::from(width / PORTS_OF_PROCESS)) as u16 * PORTS_OF_PROCESS;
+    for _ in 0..width {
+        let port = PORTS.start + (own + NEXT.fetch_add(1, Ordering::Relaxed) % width) % width;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(Error::Broken("no TCP port is free".to_owned()))
 }
