@@ -36,6 +36,8 @@ pub struct Surroundings {
     pub sql_mode: u64,
     /// `character_set_client`, `character_set_results` and `collation_connection`, packed
     pub text: u64,
+    /// The rules and flags that plans are made with
+    pub optimizer: u64,
     /// Parameter markers are allowed
     pub prepared: bool,
 }
@@ -208,7 +210,7 @@ mod tests {
     use super::*;
 
     fn surroundings(prepared: bool) -> Surroundings {
-        Surroundings { database: Some("test".into()), sql_mode: 0, text: 0, prepared }
+        Surroundings { database: Some("test".into()), sql_mode: 0, text: 0, optimizer: 0, prepared }
     }
 
     fn statement(sql: &str) -> Arc<CachedStatement> {

@@ -103,7 +103,7 @@ fn plan_named(
         return Err(SqlError::not_supported("INTO OUTFILE"));
     }
     if improved {
-        rules::improve(&mut plan);
+        rules::improve(&mut plan, planning);
     }
     Ok(plan)
 }
@@ -126,7 +126,7 @@ pub fn plan_body(
                 span: ast::Span::default(),
             };
             let mut plan = plan_select(select, &query, planning)?;
-            rules::improve(&mut plan);
+            rules::improve(&mut plan, planning);
             Ok(plan)
         }
         ast::QueryBody::SetOperation(operation) => {

@@ -109,7 +109,13 @@ impl Session {
         );
         let pass = WritePass::new(database.read_lock());
         let mut session = Session {
-            surroundings: Surroundings { database: None, sql_mode: 0, text: 0, prepared: false },
+            surroundings: Surroundings {
+                database: None,
+                sql_mode: 0,
+                text: 0,
+                optimizer: 0,
+                prepared: false,
+            },
             database,
             state,
             open: None,
@@ -405,6 +411,7 @@ impl Session {
             database: self.state.database.as_deref().map(Arc::from),
             sql_mode: settings.sql_mode.0,
             text,
+            optimizer: settings.rules.bits() ^ u64::from(settings.optimizer_switch.bits()).rotate_left(32),
             prepared: false,
         };
     }

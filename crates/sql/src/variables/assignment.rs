@@ -7,8 +7,9 @@
 use rustydb_value::{Charset, Collation, TimeZone, Value};
 
 use super::registry::{Access, Kind, Scope, Variable};
-use super::{SqlMode, SystemValue, double, integer, quoted};
+use super::{OptimizerSwitch, SqlMode, SystemValue, double, integer, quoted};
 use crate::error::SqlError;
+use crate::plan::rules::RuleSet;
 
 /// A converted value.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +33,7 @@ pub fn check_scope(variable: &Variable, global: bool) -> Result<(), SqlError> {
 
 /// The value that `variable` takes when it is set to `value`; `current` is what a fixed one holds.
 pub fn convert(variable: &Variable, value: &Value, current: &SystemValue) -> Result<Assigned, SqlError> {
-    let assigned = convert_kind(variable, value)?;
+    let assigned = convert_kind(variable, value, current)?;
     if variable.access == Access::Fixed && !same(&assigned.value, current) {
         return Err(SqlError::wrong_value_for_variable(variable.name, quoted(value)));
     }
@@ -46,7 +47,7 @@ fn same(a: &SystemValue, b: &SystemValue) -> bool {
     }
 }
 
-fn convert_kind(variable: &Variable, value: &Value) -> Result<Assigned, SqlError> {
+fn convert_kind(variable: &Variable, value: &Value, current: &SystemValue) -> Result<Assigned, SqlError> {
     let wrong = || SqlError::wrong_value_for_variable(variable.name, quoted(value));
     let wrong_type = || SqlError::wrong_type_for_variable(variable.name);
     let plain = |value| Ok(Assigned { value, moved: None });
@@ -111,6 +112,22 @@ fn convert_kind(variable: &Variable, value: &Value) -> Result<Assigned, SqlError
         },
         Kind::Charset | Kind::CharsetOrNull => charset(variable, value).and_then(plain),
         Kind::Collation => collation(variable, value).and_then(plain),
+        Kind::OptimizerSwitch => match value {
+            Value::Text(text) => {
+                let now = OptimizerSwitch::default().assigned(current.as_text()).unwrap_or_default();
+                plain(SystemValue::text(now.assigned(text)?.text()))
+            }
+            Value::Null => Err(wrong()),
+            other => {
+                let bits = u64::try_from(integer(other).ok_or_else(wrong_type)?).map_err(|_| wrong())?;
+                plain(SystemValue::text(OptimizerSwitch::from_bits(bits)?.text()))
+            }
+        },
+        Kind::Rules => match value {
+            Value::Text(text) => plain(SystemValue::text(RuleSet::all_but(text)?.missing())),
+            Value::Null => Err(wrong()),
+            _ => Err(wrong_type()),
+        },
         Kind::SqlMode => match value {
             Value::Text(text) => plain(SystemValue::text(SqlMode::parse(text)?.text())),
             Value::Null => Err(wrong()),

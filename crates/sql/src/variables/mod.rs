@@ -11,6 +11,7 @@
 
 mod assignment;
 mod global;
+pub mod optimizer_switch;
 pub mod registry;
 mod settings;
 pub mod sql_mode;
@@ -21,6 +22,7 @@ use rustydb_value::{Decimal, Value};
 
 pub use assignment::{Assigned, check_scope, convert};
 pub use global::{Facts, GlobalVariables};
+pub use optimizer_switch::OptimizerSwitch;
 pub use registry::{Access, Kind, Scope, VARIABLES, Variable, find, position};
 pub use settings::{Isolation, Settings, TransactionTracking};
 pub use sql_mode::SqlMode;

@@ -40,6 +40,10 @@ pub enum Kind {
     SqlMode,
     /// SYSTEM or an offset
     TimeZone,
+    /// The flags of the optimizer
+    OptimizerSwitch,
+    /// Names of rules of the planner
+    Rules,
 }
 
 /// Who may change a variable.
@@ -87,6 +91,7 @@ pub struct Variable {
     pub initial: Initial,
 }
 
+use super::optimizer_switch::DEFAULT_TEXT;
 use Access::{Fixed, GlobalOnly, ReadOnly, Settable};
 use Scope::{Both, Global, Session};
 
@@ -260,9 +265,11 @@ pub static VARIABLES: &[Variable] = &[
     seconds("net_write_timeout", Both, 60, YEAR_SECONDS),
     flag("offline_mode", Global, Fixed, false),
     flag("old_alter_table", Both, Fixed, false),
+    // Which rules of the planner are not applied: for tests, and for whoever finds one to be wrong.
+    variable("optimizer_disabled_rules", Both, Kind::Rules, Settable, Initial::Text("")),
     size("optimizer_prune_level", Both, Fixed, 1, 0, 1),
     size("optimizer_search_depth", Both, Fixed, 62, 0, 62),
-    text("optimizer_switch", Both, Fixed, ""),
+    variable("optimizer_switch", Both, Kind::OptimizerSwitch, Settable, Initial::Text(DEFAULT_TEXT)),
     text("optimizer_trace", Both, Fixed, "enabled=off,one_line=off"),
     flag("partial_revokes", Global, Fixed, false),
     flag("performance_schema", Global, ReadOnly, false),

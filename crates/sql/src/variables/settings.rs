@@ -8,7 +8,8 @@ use std::time::Duration;
 use rustydb_value::{Charset, Collation, TimeZone};
 
 use super::registry::position;
-use super::{SqlMode, SystemValue};
+use super::{OptimizerSwitch, SqlMode, SystemValue};
+use crate::plan::rules::RuleSet;
 
 /// The isolation levels that MySQL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,10 @@ pub struct Settings {
     pub track_schema: bool,
     pub track_state_change: bool,
     pub track_transaction: TransactionTracking,
+    /// The flags of the optimizer
+    pub optimizer_switch: OptimizerSwitch,
+    /// The rules that plans are made with
+    pub rules: RuleSet,
 }
 
 impl Settings {
@@ -124,7 +129,13 @@ impl Settings {
             SystemValue::Double(x) => Duration::try_from_secs_f64(*x).unwrap_or(Duration::MAX),
             _ => Duration::MAX,
         };
+        let optimizer = get(const { position("optimizer_switch") }).as_text();
+        let optimizer_switch = OptimizerSwitch::default().assigned(optimizer).unwrap_or_default();
+        let disabled = get(const { position("optimizer_disabled_rules") }).as_text();
+        let rules = optimizer_switch.rules().and(RuleSet::all_but(disabled).unwrap_or_default());
         Settings {
+            optimizer_switch,
+            rules,
             autocommit: on(const { position("autocommit") }),
             sql_mode: SqlMode::parse(get(const { position("sql_mode") }).as_text()).unwrap_or_default(),
             // SYSTEM is UTC on every machine: see `system_time_zone`.

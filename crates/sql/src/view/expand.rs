@@ -40,7 +40,7 @@ pub(crate) fn plan_view(
     let mut scope = Scope::empty();
     scope.add(names(view, alias, &plan)?);
     let root = if view.algorithm == ViewAlgorithm::TempTable || !plan.subplans.is_empty() {
-        rules::improve(&mut plan);
+        rules::improve(&mut plan, planning);
         Plan::Derived(Box::new(plan))
     } else {
         plan.root

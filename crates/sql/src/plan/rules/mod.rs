@@ -10,7 +10,7 @@
 //!
 //! 6. [`min_max`]: MIN and MAX of an index column read one entry.
 //!
-//! Each is idempotent: a plan that is improved again stays as it is.
+//! Each is idempotent: a plan that is improved again stays as it is. Each can be turned off ([`switch`]).
 
 pub mod access_path;
 pub mod index_order;
@@ -20,19 +20,39 @@ pub mod lift_projections;
 pub mod min_max;
 pub mod prune_columns;
 pub mod push_filters;
+pub mod switch;
+
+pub use switch::{Rule, RuleSet};
 
 use super::{Plan, SelectPlan};
+use crate::expr::planning::Planning;
 
 /// Applies all rules. Subqueries and derived tables were improved when they were planned.
-pub fn improve(plan: &mut SelectPlan) {
-    let root = std::mem::replace(&mut plan.root, Plan::Dual);
-    let mut root = root;
-    lift_projections::lift(&mut root);
-    plan.root = push_filters::push_filters(root);
-    join_order::order_joins(&mut plan.root);
-    join_keys::choose_join_keys(&mut plan.root);
-    access_path::choose_access_paths(&mut plan.root);
-    prune_columns::prune(&mut plan.root);
-    index_order::use_index_order(&mut plan.root);
-    min_max::read_ends(&mut plan.root);
+pub fn improve(plan: &mut SelectPlan, planning: &mut Planning<'_, '_>) {
+    let rules = planning.session().settings.rules;
+    let root = &mut plan.root;
+    if rules.has(Rule::LiftProjections) {
+        lift_projections::lift(root);
+    }
+    if rules.has(Rule::PushFilters) {
+        *root = push_filters::push_filters(std::mem::replace(root, Plan::Dual));
+    }
+    if rules.has(Rule::JoinOrder) {
+        join_order::order_joins(root);
+    }
+    if rules.has(Rule::JoinKeys) {
+        join_keys::choose_join_keys(root);
+    }
+    if rules.has(Rule::AccessPath) {
+        access_path::choose_access_paths(root);
+    }
+    if rules.has(Rule::PruneColumns) {
+        prune_columns::prune(root);
+    }
+    if rules.has(Rule::IndexOrder) {
+        index_order::use_index_order(root);
+    }
+    if rules.has(Rule::MinMax) {
+        min_max::read_ends(root);
+    }
 }
