@@ -18,6 +18,8 @@ pub mod distinct;
 pub mod entry_columns;
 pub mod filter;
 pub mod join;
+#[cfg(test)]
+mod join_kinds;
 pub mod key_range;
 pub mod limit;
 pub mod matching;

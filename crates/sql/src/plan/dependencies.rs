@@ -4,7 +4,7 @@
 //! primary or unique key of columns that are not NULL, through an equality in WHERE or ON, or because it is
 //! constant. What a derived table computes carries the dependencies of what it reads.
 
-use super::{Join, Plan, Scan};
+use super::{Join, JoinKind, Plan, Scan};
 use crate::context::TableRows;
 use crate::expr::{BoundExpr, Comparison, Node};
 
@@ -111,12 +111,16 @@ fn of_scan(scan: &Scan) -> Vec<Dependency> {
 fn of_join(join: &Join) -> Vec<Dependency> {
     let width = join.left_width;
     let mut out = dependencies(&join.left);
+    if !join.kind.gives_right() {
+        return out;
+    }
+    let outer = join.kind == JoinKind::Left;
     let shifted = |c: usize| Some(c + width);
     out.extend(dependencies(&join.right).iter().filter_map(|d| {
         // What is constant in the rows of an outer join's right side is not so beside the NULLs.
-        if join.outer && d.from.is_empty() { None } else { d.moved(&shifted) }
+        if outer && d.from.is_empty() { None } else { d.moved(&shifted) }
     }));
-    if !join.outer {
+    if !outer {
         for condition in &join.on {
             out.extend(of_condition(condition));
         }

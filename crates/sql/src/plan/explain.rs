@@ -52,7 +52,7 @@ impl Plan {
             }
             Plan::Work { .. } => writeln!(f, "rows of the round before")?,
             Plan::Join(join) => {
-                let kind = if join.outer { "left join" } else { "join" };
+                let kind = join.kind.name();
                 let way = match (join.lookup, &join.lateral) {
                     (_, Some(_)) => "lateral",
                     (true, None) => "lookup",
@@ -62,6 +62,10 @@ impl Plan {
                 write!(f, "{kind} {way}")?;
                 if !keys.is_empty() {
                     write!(f, " ({keys})")?;
+                }
+                if !join.not_in.is_empty() {
+                    let pairs = join.not_in.iter().map(|k| format!("{} = {}", k.left, k.right));
+                    write!(f, " not in ({})", list(pairs))?;
                 }
                 if !join.on.is_empty() {
                     write!(f, " on {}", list(&join.on))?;

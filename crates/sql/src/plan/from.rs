@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::locking::{self, lock_of};
 use super::recursive::plan_recursive;
-use super::{Access, IndexAccess, IndexHints, Join, Plan, RowLock, Scan, SharedTable, VirtualAccess};
+use super::{
+    Access, IndexAccess, IndexHints, Join, JoinKind as Kind, Plan, RowLock, Scan, SharedTable, VirtualAccess,
+};
 use crate::api::ColumnMeta;
 use crate::context::{TableRows, TableUse};
 use crate::error::SqlError;
@@ -67,7 +69,7 @@ fn plan_list(
             None => plan_reference(reference, of, planning)?,
             Some(left) => {
                 let (next, lateral) = plan_beside(reference, &left.scope, of, planning)?;
-                join(left, next, false, Vec::new(), lateral)?
+                join(left, next, Kind::Inner, Vec::new(), lateral)?
             }
         });
     }
@@ -387,7 +389,8 @@ fn plan_join(node: &ast::Join, of: From<'_>, planning: &mut Planning<'_, '_>) ->
     let plan = if node.kind == JoinKind::Right {
         swapped(left, right, on)?
     } else {
-        let mut joined = join(left, right, node.kind == JoinKind::Left, on, lateral)?.plan;
+        let kind = if node.kind == JoinKind::Left { Kind::Left } else { Kind::Inner };
+        let mut joined = join(left, right, kind, on, lateral)?.plan;
         if let Plan::Join(join) = &mut joined {
             join.straight = node.kind == JoinKind::Straight;
         }
@@ -413,7 +416,7 @@ fn join_scopes(left: &Scope, right: &Scope) -> Result<Scope, SqlError> {
 fn join(
     left: Source,
     right: Source,
-    outer: bool,
+    kind: Kind,
     on: Vec<BoundExpr>,
     lateral: Option<Vec<BoundExpr>>,
 ) -> Result<Source, SqlError> {
@@ -423,10 +426,11 @@ fn join(
         left_width: left.scope.width(),
         left: left.plan,
         right: right.plan,
-        outer,
+        kind,
         on,
         right_types,
         keys: Vec::new(),
+        not_in: Vec::new(),
         lookup: false,
         lateral,
         straight: false,
@@ -451,6 +455,6 @@ fn swapped(left: Source, right: Source, mut on: Vec<BoundExpr>) -> Result<Plan, 
         column.ty.nullable |= at >= right_width;
         exprs.push(column);
     }
-    let node = join(right, left, true, on, None)?;
+    let node = join(right, left, Kind::Left, on, None)?;
     Ok(Plan::Project { input: Box::new(node.plan), exprs })
 }

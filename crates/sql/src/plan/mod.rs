@@ -11,7 +11,7 @@
 //! A finished [`SelectPlan`] is immutable and can be run any number of times, by several sessions, with
 //! other parameter values; everything that depends on a value (key ranges, LIMIT) is evaluated when it runs.
 //!
-//! Limits: joins stay in the order in which they are written; filters do not move into derived tables.
+//! Limits: filters do not move into derived tables.
 
 pub mod aggregate;
 pub mod dependencies;
@@ -226,7 +226,7 @@ pub enum Plan {
         /// Number of columns.
         width: usize,
     },
-    /// Two inputs; the columns of the left come first.
+    /// Two inputs; the columns of the left come first, and are the only ones of semi and anti joins.
     Join(Box<Join>),
     /// The rows for which all are true.
     Filter {
@@ -449,6 +449,39 @@ pub enum KeyBounds {
     Prefix(BoundExpr),
 }
 
+/// Which rows a join gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    /// Every pair that matches.
+    Inner,
+    /// Every pair that matches; left rows without a match appear once, with NULLs.
+    Left,
+    /// Left rows that have a match, each once and alone: EXISTS, IN.
+    Semi,
+    /// Left rows that have no match, alone: NOT EXISTS.
+    Anti,
+    /// The same for NOT IN, where a NULL on either side may be a match: see [`Join::not_in`].
+    NullAwareAnti,
+}
+
+impl JoinKind {
+    /// Whether the right columns are part of its rows, behind those of the left.
+    pub fn gives_right(self) -> bool {
+        matches!(self, JoinKind::Inner | JoinKind::Left)
+    }
+
+    /// As plans are shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            JoinKind::Inner => "join",
+            JoinKind::Left => "left join",
+            JoinKind::Semi => "semi join",
+            JoinKind::Anti => "anti join",
+            JoinKind::NullAwareAnti => "null-aware anti join",
+        }
+    }
+}
+
 /// A join of two inputs.
 #[derive(Debug, Clone)]
 pub struct Join {
@@ -456,9 +489,9 @@ pub struct Join {
     pub left: Plan,
     /// Right input.
     pub right: Plan,
-    /// Left rows without a match appear once, with NULLs.
-    pub outer: bool,
-    /// Over the columns of both.
+    /// Which rows it gives.
+    pub kind: JoinKind,
+    /// Over the columns of both; two rows match if all are true, those of the `keys` too.
     pub on: Vec<BoundExpr>,
     /// Number of columns of the left.
     pub left_width: usize,
@@ -467,6 +500,9 @@ pub struct Join {
     /// Equalities between the two, by which matches are found without comparing all pairs: expressions
     /// over the left columns and over the right ones, of one class.
     pub keys: Vec<JoinKey>,
+    /// Of [`JoinKind::NullAwareAnti`], and empty for all others: what `NOT IN` compares. Two rows match if,
+    /// beside `on` and `keys`, none of these is false: each is equal, or has NULL on either side.
+    pub not_in: Vec<JoinKey>,
     /// The right side is an index lookup whose key expressions are over the left columns.
     pub lookup: bool,
     /// LATERAL: the right side is run for every left row, with these values of it as its row around.
@@ -571,7 +607,8 @@ impl Plan {
             Plan::Derived(plan) => plan.types.len(),
             Plan::Shared(table) => table.plan.types.len(),
             Plan::Work { width, .. } => *width,
-            Plan::Join(join) => join.left_width + join.right_types.len(),
+            Plan::Join(join) if join.kind.gives_right() => join.left_width + join.right_types.len(),
+            Plan::Join(join) => join.left_width,
             Plan::Filter { input, .. }
             | Plan::Distinct { input, .. }
             | Plan::Sort { input, .. }
@@ -699,7 +736,7 @@ impl Plan {
             }
             Plan::Join(join) => {
                 join.on.iter().for_each(&mut *f);
-                for key in &join.keys {
+                for key in join.keys.iter().chain(&join.not_in) {
                     f(&key.left);
                     f(&key.right);
                 }

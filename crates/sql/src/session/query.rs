@@ -343,6 +343,20 @@ impl Session {
         Ok(sink.end(&completion)?)
     }
 
+    /// The rows of a plan, in a transaction of its own.
+    #[cfg(test)]
+    pub(crate) fn rows_of(&mut self, plan: &SelectPlan) -> Result<Vec<Vec<Value>>, SqlError> {
+        self.within(|scope| {
+            let mut rows = Vec::new();
+            let (mut context, _) = scope.exec(&[]);
+            exec::run(plan, &mut context, &mut |cells: &[ValueRef<'_>]| {
+                rows.push(cells.iter().map(|cell| cell.to_owned()).collect());
+                Ok(())
+            })?;
+            Ok(Left::Untouched(rows))
+        })
+    }
+
     /// `SELECT .. INTO @a, @b`: exactly one row, or none with warning 1329.
     fn run_query_into(
         &mut self,

@@ -2,14 +2,15 @@
 //!
 //! An index serves when conditions make its leading columns equal to expressions over the left row: the
 //! right side then becomes a lookup that is opened anew for every left row. Otherwise the equalities
-//! between the sides become hash keys, and what is left of ON is tested on each pair.
+//! between the sides become hash keys, and what is left of ON is tested on each pair. NOT IN is always hashed: an
+//! index does not tell where NULLs are.
 
 use super::access_path;
 use super::push_filters::sides;
 use crate::context::TableRows;
 use crate::expr::types::Class;
 use crate::expr::{BoundExpr, Comparison, Node};
-use crate::plan::{Access, Join, JoinKey, Plan};
+use crate::plan::{Access, Join, JoinKey, JoinKind, Plan};
 
 /// Chooses for every join of a plan.
 pub fn choose_join_keys(plan: &mut Plan) {
@@ -18,7 +19,7 @@ pub fn choose_join_keys(plan: &mut Plan) {
         && !join.lookup
         && join.lateral.is_none()
         && join.keys.is_empty()
-        && !use_index(join)
+        && (join.kind == JoinKind::NullAwareAnti || !use_index(join))
     {
         hash_keys(join);
     }

@@ -10,7 +10,7 @@
 use super::access_path;
 use crate::context::TableRows;
 use crate::expr::BoundExpr;
-use crate::plan::{Access, Join, Plan, Scan};
+use crate::plan::{Access, Join, JoinKind, Plan, Scan};
 
 /// The most tables of a tree that is looked at.
 const MOST_TABLES: usize = 16;
@@ -46,7 +46,12 @@ impl Tree {
                 self.leaves.push((scan.clone(), base));
                 true
             }
-            Plan::Join(join) if !join.outer && !join.straight && join.lateral.is_none() && !join.lookup => {
+            Plan::Join(join)
+                if join.kind == JoinKind::Inner
+                    && !join.straight
+                    && join.lateral.is_none()
+                    && !join.lookup =>
+            {
                 for condition in &join.on {
                     if condition.has_side_effects() {
                         return false;
@@ -158,9 +163,10 @@ impl Tree {
                 left,
                 right_types: scan_types(scan),
                 right: Plan::Scan(scan.clone()),
-                outer: false,
+                kind: JoinKind::Inner,
                 on,
                 keys: Vec::new(),
+                not_in: Vec::new(),
                 lookup: false,
                 lateral: None,
                 straight: false,

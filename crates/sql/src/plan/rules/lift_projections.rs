@@ -14,7 +14,7 @@
 
 use crate::expr::types::ExprType;
 use crate::expr::{BoundExpr, Node};
-use crate::plan::{Plan, Scan};
+use crate::plan::{JoinKind, Plan, Scan};
 
 /// Lifts the projections of a plan as far up as they go.
 pub fn lift(plan: &mut Plan) {
@@ -56,7 +56,8 @@ fn lift_through_join(plan: &mut Plan) {
     let left_liftable = matches!(&join.left, Plan::Project { input, .. } if known(input).is_some());
     let right_liftable = matches!(&join.right, Plan::Project { input, .. } if known(input).is_some());
     let left = if left_liftable { taken(&mut join.left, false) } else { None };
-    let right = if right_liftable { taken(&mut join.right, join.outer) } else { None };
+    let outer = join.kind == JoinKind::Left;
+    let right = if right_liftable { taken(&mut join.right, outer) } else { None };
     if left.is_none() && right.is_none() {
         return;
     }
@@ -85,20 +86,29 @@ fn lift_through_join(plan: &mut Plan) {
             join.right = inner;
             above.extend(exprs.into_iter().map(|mut expr| {
                 expr.remap(&|at| at + new_left);
-                expr.ty.nullable |= join.outer;
+                expr.ty.nullable |= outer;
                 expr
             }));
         }
         None => {
             for (at, ty) in right_types.iter().enumerate() {
                 let mut column = BoundExpr::column(new_left + at, "", ty.clone());
-                column.ty.nullable |= join.outer;
+                column.ty.nullable |= outer;
                 above.push(column);
             }
         }
     }
     join.left_width = new_left;
     join.on.iter_mut().for_each(|condition| substitute(condition, &above));
+    for key in &mut join.not_in {
+        substitute(&mut key.left, &above);
+        key.right.remap(&|at| at + old_left);
+        substitute(&mut key.right, &above);
+        key.right.remap(&|at| at - new_left);
+    }
+    if !join.kind.gives_right() {
+        above.truncate(old_left);
+    }
     let input = Box::new(std::mem::replace(plan, Plan::Dual));
     *plan = Plan::Project { input, exprs: above };
 }
@@ -155,9 +165,12 @@ fn types(plan: &Plan) -> Option<Vec<ExprType>> {
         Plan::Derived(plan) => plan.types().to_vec(),
         Plan::Join(join) => {
             let mut all = types(&join.left)?;
+            if !join.kind.gives_right() {
+                return Some(all);
+            }
             let right = join.right_types.iter().cloned();
             all.extend(right.map(|ty| {
-                let nullable = ty.nullable || join.outer;
+                let nullable = ty.nullable || join.kind == JoinKind::Left;
                 ty.with_nullable(nullable)
             }));
             all

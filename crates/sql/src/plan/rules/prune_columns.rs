@@ -107,7 +107,7 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             add(&join.on, &mut wanted);
             let mut left: Vec<usize> = wanted.iter().copied().filter(|c| *c < width).collect();
             let mut right: Vec<usize> = wanted.iter().filter_map(|c| c.checked_sub(width)).collect();
-            for key in &join.keys {
+            for key in join.keys.iter().chain(&join.not_in) {
                 key.left.columns(&mut left);
                 key.right.columns(&mut right);
             }
@@ -125,7 +125,7 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
                 each_key_expr_mut(scan, &mut |e| moved_left.apply(e));
             }
             join.lateral.iter_mut().flatten().for_each(|e| moved_left.apply(e));
-            for key in &mut join.keys {
+            for key in join.keys.iter_mut().chain(&mut join.not_in) {
                 moved_left.apply(&mut key.left);
                 moved_right.apply(&mut key.right);
             }
@@ -143,7 +143,12 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             moved.extend(moved_right.0.iter().map(|m| m.map(|at| at + new_width)));
             let moved = Moved(moved);
             join.on.iter_mut().for_each(|c| moved.apply(c));
-            moved
+            if join.kind.gives_right() {
+                return moved;
+            }
+            let mut alone = moved.0;
+            alone.truncate(width);
+            Moved(alone)
         }
         // These see whole rows.
         Plan::Distinct { input, .. }

@@ -1,10 +1,12 @@
 //! Conditions move down: to the scan whose columns they read, to one side of a join, or into its ON.
 //!
+//! What is above a semi or anti join reads the left side only and moves there; so does what ON of a semi join asks of
+//! the left side, but not what ON of an anti join does.
 //! A condition on the inner side of an outer join stays above it, except when it cannot be true for the
 //! NULLs that the join makes up: then the join is an inner one. The right side of a LATERAL join is left as it is.
 
 use crate::expr::{BoundExpr, Comparison, Node};
-use crate::plan::{Join, Plan};
+use crate::plan::{Join, JoinKind, Plan};
 
 /// Pushes all filters of a plan down.
 pub fn push_filters(plan: Plan) -> Plan {
@@ -70,12 +72,12 @@ fn rejects_nulls(condition: &BoundExpr, left_width: usize) -> bool {
 
 fn push_into_join(mut join: Join, conditions: Vec<BoundExpr>) -> Plan {
     let width = join.left_width;
-    if join.outer && conditions.iter().any(|c| rejects_nulls(c, width)) {
-        join.outer = false;
+    if join.kind == JoinKind::Left && conditions.iter().any(|c| rejects_nulls(c, width)) {
+        join.kind = JoinKind::Inner;
     }
     let (mut left, mut right, mut above) = (Vec::new(), Vec::new(), Vec::new());
     let on = std::mem::take(&mut join.on);
-    if join.outer {
+    if matches!(join.kind, JoinKind::Left | JoinKind::Anti | JoinKind::NullAwareAnti) {
         for condition in on {
             match sides(&condition, width) {
                 (false, true) if join.lateral.is_none() => right.push(shifted(condition, width)),
