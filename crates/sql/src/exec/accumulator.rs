@@ -3,15 +3,16 @@
 //! Sums are exact: integers in 128 bits, decimals in 256. Variances use Welford's method. MIN and MAX keep
 //! the bytes of the best sort key beside the value, so text is compared by its collation.
 
-use arrow_buffer::i256;
+use arrow_buffer::{NullBuffer, i256};
 use rustydb_value::json::Object;
 use rustydb_value::{Decimal, Json, Value, ValueRef};
+use smallvec::SmallVec;
 
 use super::sort_key::append_value;
 use crate::error::SqlError;
 use crate::expr::number::{decimal_from_i256, i256_from_decimal, rescale};
 use crate::expr::types::{Class, ExprType};
-use crate::expr::vector::{Builder, Vector};
+use crate::expr::vector::{Builder, Vector, nulls_from, union_nulls};
 use crate::plan::aggregate::{AggregateCall, Operation};
 
 /// The states of all groups.
@@ -28,8 +29,21 @@ pub enum Accumulator {
     Spread(Vec<(u64, f64, f64)>),
     /// BIT_AND, BIT_OR, BIT_XOR
     Bits(Vec<u64>),
-    /// MIN, MAX and the value of the first row: sort key and value
+    /// MIN and MAX of integers, dates and times
+    BestInts(Vec<Option<i64>>),
+    /// MIN and MAX of unsigned integers
+    BestUInts(Vec<Option<u64>>),
+    /// MIN and MAX of doubles
+    BestDoubles(Vec<Option<f64>>),
+    /// MIN and MAX of everything else: sort key and value
     Best(Vec<Option<(Vec<u8>, Value)>>),
+    /// The value of each group's first row
+    First {
+        /// The values, in the order of the groups.
+        parts: Vec<Vector>,
+        /// How many groups have theirs.
+        known: usize,
+    },
     /// GROUP_CONCAT: sort key and text of each row
     Texts(Vec<Vec<(Vec<u8>, Vec<u8>)>>),
     /// JSON_ARRAYAGG, JSON_OBJECTAGG: name and stored value of each row
@@ -42,14 +56,20 @@ impl Accumulator {
         use Operation as O;
         match call.operation {
             O::Count => Accumulator::Count(Vec::new()),
-            O::Sum | O::Avg => match call.args.first().map(|a| a.ty.class()) {
-                Some(Class::Int | Class::UInt) => Accumulator::Integers(Vec::new()),
-                Some(Class::Decimal) => Accumulator::Decimals(Vec::new()),
+            O::Sum | O::Avg => match call.arg_class() {
+                Class::Int | Class::UInt => Accumulator::Integers(Vec::new()),
+                Class::Decimal => Accumulator::Decimals(Vec::new()),
                 _ => Accumulator::Doubles(Vec::new()),
             },
             O::StddevPop | O::StddevSamp | O::VarPop | O::VarSamp => Accumulator::Spread(Vec::new()),
             O::BitAnd | O::BitOr | O::BitXor => Accumulator::Bits(Vec::new()),
-            O::Min | O::Max | O::First => Accumulator::Best(Vec::new()),
+            O::Min | O::Max => match call.arg_class() {
+                Class::Int | Class::Date | Class::Time | Class::DateTime => Accumulator::BestInts(Vec::new()),
+                Class::UInt => Accumulator::BestUInts(Vec::new()),
+                Class::Double => Accumulator::BestDoubles(Vec::new()),
+                _ => Accumulator::Best(Vec::new()),
+            },
+            O::First => Accumulator::First { parts: Vec::new(), known: 0 },
             O::GroupConcat => Accumulator::Texts(Vec::new()),
             O::JsonArray | O::JsonObject => Accumulator::Documents(Vec::new()),
         }
@@ -66,7 +86,11 @@ impl Accumulator {
             Accumulator::Bits(s) => {
                 s.resize(groups, if call.operation == Operation::BitAnd { u64::MAX } else { 0 });
             }
+            Accumulator::BestInts(s) => s.resize(groups, None),
+            Accumulator::BestUInts(s) => s.resize(groups, None),
+            Accumulator::BestDoubles(s) => s.resize(groups, None),
             Accumulator::Best(s) => s.resize(groups, None),
+            Accumulator::First { .. } => {}
             Accumulator::Texts(s) => s.resize(groups, Vec::new()),
             Accumulator::Documents(s) => s.resize(groups, Vec::new()),
         }
@@ -81,122 +105,126 @@ impl Accumulator {
         groups: &[u32],
         keep: Option<&[bool]>,
     ) -> Result<usize, SqlError> {
-        let counts = |row: usize| keep.is_none_or(|k| k.get(row).copied().unwrap_or(false));
-        let mut held = 0;
         let Some(first) = args.first() else {
             // COUNT(*)
             if let Accumulator::Count(states) = self {
-                for group in groups {
-                    if let Some(state) = states.get_mut(*group as usize) {
-                        *state += 1;
-                    }
-                }
+                each(groups, None, keep, states, |_, count| *count += 1);
             }
             return Ok(0);
         };
-        let class = call.args.first().map_or(Class::Null, |a| a.ty.class());
-        for (row, group) in groups.iter().enumerate() {
-            let group = *group as usize;
-            if !counts(row) {
-                continue;
+        let rows = groups.len();
+        let nulls = union_nulls(rows, &[first]);
+        let nulls = nulls.as_ref();
+        let mut held = 0;
+        match self {
+            Accumulator::Count(states) => {
+                let all: SmallVec<[&Vector; 4]> = args.iter().collect();
+                let nulls = union_nulls(rows, &all);
+                each(groups, nulls.as_ref(), keep, states, |_, count| *count += 1);
             }
-            match self {
-                Accumulator::Count(states) => {
-                    if args.iter().all(|a| !a.is_null(row))
-                        && let Some(state) = states.get_mut(group)
-                    {
-                        *state += 1;
+            Accumulator::Integers(states) if call.arg_class() == Class::UInt => {
+                let values = first.as_uints();
+                each(groups, nulls, keep, states, |row, (sum, count)| {
+                    *sum += i128::from(values.at(row));
+                    *count += 1;
+                });
+            }
+            Accumulator::Integers(states) => {
+                let values = first.as_ints();
+                each(groups, nulls, keep, states, |row, (sum, count)| {
+                    *sum += i128::from(values.at(row));
+                    *count += 1;
+                });
+            }
+            Accumulator::Decimals(states) => {
+                let values = first.as_decimals();
+                each(groups, nulls, keep, states, |row, (sum, count)| {
+                    *sum = sum.wrapping_add(values.at(row));
+                    *count += 1;
+                });
+            }
+            Accumulator::Doubles(states) => {
+                let values = first.as_doubles();
+                each(groups, nulls, keep, states, |row, (sum, count)| {
+                    *sum += values.at(row);
+                    *count += 1;
+                });
+            }
+            Accumulator::Spread(states) => {
+                let values = first.as_doubles();
+                each(groups, nulls, keep, states, |row, (count, mean, squares)| {
+                    let value = values.at(row);
+                    *count += 1;
+                    let delta = value - *mean;
+                    *mean += delta / *count as f64;
+                    *squares += delta * (value - *mean);
+                });
+            }
+            Accumulator::Bits(states) => {
+                let values = first.as_uints();
+                match call.operation {
+                    Operation::BitAnd => {
+                        each(groups, nulls, keep, states, |row, state| *state &= values.at(row));
                     }
+                    Operation::BitOr => {
+                        each(groups, nulls, keep, states, |row, state| *state |= values.at(row));
+                    }
+                    _ => each(groups, nulls, keep, states, |row, state| *state ^= values.at(row)),
                 }
-                Accumulator::Documents(states) => {
-                    let (Some(state), Some(value)) = (states.get_mut(group), args.last()) else { continue };
-                    let name = match call.operation {
-                        Operation::JsonObject if first.is_null(row) => return Err(SqlError::json_null_name()),
-                        Operation::JsonObject => String::from_utf8_lossy(first.bytes(row)).into_owned(),
-                        _ => String::new(),
-                    };
-                    let mut stored = Vec::new();
-                    match value.is_null(row) {
-                        true => Json::Null.encode(&mut stored).map_err(|_| SqlError::json_too_large())?,
-                        false => stored.extend_from_slice(value.bytes(row)),
-                    }
-                    held += name.len() + stored.len() + 64;
-                    state.push((name, stored));
-                }
-                _ if first.is_null(row)
-                    && call.operation != Operation::First
-                    && call.operation != Operation::GroupConcat => {}
-                Accumulator::Integers(states) => {
-                    if let Some((sum, count)) = states.get_mut(group) {
-                        *sum += if class == Class::UInt {
-                            i128::from(first.as_uints().at(row))
-                        } else {
-                            i128::from(first.as_ints().at(row))
-                        };
-                        *count += 1;
-                    }
-                }
-                Accumulator::Decimals(states) => {
-                    if let Some((sum, count)) = states.get_mut(group) {
-                        *sum = sum.wrapping_add(first.as_decimals().at(row));
-                        *count += 1;
-                    }
-                }
-                Accumulator::Doubles(states) => {
-                    if let Some((sum, count)) = states.get_mut(group) {
-                        *sum += first.as_doubles().at(row);
-                        *count += 1;
-                    }
-                }
-                Accumulator::Spread(states) => {
-                    if let Some((count, mean, squares)) = states.get_mut(group) {
-                        let value = first.as_doubles().at(row);
-                        *count += 1;
-                        let delta = value - *mean;
-                        *mean += delta / *count as f64;
-                        *squares += delta * (value - *mean);
-                    }
-                }
-                Accumulator::Bits(states) => {
-                    if let Some(state) = states.get_mut(group) {
-                        let value = first.as_uints().at(row);
-                        match call.operation {
-                            Operation::BitAnd => *state &= value,
-                            Operation::BitOr => *state |= value,
-                            _ => *state ^= value,
-                        }
-                    }
-                }
-                Accumulator::Best(states) => {
-                    let Some(state) = states.get_mut(group) else { continue };
-                    let Some(ty) = call.args.first().map(|a| &a.ty) else { continue };
-                    if call.operation == Operation::First {
-                        if state.is_none() {
-                            *state = Some((Vec::new(), raw_value(first, row, ty)));
-                            held += 64;
-                        }
-                        continue;
-                    }
-                    let mut key = Vec::new();
-                    append_value(&mut key, first, row, class, ty.collation);
-                    let better = match state {
-                        None => true,
-                        Some((best, _)) if call.operation == Operation::Max => key > *best,
-                        Some((best, _)) => key < *best,
-                    };
-                    if better {
-                        if state.is_none() {
+            }
+            Accumulator::BestInts(states) => {
+                let (values, largest) = (first.as_ints(), call.operation == Operation::Max);
+                each(groups, nulls, keep, states, |row, state| better(state, values.at(row), largest));
+            }
+            Accumulator::BestUInts(states) => {
+                let (values, largest) = (first.as_uints(), call.operation == Operation::Max);
+                each(groups, nulls, keep, states, |row, state| better(state, values.at(row), largest));
+            }
+            Accumulator::BestDoubles(states) => {
+                let (values, largest) = (first.as_doubles(), call.operation == Operation::Max);
+                each(groups, nulls, keep, states, |row, state| better(state, values.at(row), largest));
+            }
+            Accumulator::Best(states) => {
+                let Some(ty) = call.args.first().map(|a| &a.ty) else { return Ok(0) };
+                let mut key = Vec::new();
+                each(groups, nulls, keep, states, |row, state: &mut Option<(Vec<u8>, Value)>| {
+                    key.clear();
+                    append_value(&mut key, first, row, ty.class(), ty.collation);
+                    match state {
+                        None => {
                             held += 64 + key.len() * 2;
+                            *state = Some((key.clone(), raw_value(first, row, ty)));
                         }
-                        *state = Some((key, raw_value(first, row, ty)));
+                        Some((best, value)) => {
+                            let largest = call.operation == Operation::Max;
+                            if if largest { key > *best } else { key < *best } {
+                                std::mem::swap(best, &mut key);
+                                *value = raw_value(first, row, ty);
+                            }
+                        }
+                    }
+                });
+            }
+            Accumulator::First { parts, known } => {
+                // Groups are numbered as they come, so a row is the first of its group where the number is new.
+                let mut fresh = Vec::new();
+                for (row, group) in groups.iter().enumerate() {
+                    if *group as usize == *known {
+                        fresh.push(row as u32);
+                        *known += 1;
                     }
                 }
-                Accumulator::Texts(states) => {
-                    let parts = call.parts();
-                    if args.iter().take(parts).any(|a| a.is_null(row)) {
-                        continue;
-                    }
-                    let Some(state) = states.get_mut(group) else { continue };
+                if !fresh.is_empty() {
+                    let taken = first.take(&fresh.into())?;
+                    held += taken.memory();
+                    parts.push(taken);
+                }
+            }
+            Accumulator::Texts(states) => {
+                let parts = call.parts();
+                let concatenated: SmallVec<[&Vector; 4]> = args.iter().take(parts).collect();
+                let nulls = union_nulls(rows, &concatenated);
+                each(groups, nulls.as_ref(), keep, states, |row, state| {
                     let mut text = Vec::new();
                     for arg in args.iter().take(parts) {
                         text.extend_from_slice(arg.bytes(row));
@@ -211,6 +239,19 @@ impl Accumulator {
                     }
                     held += text.len() + key.len() + 64;
                     state.push((key, text));
+                });
+            }
+            Accumulator::Documents(states) => {
+                let mut failed = None;
+                each(groups, None, keep, states, |row, state| match document(call, args, row) {
+                    Ok((name, stored)) => {
+                        held += name.len() + stored.len() + 64;
+                        state.push((name, stored));
+                    }
+                    Err(error) => failed = failed.take().or(Some(error)),
+                });
+                if let Some(error) = failed {
+                    return Err(error);
                 }
             }
         }
@@ -278,6 +319,27 @@ impl Accumulator {
                     out.push(ValueRef::Double(if root { variance.sqrt() } else { variance }));
                 }
             }
+            Accumulator::BestInts(states) => {
+                let valid = nulls_from(states.iter().map(Option::is_some).collect());
+                let values = states.into_iter().map(Option::unwrap_or_default).collect();
+                return Ok((Vector::ints(values, valid), cut));
+            }
+            Accumulator::BestUInts(states) => {
+                let valid = nulls_from(states.iter().map(Option::is_some).collect());
+                let values = states.into_iter().map(Option::unwrap_or_default).collect();
+                return Ok((Vector::uints(values, valid), cut));
+            }
+            Accumulator::BestDoubles(states) => {
+                let valid = nulls_from(states.iter().map(Option::is_some).collect());
+                let values = states.into_iter().map(Option::unwrap_or_default).collect();
+                return Ok((Vector::doubles(values, valid), cut));
+            }
+            Accumulator::First { mut parts, known } => {
+                if known < groups {
+                    parts.push(Vector::null(groups - known));
+                }
+                return Ok((Vector::concat(&parts)?, cut));
+            }
             Accumulator::Best(states) => {
                 for state in &states {
                     match state {
@@ -337,6 +399,65 @@ impl Accumulator {
         }
         Ok((out.finish(), cut))
     }
+}
+
+/// Calls `f` with the state of the group of every row that counts: not NULL, and kept.
+#[inline]
+fn each<S>(
+    groups: &[u32],
+    nulls: Option<&NullBuffer>,
+    keep: Option<&[bool]>,
+    states: &mut [S],
+    mut f: impl FnMut(usize, &mut S),
+) {
+    let nulls = nulls.filter(|n| n.null_count() > 0);
+    if nulls.is_none() && keep.is_none() {
+        for (row, group) in groups.iter().enumerate() {
+            if let Some(state) = states.get_mut(*group as usize) {
+                f(row, state);
+            }
+        }
+        return;
+    }
+    for (row, group) in groups.iter().enumerate() {
+        let counts = nulls.is_none_or(|n| n.is_valid(row))
+            && keep.is_none_or(|k| k.get(row).copied().unwrap_or(false));
+        if counts && let Some(state) = states.get_mut(*group as usize) {
+            f(row, state);
+        }
+    }
+}
+
+/// Puts a value in the place of a smaller (or larger) one.
+#[inline]
+fn better<T: PartialOrd>(state: &mut Option<T>, value: T, largest: bool) {
+    let is_better = match state {
+        None => true,
+        Some(best) if largest => value > *best,
+        Some(best) => value < *best,
+    };
+    if is_better {
+        *state = Some(value);
+    }
+}
+
+/// The name and stored value of a row of JSON_ARRAYAGG and JSON_OBJECTAGG.
+fn document(call: &AggregateCall, args: &[Vector], row: usize) -> Result<(String, Vec<u8>), SqlError> {
+    let name = match args.first() {
+        Some(first) if call.operation == Operation::JsonObject => {
+            if first.is_null(row) {
+                return Err(SqlError::json_null_name());
+            }
+            String::from_utf8_lossy(first.bytes(row)).into_owned()
+        }
+        _ => String::new(),
+    };
+    let mut stored = Vec::new();
+    match args.last() {
+        Some(value) if !value.is_null(row) => stored.extend_from_slice(value.bytes(row)),
+        _ => Json::Null.encode(&mut stored).map_err(|_| SqlError::json_too_large())?,
+    }
+    Ok((name, stored))
 }
 
 /// The value that stands for NULL where NULL has no place of its own.

@@ -21,6 +21,7 @@ pub mod join;
 #[cfg(test)]
 mod join_kinds;
 pub mod key_range;
+pub mod key_table;
 pub mod limit;
 pub mod matching;
 pub mod recursive;

@@ -249,6 +249,15 @@ impl Aggregated<'_> {
             (State::Doubles(sum, n), Accumulator::Doubles(all)) => all.push((*sum, *n)),
             (State::Spread(n, mean, squares), Accumulator::Spread(all)) => all.push((*n, *mean, *squares)),
             (State::Bits(bits), Accumulator::Bits(all)) => all.push(*bits),
+            (State::Best(best), Accumulator::BestInts(all)) => {
+                all.push(best.as_ref().and_then(|(_, row)| Some(self.args.first()?.as_ints().at(*row))));
+            }
+            (State::Best(best), Accumulator::BestUInts(all)) => {
+                all.push(best.as_ref().and_then(|(_, row)| Some(self.args.first()?.as_uints().at(*row))));
+            }
+            (State::Best(best), Accumulator::BestDoubles(all)) => {
+                all.push(best.as_ref().and_then(|(_, row)| Some(self.args.first()?.as_doubles().at(*row))));
+            }
             (State::Best(best), Accumulator::Best(all)) => all.push(best.as_ref().and_then(|(_, row)| {
                 let (arg, expr) = (self.args.first()?, self.call.args.first()?);
                 Some((Vec::new(), raw_value(arg, *row, &expr.ty)))

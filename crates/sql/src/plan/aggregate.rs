@@ -104,6 +104,11 @@ impl AggregateCall {
         self.same_operation(other) && self.args.iter().zip(&other.args).all(|(a, b)| a.same(b))
     }
 
+    /// The class of the first argument.
+    pub fn arg_class(&self) -> Class {
+        self.args.first().map_or(Class::Null, |arg| arg.ty.class())
+    }
+
     /// GROUP_CONCAT's parts, without its sort keys.
     pub fn parts(&self) -> usize {
         self.args.len() - self.order.len()
