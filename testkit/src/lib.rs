@@ -20,6 +20,7 @@ pub mod programs;
 pub mod random;
 pub mod rustydb;
 pub mod sakila;
+pub mod tpch;
 mod watched;
 
 pub use error::{Error, Result};

@@ -21,6 +21,7 @@ mod scripts;
 mod serializable;
 mod startup;
 mod sysbench;
+mod tpch_comparison;
 
 use options::Options;
 use rustydb_testkit::Error;
@@ -44,9 +45,10 @@ fn main() -> ExitCode {
         Some("serializable") => serializable::run(options),
         Some("startup") => startup::run(options),
         Some("scripts") => scripts::run(options),
+        Some("tpch") => tpch_comparison::run(options),
         other => Err(Error::Usage(format!(
-            "clients, crash, isolation, sakila, sysbench, serializable, hotrow, idle, larger, restart, snapshot, startup or \
-             scripts, not {other:?}"
+            "clients, crash, isolation, sakila, sysbench, serializable, hotrow, idle, larger, restart, snapshot, startup, tpch \
+             or scripts, not {other:?}"
         ))),
     };
     match outcome {

@@ -7,6 +7,7 @@ use std::fmt::Write;
 #[derive(Debug, Clone)]
 struct Line {
     metric: String,
+    peer_name: String,
     ours: f64,
     peer: Option<f64>,
     ratio: Option<f64>,
@@ -32,6 +33,7 @@ impl Report {
         let ratio = if peer > 0.0 { ours / peer } else { f64::NAN };
         self.lines.push(Line {
             metric: metric.into(),
+            peer_name: self.peer_name.clone(),
             ours,
             peer: Some(peer),
             ratio: Some(ratio),
@@ -45,6 +47,7 @@ impl Report {
         let ratio = (peer > 0.0).then(|| ours / peer);
         self.lines.push(Line {
             metric: metric.into(),
+            peer_name: self.peer_name.clone(),
             ours,
             peer: Some(peer),
             ratio,
@@ -53,10 +56,30 @@ impl Report {
         });
     }
 
+    /// The peer of the lines that follow.
+    pub(crate) fn peer(&mut self, name: impl Into<String>) {
+        self.peer_name = name.into();
+    }
+
+    /// A time (less is better) whose ratio to the peer's should be at most `wanted`.
+    pub(crate) fn time(&mut self, metric: impl Into<String>, ours: f64, peer: f64, wanted: Option<f64>) {
+        let ratio = if peer > 0.0 { ours / peer } else { f64::NAN };
+        self.lines.push(Line {
+            metric: metric.into(),
+            peer_name: self.peer_name.clone(),
+            ours,
+            peer: Some(peer),
+            ratio: Some(ratio),
+            wanted: wanted.map(|most| format!("ratio <= {most:.1}")),
+            holds: wanted.map(|most| ratio <= most),
+        });
+    }
+
     /// A figure of ours that should be at most `most`.
     pub(crate) fn at_most(&mut self, metric: impl Into<String>, ours: f64, most: f64) {
         self.lines.push(Line {
             metric: metric.into(),
+            peer_name: self.peer_name.clone(),
             ours,
             peer: None,
             ratio: None,
@@ -69,6 +92,7 @@ impl Report {
     pub(crate) fn alone(&mut self, metric: impl Into<String>, ours: f64) {
         self.lines.push(Line {
             metric: metric.into(),
+            peer_name: self.peer_name.clone(),
             ours,
             peer: None,
             ratio: None,
@@ -99,9 +123,14 @@ impl Report {
 
     fn table(&self) -> String {
         let mut out = String::new();
-        let peer = &self.peer_name;
-        let _ = writeln!(out, "{:<34} {:>12} {peer:>16} {:>7}  wanted", self.name, "rustydb", "ratio");
+        let mut peer = None;
         for line in &self.lines {
+            if peer != Some(&line.peer_name) {
+                let name = line.peer_name.as_str();
+                let _ =
+                    writeln!(out, "{:<34} {:>12} {name:>16} {:>7}  wanted", self.name, "rustydb", "ratio");
+                peer = Some(&line.peer_name);
+            }
             let number = |value: Option<f64>| value.map_or(String::new(), show);
             let holds = match line.holds {
                 Some(true) => "holds",
@@ -136,7 +165,7 @@ impl Report {
                     line.metric,
                     number(Some(line.ours)),
                     number(line.peer),
-                    self.peer_name,
+                    line.peer_name,
                     number(line.ratio),
                     line.wanted.as_ref().map_or("null".into(), |wanted| format!("{wanted:?}")),
                     line.holds.map_or("null".into(), |holds| holds.to_string()),

@@ -40,6 +40,7 @@ cargo xtask bench restart [--quick]      SIGKILL with 1 GiB of log, time to the 
 cargo xtask bench larger [--minutes N]   data ten times the pool, both servers in cgroups of the same memory
 cargo xtask bench idle                   what 2,000 idle connections cost
 cargo xtask bench snapshot [--quick]     a reader open beside a million changes: what it sees, what it costs
+cargo xtask bench tpch [--scale F]       TPC-H against MariaDB and DuckDB; --memory MIB, --alone, --queries 1,6
 cargo xtask bench startup                time from clone to the first answer
 cargo xtask scripts --peer PORT [NAME..] the golden SQL scripts against a real MySQL on this port
 cargo xtask fuzz [--minutes N] [TARGET]  every fuzz target, N minutes each (10)";

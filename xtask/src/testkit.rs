@@ -58,10 +58,10 @@ pub(crate) fn sakila(mut arguments: Arguments) -> Result<()> {
 
 /// `cargo xtask bench NAME`
 pub(crate) fn bench(mut arguments: Arguments) -> Result<()> {
-    const NAMES: &str = "sysbench, serializable, hotrow, restart, larger, idle, snapshot or startup";
+    const NAMES: &str = "sysbench, serializable, hotrow, restart, larger, idle, snapshot, startup or tpch";
     let name = arguments.next().ok_or_else(|| Failure::new(format!("bench what? {NAMES}")))?;
     match name.as_str() {
-        "sysbench" | "serializable" | "hotrow" | "restart" | "larger" => packages::ensure()?,
+        "sysbench" | "serializable" | "hotrow" | "restart" | "larger" | "tpch" => packages::ensure()?,
         "idle" | "snapshot" | "startup" => {}
         _ => return Err(Failure::new(format!("no benchmark '{name}': {NAMES}"))),
     }

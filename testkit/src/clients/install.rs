@@ -35,7 +35,7 @@ pub(super) fn ensure(client: &Client, place: &Place) -> Result<Command> {
     let (first, rest) = words.split_first().ok_or_else(|| Error::Usage("a client without words".into()))?;
     let mut command = match client.source {
         Source::Debian => Command::new(first),
-        Source::Python(packages) => Command::new(python(packages, place)?),
+        Source::Python(packages) => Command::new(python(packages, &place.installed)?),
         Source::Node(packages) => {
             let mut node = Command::new("node");
             node.env("NODE_PATH", modules(packages, place)?);
@@ -62,8 +62,8 @@ fn debian(packages: &[&str]) -> Result<()> {
 }
 
 /// The python of a virtual environment that has these packages.
-fn python(packages: &[&str], place: &Place) -> Result<PathBuf> {
-    let folder = place.installed.join("python");
+pub(crate) fn python(packages: &[&str], installed: &Path) -> Result<PathBuf> {
+    let folder = installed.join("python");
     let python = folder.join("bin/python");
     if !python.exists() {
         output(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&folder))?;

@@ -12,6 +12,7 @@ mod install;
 use crate::options::Options;
 use catalogue::{CLIENTS, Client};
 use install::Place;
+pub(crate) use install::python as python_with;
 use mysql::prelude::Queryable;
 use rustydb_testkit::rustydb::{Home, PASSWORD};
 use rustydb_testkit::{Error, MariaDb, Result, RustyDb, free_port, mariadb};

@@ -14,6 +14,7 @@ mod operators;
 mod peer;
 mod sakila;
 mod shell;
+mod tpch;
 mod xa;
 
 use rustydb_testkit::rustydb::Home;
