@@ -13,21 +13,19 @@
 //! - With an empty right side Semi gives nothing, Anti everything, and NullAwareAnti everything too: NULL NOT IN
 //!   (nothing) is true.
 //!
-//! The right side of a hash join is held in memory under the statement's grant.
+//! Here are the joins that go row by row: LATERAL, and lookups. [`super::hash_join`] takes batches.
 
 use arrow_array::UInt32Array;
-use hashbrown::HashMap;
 
 use super::batch::{Batch, MAX_ROWS};
+use super::hash_join::HashJoin;
 use super::run::{Operator, Run, open};
 use super::scan::TableScan;
-use super::sort_key::append_value;
 use super::subquery::{Subquery, Surroundings, states};
 use crate::error::SqlError;
-use crate::expr::compare::order_at;
 use crate::expr::eval::{Frame, evaluate, filter};
 use crate::expr::{BoundExpr, Vector};
-use crate::plan::{Join, JoinKey, JoinKind, Plan, SelectPlan};
+use crate::plan::{Join, JoinKind, Plan, SelectPlan};
 
 /// Opens the operator for a join.
 pub fn open_join(plan: &Join) -> Box<dyn Operator + '_> {
@@ -51,13 +49,7 @@ pub fn open_join(plan: &Join) -> Box<dyn Operator + '_> {
             current: None,
         });
     }
-    Box::new(HashJoin {
-        plan,
-        left: open(&plan.left),
-        right: Some(open(&plan.right)),
-        table: None,
-        pending: None,
-    })
+    Box::new(HashJoin::new(plan))
 }
 
 /// What a join has to give so far.
@@ -265,228 +257,6 @@ impl Operator for LateralJoin<'_> {
                     matched = true;
                     if ready.matched(pairs) {
                         break;
-                    }
-                }
-            }
-            ready.close(batch, row, matched)?;
-            if ready.rows >= MAX_ROWS {
-                ready.leave(batch)?;
-                break;
-            }
-            run.check()?;
-        }
-        ready.batch()
-    }
-}
-
-/// Row numbers by the bytes of their keys.
-type Rows = HashMap<Box<[u8]>, Vec<u32>>;
-
-/// The right side of a hash join.
-#[derive(Default)]
-struct Table {
-    /// None if there is no row.
-    rows: Option<Batch>,
-    /// By `keys` and then `not_in`: the rows without NULL in any of them; all under the empty key if there are none.
-    by_key: Rows,
-    /// NOT IN: by `keys` alone, the rows with a NULL among what is compared.
-    unsure: Rows,
-    /// NOT IN: by `keys` alone, all rows: what a left row with a NULL may match.
-    all: Rows,
-    /// NOT IN: what is compared.
-    compared: Vec<Vector>,
-}
-
-/// Finds the right rows in a hash table.
-struct HashJoin<'p> {
-    plan: &'p Join,
-    left: Box<dyn Operator + 'p>,
-    right: Option<Box<dyn Operator + 'p>>,
-    table: Option<Table>,
-    /// The left batch, its keys, what NOT IN compares of it, and the next row.
-    pending: Option<(Batch, Vec<Vector>, Vec<Vector>, u32)>,
-}
-
-/// Appends the bytes of a row's join keys; false if one is NULL, which equals nothing.
-fn append_key(vectors: &[Vector], keys: &[JoinKey], left: bool, row: usize, out: &mut Vec<u8>) -> bool {
-    for (vector, key) in vectors.iter().zip(keys) {
-        if vector.is_null(row) {
-            return false;
-        }
-        let side = if left { &key.left } else { &key.right };
-        append_value(out, vector, row, side.ty.class(), key.collation);
-    }
-    true
-}
-
-/// Adds a row under its key; the bytes that this takes.
-fn add(rows: &mut Rows, key: &[u8], row: u32) -> usize {
-    match rows.get_mut(key) {
-        Some(known) => {
-            known.push(row);
-            4
-        }
-        None => {
-            rows.insert(key.into(), vec![row]);
-            key.len() + 68
-        }
-    }
-}
-
-/// One side of the keys, over a batch.
-fn side(keys: &[JoinKey], left: bool, batch: &Batch, run: &mut Run<'_, '_>) -> Result<Vec<Vector>, SqlError> {
-    let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
-    let mut vectors = Vec::with_capacity(keys.len());
-    for key in keys {
-        let expr = if left { &key.left } else { &key.right };
-        vectors.push(evaluate(expr, &frame, &mut run.eval())?);
-    }
-    Ok(vectors)
-}
-
-impl HashJoin<'_> {
-    fn build(&mut self, run: &mut Run<'_, '_>) -> Result<Table, SqlError> {
-        let (keys, not_in) = (&self.plan.keys, &self.plan.not_in);
-        let left_may_be_null = not_in.iter().any(|pair| pair.left.ty.nullable);
-        let mut batches = Vec::new();
-        let mut compared: Vec<Vec<Vector>> = not_in.iter().map(|_| Vec::new()).collect();
-        let mut table = Table::default();
-        let mut base = 0u32;
-        let mut key = Vec::new();
-        let mut right = self.right.take();
-        while let Some(batch) = match &mut right {
-            Some(right) => right.next(run)?,
-            None => None,
-        } {
-            run.hold(batch.memory(), "join")?;
-            let vectors = side(keys, false, &batch, run)?;
-            let values = side(not_in, false, &batch, run)?;
-            let mut held = 0;
-            for row in 0..batch.rows {
-                key.clear();
-                if !append_key(&vectors, keys, false, row, &mut key) {
-                    continue;
-                }
-                let at = base + row as u32;
-                let plain = key.len();
-                let sure = append_key(&values, not_in, false, row, &mut key);
-                if sure {
-                    held += add(&mut table.by_key, &key, at);
-                }
-                key.truncate(plain);
-                if !sure {
-                    held += add(&mut table.unsure, &key, at);
-                }
-                if left_may_be_null {
-                    held += add(&mut table.all, &key, at);
-                }
-            }
-            for (parts, value) in compared.iter_mut().zip(values) {
-                held += value.memory();
-                parts.push(value);
-            }
-            run.hold(held, "join")?;
-            base += batch.rows as u32;
-            batches.push(batch);
-            run.check()?;
-        }
-        if !batches.is_empty() {
-            table.rows = Some(Batch::concat(&batches)?);
-            for parts in &compared {
-                table.compared.push(Vector::concat(parts)?);
-            }
-        }
-        Ok(table)
-    }
-}
-
-/// Whether nothing that NOT IN compares tells a left row from a right one for certain.
-fn may_be_in(pairs: &[JoinKey], left: &[Vector], row: usize, right: &[Vector], other: usize) -> bool {
-    pairs.iter().zip(left).zip(right).all(|((pair, a), b)| {
-        let classes = (pair.left.ty.class(), pair.right.ty.class());
-        a.is_null(row) || b.is_null(other) || order_at(a, row, b, other, classes, pair.collation).is_eq()
-    })
-}
-
-impl Table {
-    /// The right rows that may match a left row by its keys, in order.
-    fn candidates<'t>(
-        &'t self,
-        plan: &Join,
-        vectors: &[Vector],
-        compared: &[Vector],
-        row: usize,
-        key: &mut Vec<u8>,
-    ) -> std::borrow::Cow<'t, [u32]> {
-        key.clear();
-        if !append_key(vectors, &plan.keys, true, row, key) {
-            return [].as_slice().into();
-        }
-        let rows = |rows: &'t Rows, key: &[u8]| rows.get(key).map_or(&[][..], Vec::as_slice);
-        if plan.not_in.is_empty() {
-            return rows(&self.by_key, key).into();
-        }
-        let plain = key.len();
-        let sure = append_key(compared, &plan.not_in, true, row, key);
-        let near = |list: &[u32]| -> Vec<u32> {
-            let near = |other: &u32| may_be_in(&plan.not_in, compared, row, &self.compared, *other as usize);
-            list.iter().copied().filter(near).collect()
-        };
-        if !sure {
-            key.truncate(plain);
-            return near(rows(&self.all, key)).into();
-        }
-        let equal = rows(&self.by_key, key);
-        let unsure = near(rows(&self.unsure, key.get(..plain).unwrap_or(&[])));
-        if unsure.is_empty() { equal.into() } else { [equal, &unsure].concat().into() }
-    }
-}
-
-impl Operator for HashJoin<'_> {
-    fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
-        if self.table.is_none() {
-            self.table = Some(self.build(run)?);
-        }
-        let mut ready = Ready::new(self.plan);
-        let mut key = Vec::new();
-        loop {
-            let (batch, vectors, compared, at) = match &mut self.pending {
-                Some(pending) => pending,
-                None => match self.left.next(run)? {
-                    Some(batch) => {
-                        let vectors = side(&self.plan.keys, true, &batch, run)?;
-                        let compared = side(&self.plan.not_in, true, &batch, run)?;
-                        self.pending.insert((batch, vectors, compared, 0))
-                    }
-                    None => break,
-                },
-            };
-            if *at as usize >= batch.rows {
-                ready.leave(batch)?;
-                self.pending = None;
-                if ready.rows > 0 {
-                    break;
-                }
-                continue;
-            }
-            let row = *at;
-            *at += 1;
-            let Some(table) = &self.table else { break };
-            let matches = table.candidates(self.plan, vectors, compared, row as usize, &mut key);
-            let mut matched = false;
-            if !self.plan.kind.gives_right() && self.plan.on.is_empty() {
-                matched = !matches.is_empty();
-            } else if let Some(rows) = &table.rows {
-                for part in matches.chunks(MAX_ROWS) {
-                    let positions = UInt32Array::from(part.to_vec());
-                    let right = rows.clone().select(Some(&positions))?;
-                    let pairs = pairs(self.plan, batch, row, &right, run)?;
-                    if pairs.rows > 0 {
-                        matched = true;
-                        run.hold(0, "join")?;
-                        if ready.matched(pairs) {
-                            break;
-                        }
                     }
                 }
             }

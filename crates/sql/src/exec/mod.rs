@@ -17,9 +17,11 @@ pub mod batch;
 pub mod distinct;
 pub mod entry_columns;
 pub mod filter;
+pub mod hash_join;
 pub mod join;
 #[cfg(test)]
 mod join_kinds;
+pub mod join_pairs;
 pub mod key_range;
 pub mod key_table;
 pub mod limit;

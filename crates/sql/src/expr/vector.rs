@@ -289,13 +289,17 @@ impl Vector {
         self.cell(row, ty).to_owned()
     }
 
-    /// The rows at these positions, in their order.
+    /// The rows at these positions, in their order; NULL for a position that is NULL.
     pub fn take(&self, rows: &UInt32Array) -> Result<Vector, SqlError> {
-        if self.constant {
-            return Ok(self.clone().with_len(rows.len()));
-        }
         let array = self.to_arrow();
-        let taken = arrow_select::take::take(array.as_ref(), rows, None).map_err(arrow)?;
+        let taken = if !self.constant {
+            arrow_select::take::take(array.as_ref(), rows, None).map_err(arrow)?
+        } else if rows.null_count() == 0 || matches!(self.data, Data::Null) {
+            return Ok(self.clone().with_len(rows.len()));
+        } else {
+            let only = UInt32Array::new(vec![0; rows.len()].into(), rows.nulls().cloned());
+            arrow_select::take::take(array.as_ref(), &only, None).map_err(arrow)?
+        };
         Ok(Vector::from_arrow(&taken))
     }
 

@@ -1,0 +1,449 @@
+//! Hash joins: the right rows in a table by their keys, looked up a batch of left rows at a time.
+//!
+//! The keys of the right rows are numbered ([`KeyTable`]); [`Buckets`] lists the rows of each number in the order in
+//! which they came. A left batch finds its numbers by one call, which gives the candidates as two lists of positions;
+//! [`Pairing`] does the rest. A semi or anti join that has to test ON takes the candidates in rounds: first the first
+//! of every left row, then, for those without a match, the next, the next two, the next four; one by one if ON can
+//! fail or warn, so that nothing is said of pairs behind the first match.
+//!
+//! NOT IN needs three lists: rows by all keys, rows that have a NULL among what is compared, and, where left values
+//! may be NULL, all rows; the last two by the other keys alone.
+//!
+//! The right side is charged to the statement's grant as it comes. Once built, it does not change.
+
+use std::borrow::Cow;
+
+use super::batch::{Batch, MAX_ROWS};
+use super::join_pairs::{LeftRows, Pairing, RightRows};
+use super::key_table::{KeyPart, KeyShape, KeyTable, Keys, NO_KEY};
+use super::run::{Operator, Run, open};
+use crate::error::SqlError;
+use crate::expr::Vector;
+use crate::expr::compare::order_at;
+use crate::expr::eval::{Frame, evaluate};
+use crate::plan::{Join, JoinKey, JoinKind};
+
+/// Candidates that a round of a semi or anti join tests at once.
+const MOST_CANDIDATES: usize = 16 * MAX_ROWS;
+
+/// Rows by their keys.
+struct Buckets {
+    shape: KeyShape,
+    table: KeyTable,
+    /// While rows are added: the number of the key of each, or [`NO_KEY`].
+    numbers: Vec<u32>,
+    /// Where the rows of each key begin in `rows`, and where the last ones end. Empty if every row has a key of its
+    /// own and the number is the row.
+    starts: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl Buckets {
+    fn new<'k>(keys: impl Iterator<Item = &'k JoinKey>) -> Buckets {
+        let part = |key: &JoinKey| KeyPart { class: key.right.ty.class(), collation: key.collation };
+        let shape = KeyShape::new(keys.map(part).collect());
+        Buckets { shape, table: KeyTable::new(), numbers: Vec::new(), starts: Vec::new(), rows: Vec::new() }
+    }
+
+    /// Adds the rows of a batch for which `wanted` holds and no key is NULL.
+    fn add(
+        &mut self,
+        keys: &mut Keys,
+        vectors: &[Vector],
+        rows: usize,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<(), SqlError> {
+        keys.make(vectors, rows);
+        let unwanted: Vec<u32> = (0..rows as u32).filter(|row| !wanted(*row as usize)).collect();
+        let (mut numbers, mut fresh) = (Vec::new(), Vec::new());
+        self.table.insert(keys, true, &mut numbers, &mut fresh)?;
+        for row in unwanted {
+            if let Some(number) = numbers.get_mut(row as usize) {
+                *number = NO_KEY;
+            }
+        }
+        self.numbers.append(&mut numbers);
+        Ok(())
+    }
+
+    /// All rows are there.
+    fn seal(&mut self) {
+        let numbers = std::mem::take(&mut self.numbers);
+        if numbers.iter().enumerate().all(|(row, number)| row as u32 == *number) {
+            return;
+        }
+        let mut starts = vec![0u32; self.table.len() + 1];
+        for number in numbers.iter().filter(|number| **number != NO_KEY) {
+            if let Some(count) = starts.get_mut(*number as usize + 1) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut rows = vec![0u32; sum as usize];
+        let mut next = starts.clone();
+        for (row, number) in numbers.iter().enumerate().filter(|(_, number)| **number != NO_KEY) {
+            if let Some(at) = next.get_mut(*number as usize) {
+                if let Some(slot) = rows.get_mut(*at as usize) {
+                    *slot = row as u32;
+                }
+                *at += 1;
+            }
+        }
+        (self.starts, self.rows) = (starts, rows);
+    }
+
+    /// Whether every row has a key of its own, whose number is the row's.
+    fn is_unique(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// The rows of a key, of which there may be one that is the number itself.
+    fn of<'b>(&'b self, number: &'b u32) -> &'b [u32] {
+        if *number == NO_KEY {
+            return &[];
+        }
+        if self.is_unique() {
+            return std::slice::from_ref(number);
+        }
+        let at = *number as usize;
+        let (from, to) = (self.starts.get(at).copied(), self.starts.get(at + 1).copied());
+        from.zip(to).and_then(|(from, to)| self.rows.get(from as usize..to as usize)).unwrap_or(&[])
+    }
+
+    fn memory(&self) -> usize {
+        // The lists of `seal` are counted from the beginning.
+        self.table.memory() + self.numbers.len() * 8 + self.table.len() * 8
+    }
+
+    /// The numbers of the keys of left rows.
+    fn find(&self, vectors: &[Vector], rows: usize) -> (Vec<u32>, Keys) {
+        let mut keys = Keys::new(self.shape.clone());
+        keys.make(vectors, rows);
+        let mut numbers = Vec::new();
+        self.table.find(&keys, &mut numbers);
+        (numbers, keys)
+    }
+}
+
+/// What NOT IN needs beside the rows by all keys.
+struct NotIn {
+    /// By `keys` alone: the rows with a NULL among what is compared.
+    unsure: Buckets,
+    /// By `keys` alone: all rows, if a left value may be NULL.
+    all: Option<Buckets>,
+    /// What is compared, of all rows.
+    compared: Vec<Vector>,
+}
+
+/// The right side of a hash join.
+struct Table {
+    /// Its columns.
+    columns: Vec<Vector>,
+    /// Rows by `keys` and then `not_in`.
+    by_key: Buckets,
+    not_in: Option<NotIn>,
+}
+
+/// One side of keys, over a batch.
+fn side(keys: &[JoinKey], left: bool, batch: &Batch, run: &mut Run<'_, '_>) -> Result<Vec<Vector>, SqlError> {
+    let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
+    let mut vectors = Vec::with_capacity(keys.len());
+    for key in keys {
+        let expr = if left { &key.left } else { &key.right };
+        vectors.push(evaluate(expr, &frame, &mut run.eval())?);
+    }
+    Ok(vectors)
+}
+
+impl Table {
+    fn build(
+        plan: &Join,
+        mut right: Box<dyn Operator + '_>,
+        run: &mut Run<'_, '_>,
+    ) -> Result<Table, SqlError> {
+        let (keys, not_in) = (&plan.keys, &plan.not_in);
+        let mut by_key = Buckets::new(keys.iter().chain(not_in));
+        let mut made = Keys::new(by_key.shape.clone());
+        let mut unsure = Buckets::new(keys.iter());
+        let mut all = not_in.iter().any(|pair| pair.left.ty.nullable).then(|| Buckets::new(keys.iter()));
+        let mut made_plain = Keys::new(unsure.shape.clone());
+        let mut compared: Vec<Vec<Vector>> = not_in.iter().map(|_| Vec::new()).collect();
+        let mut batches = Vec::new();
+        let mut held = 0;
+        let mut rows = 0u64;
+        while let Some(batch) = right.next(run)? {
+            run.hold(batch.memory(), "join")?;
+            rows += batch.rows as u64;
+            if rows >= u64::from(NO_KEY) {
+                return Err(SqlError::unknown("more than 2^32 rows on one side of a join"));
+            }
+            let plain = side(keys, false, &batch, run)?;
+            let values = side(not_in, false, &batch, run)?;
+            let both: Vec<Vector> = plain.iter().chain(&values).cloned().collect();
+            by_key.add(&mut made, &both, batch.rows, |_| true)?;
+            let mut now = by_key.memory();
+            if !not_in.is_empty() {
+                unsure
+                    .add(&mut made_plain, &plain, batch.rows, |row| values.iter().any(|v| v.is_null(row)))?;
+                now += unsure.memory();
+                if let Some(all) = &mut all {
+                    all.add(&mut made_plain, &plain, batch.rows, |_| true)?;
+                    now += all.memory();
+                }
+                for (parts, value) in compared.iter_mut().zip(values) {
+                    run.hold(value.memory(), "join")?;
+                    parts.push(value);
+                }
+            }
+            run.hold(now.saturating_sub(held), "join")?;
+            held = held.max(now);
+            batches.push(batch);
+            run.check()?;
+        }
+        by_key.seal();
+        unsure.seal();
+        if let Some(all) = &mut all {
+            all.seal();
+        }
+        let columns = if batches.is_empty() {
+            plan.right_types.iter().map(|_| Vector::null(0)).collect()
+        } else {
+            Batch::concat(&batches)?.columns
+        };
+        let not_in = match plan.not_in.is_empty() {
+            true => None,
+            false => {
+                let concat = |parts: &Vec<Vector>| Vector::concat(parts);
+                Some(NotIn { unsure, all, compared: compared.iter().map(concat).collect::<Result<_, _>>()? })
+            }
+        };
+        Ok(Table { columns, by_key, not_in })
+    }
+}
+
+/// The candidates of the rows of a left batch.
+struct Probe {
+    left: LeftRows,
+    /// The number of each row's key.
+    numbers: Vec<u32>,
+    /// NOT IN: the candidates themselves.
+    lists: Option<Vec<Vec<u32>>>,
+    /// The next row, and how many of its candidates were taken.
+    row: usize,
+    taken: usize,
+}
+
+impl Probe {
+    fn new(plan: &Join, table: &Table, batch: Batch, run: &mut Run<'_, '_>) -> Result<Probe, SqlError> {
+        let plain = side(&plan.keys, true, &batch, run)?;
+        let (mut numbers, mut lists) = (Vec::new(), None);
+        match &table.not_in {
+            // A key with a NULL is not in the table.
+            None => numbers = table.by_key.find(&plain, batch.rows).0,
+            Some(not_in) => lists = Some(candidates_of_not_in(plan, table, not_in, &plain, &batch, run)?),
+        }
+        Ok(Probe { left: LeftRows::new(batch, plan.kind), numbers, lists, row: 0, taken: 0 })
+    }
+
+    /// The candidates of a row.
+    fn of_row<'t>(&'t self, table: &'t Table, row: usize) -> &'t [u32] {
+        match &self.lists {
+            Some(lists) => lists.get(row).map_or(&[], Vec::as_slice),
+            None => self.numbers.get(row).map_or(&[], |number| table.by_key.of(number)),
+        }
+    }
+
+    /// The next candidates, about as many as a batch has rows.
+    fn next(&mut self, table: &Table) -> (Vec<u32>, Vec<u32>) {
+        let rows = self.left.batch.rows;
+        let (mut left, mut right) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        if self.lists.is_none() && table.by_key.is_unique() {
+            for (row, number) in self.numbers.iter().enumerate().filter(|(_, number)| **number != NO_KEY) {
+                left.push(row as u32);
+                right.push(*number);
+            }
+            self.row = rows;
+            return (left, right);
+        }
+        while self.row < rows && left.len() < MAX_ROWS {
+            let all = self.of_row(table, self.row);
+            let part = all.get(self.taken..).unwrap_or(&[]);
+            let part = part.get(..MAX_ROWS).unwrap_or(part);
+            right.extend_from_slice(part);
+            left.resize(right.len(), self.row as u32);
+            if self.taken + part.len() < all.len() {
+                self.taken += part.len();
+            } else {
+                self.taken = 0;
+                self.row += 1;
+            }
+        }
+        (left, right)
+    }
+
+    /// Finds which rows have a match, where nothing else matters.
+    fn match_rows(
+        &mut self,
+        pairing: &Pairing<'_>,
+        has_on: bool,
+        table: &Table,
+        run: &mut Run<'_, '_>,
+    ) -> Result<(), SqlError> {
+        let rows = self.left.batch.rows;
+        self.row = rows;
+        let mut active: Vec<u32> =
+            (0..rows as u32).filter(|row| !self.of_row(table, *row as usize).is_empty()).collect();
+        if !has_on {
+            active.iter().for_each(|row| self.left.match_row(*row));
+            return Ok(());
+        }
+        let (mut from, mut round) = (0, 1);
+        while !active.is_empty() {
+            let mut rest = active.as_slice();
+            while !rest.is_empty() {
+                run.check()?;
+                let (mut left, mut right) = (Vec::new(), Vec::new());
+                let mut tested = 0;
+                for row in rest {
+                    let all = self.of_row(table, *row as usize);
+                    let part = all.get(from..all.len().min(from + round)).unwrap_or(&[]);
+                    right.extend_from_slice(part);
+                    left.resize(right.len(), *row);
+                    tested += 1;
+                    if right.len() >= MOST_CANDIDATES {
+                        break;
+                    }
+                }
+                rest = rest.get(tested..).unwrap_or(&[]);
+                let mut right = RightRows::At(right);
+                pairing.test(&self.left.batch, &mut left, &table.columns, &mut right, run)?;
+                left.iter().for_each(|row| self.left.match_row(*row));
+            }
+            from += round;
+            active.retain(|row| {
+                let row = *row as usize;
+                !self.left.has_match(row) && self.of_row(table, row).len() > from
+            });
+            if pairing.is_quiet() && from > 1 {
+                round = (round * 2).min(MAX_ROWS);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether nothing that NOT IN compares tells a left row from a right one for certain.
+fn may_be_in(pairs: &[JoinKey], left: &[Vector], row: usize, right: &[Vector], other: usize) -> bool {
+    pairs.iter().zip(left).zip(right).all(|((pair, a), b)| {
+        let classes = (pair.left.ty.class(), pair.right.ty.class());
+        a.is_null(row) || b.is_null(other) || order_at(a, row, b, other, classes, pair.collation).is_eq()
+    })
+}
+
+/// The right rows that each left row of a NOT IN may equal.
+fn candidates_of_not_in(
+    plan: &Join,
+    table: &Table,
+    not_in: &NotIn,
+    plain: &[Vector],
+    batch: &Batch,
+    run: &mut Run<'_, '_>,
+) -> Result<Vec<Vec<u32>>, SqlError> {
+    let compared = side(&plan.not_in, true, batch, run)?;
+    let both: Vec<Vector> = plain.iter().chain(&compared).cloned().collect();
+    let (equal, _) = table.by_key.find(&both, batch.rows);
+    let (unsure, keys) = not_in.unsure.find(plain, batch.rows);
+    let all = not_in.all.as_ref().map(|all| (all, all.find(plain, batch.rows).0));
+    let number = |numbers: &[u32], row: usize| numbers.get(row).copied().unwrap_or(NO_KEY);
+    let mut lists = Vec::with_capacity(batch.rows);
+    for row in 0..batch.rows {
+        if keys.has_null(row) {
+            lists.push(Vec::new());
+            continue;
+        }
+        let near = |list: &[u32]| -> Vec<u32> {
+            let near =
+                |other: &&u32| may_be_in(&plan.not_in, &compared, row, &not_in.compared, **other as usize);
+            list.iter().filter(near).copied().collect()
+        };
+        let mut list: Cow<'_, [u32]>;
+        if compared.iter().any(|value| value.is_null(row)) {
+            list = Cow::Borrowed(&[]);
+            if let Some((all, numbers)) = &all {
+                list = near(all.of(&number(numbers, row))).into();
+            }
+        } else {
+            let same = number(&equal, row);
+            list = table.by_key.of(&same).to_vec().into();
+            list.to_mut().extend(near(not_in.unsure.of(&number(&unsure, row))));
+        }
+        lists.push(list.into_owned());
+        if row % MAX_ROWS == 0 {
+            run.check()?;
+        }
+    }
+    Ok(lists)
+}
+
+/// Finds the right rows in a hash table.
+pub struct HashJoin<'p> {
+    plan: &'p Join,
+    pairing: Pairing<'p>,
+    left: Box<dyn Operator + 'p>,
+    right: Option<Box<dyn Operator + 'p>>,
+    table: Option<Table>,
+    probe: Option<Probe>,
+}
+
+impl<'p> HashJoin<'p> {
+    /// Of a plan.
+    pub fn new(plan: &'p Join) -> HashJoin<'p> {
+        HashJoin {
+            plan,
+            pairing: Pairing::new(plan),
+            left: open(&plan.left),
+            right: Some(open(&plan.right)),
+            table: None,
+            probe: None,
+        }
+    }
+}
+
+impl Operator for HashJoin<'_> {
+    fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        if let Some(right) = self.right.take() {
+            self.table = Some(Table::build(self.plan, right, run)?);
+        }
+        let Some(table) = &self.table else { return Ok(None) };
+        loop {
+            run.check()?;
+            let probe = match &mut self.probe {
+                Some(probe) => probe,
+                None => match self.left.next(run)? {
+                    Some(batch) => self.probe.insert(Probe::new(self.plan, table, batch, run)?),
+                    None => return Ok(None),
+                },
+            };
+            let (mut left, mut right) = (Vec::new(), RightRows::At(Vec::new()));
+            if matches!(self.plan.kind, JoinKind::Inner | JoinKind::Left) {
+                let (of_left, of_right) = probe.next(table);
+                (left, right) = (of_left, RightRows::At(of_right));
+                self.pairing.test(&probe.left.batch, &mut left, &table.columns, &mut right, run)?;
+            } else {
+                probe.match_rows(&self.pairing, !self.plan.on.is_empty(), table, run)?;
+            }
+            let closed = probe.row;
+            let given = self.pairing.give(&mut probe.left, left, &table.columns, right, closed)?;
+            if closed >= probe.left.batch.rows {
+                self.probe = None;
+            }
+            if given.is_some() {
+                return Ok(given);
+            }
+        }
+    }
+}
