@@ -420,8 +420,31 @@ impl Engine {
     /// owner has one transaction at a time.
     #[must_use]
     pub fn begin_for(self: &Arc<Self>, owner: OwnerId, isolation: Isolation, read_only: bool) -> Transaction {
-        let id = TransactionId(self.next_transaction.fetch_add(1, Ordering::Relaxed));
-        Transaction::new(self.clone(), id, owner, isolation, read_only)
+        Transaction::new(self.clone(), self.next_transaction_id(), owner, isolation, read_only)
+    }
+
+    /// A number for a transaction, never given again: for [reads](Engine::read_now) that are shown as one.
+    pub fn next_transaction_id(&self) -> TransactionId {
+        TransactionId(self.next_transaction.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Reads what is committed at a key now, as a transaction would that begins with this read and ends with it, but
+    /// without one; `f` sees the value, and must not call back into the engine. What it reads is durable, as what any
+    /// snapshot shows.
+    ///
+    /// # Errors
+    /// When a page cannot be read or is damaged.
+    pub fn read_now<R>(&self, tree: &Tree, key: &[u8], f: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+        if !self.births.are_seen(tree.id(), self.commits.visible()) {
+            return Err(Error::DefinitionChanged);
+        }
+        let settled_before = self.commits.settled_before(self.log());
+        tree.get(key, |entry, changed| {
+            if changed < settled_before {
+                return Ok(entry.filter(|entry| !entry.is_tombstone).map(|entry| f(entry.value)));
+            }
+            self.versions.resolve_now(tree.id(), key, entry, || self.commits.visible(), f)
+        })?
     }
 
     /// Makes a tree. It exists at once, whatever becomes of any transaction: the catalog drops those that

@@ -75,6 +75,9 @@ use crate::spill::{Spill, Spilled};
 const SHARDS: usize = if cfg!(feature = "shuttle") { 1 } else { 64 };
 const ACTIVE: u64 = 0;
 
+/// No transaction has this number.
+const NOBODY: u64 = u64::MAX;
+
 /// One transaction as its versions know it.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -291,6 +294,16 @@ impl Default for Versions {
     }
 }
 
+/// Shows `f` what a reader sees that goes back to `before`, or else to the leaf.
+fn show<R>(before: Option<Before>, leaf: Option<Entry<'_>>, f: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+    match before {
+        None => Ok(leaf.filter(|entry| !entry.is_tombstone).map(|entry| f(entry.value))),
+        Some(Before::Absent | Before::Tombstone) => Ok(None),
+        Some(Before::Value(value)) => Ok(Some(f(&value))),
+        Some(Before::Spilled(spilled)) => Ok(Some(f(&spilled.read()?))),
+    }
+}
+
 impl Versions {
     pub(crate) fn new(spill: Spill, memory: u64) -> Versions {
         let versions = Versions { spill: Some(spill), ..Versions::default() };
@@ -414,7 +427,6 @@ impl Versions {
         mut unseen: impl FnMut(u64),
         f: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>> {
-        let live = leaf.filter(|entry| !entry.is_tombstone).map(|entry| entry.value);
         let wanted = self.place(tree, key);
         let shard = self.shard(&wanted).lock();
         let mut seen = None;
@@ -424,17 +436,35 @@ impl Versions {
                     break;
                 }
                 unseen(version.writer.transaction);
-                seen = Some(&version.before);
+                seen = Some(version.before.clone());
             }
         }
-        let spilled = match seen {
-            None => return Ok(live.map(f)),
-            Some(Before::Absent | Before::Tombstone) => return Ok(None),
-            Some(Before::Value(value)) => return Ok(Some(f(value))),
-            Some(Before::Spilled(spilled)) => spilled.clone(),
-        };
         drop(shard);
-        Ok(Some(f(&spilled.read()?)))
+        show(seen, leaf, f)
+    }
+
+    /// Shows `f` the value that is committed now, for readers without a snapshot. `visible` is asked while no version
+    /// of the key can be dropped: those that were dropped before are not needed at that number or a later one.
+    ///
+    /// # Errors
+    /// When it is in a file that cannot be read.
+    pub(crate) fn resolve_now<R>(
+        &self,
+        tree: TreeId,
+        key: &[u8],
+        leaf: Option<Entry<'_>>,
+        visible: impl FnOnce() -> u64,
+        f: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>> {
+        let wanted = self.place(tree, key);
+        let shard = self.shard(&wanted).lock();
+        let csn = visible();
+        let unseen = shard.get(&wanted).and_then(|chain| {
+            let unseen = chain.versions.iter().rev().take_while(|v| !v.writer.is_visible(csn, NOBODY));
+            unseen.last().map(|version| version.before.clone())
+        });
+        drop(shard);
+        show(unseen, leaf, f)
     }
 
     /// Drops the versions of a key that no reader goes back to.

@@ -10,6 +10,7 @@ mod inserts;
 mod isolation;
 mod prepared;
 mod purge;
+mod read_now;
 mod serializable;
 mod simulated;
 mod threads;
