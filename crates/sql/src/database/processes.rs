@@ -236,6 +236,16 @@ impl Process {
         activity.current = Some(info);
     }
 
+    /// Notes a transaction that was no more than the statement that runs: it has committed.
+    pub(crate) fn note_transaction_of_one_read(&self, mut info: TransactionInfo) {
+        let mut activity = self.activity.lock();
+        activity.transactions += 1;
+        info.event = activity.transactions;
+        info.since = activity.since;
+        info.state = TransactionState::Committed;
+        activity.last = Some(info);
+    }
+
     /// Notes something of the open transaction.
     pub(crate) fn note_transaction(&self, note: impl FnOnce(&mut TransactionInfo)) {
         if let Some(current) = &mut self.activity.lock().current {

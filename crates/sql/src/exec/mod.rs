@@ -14,6 +14,7 @@
 pub mod accumulator;
 pub mod aggregate;
 pub mod batch;
+mod direct;
 pub mod distinct;
 pub mod entry_columns;
 pub mod filter;

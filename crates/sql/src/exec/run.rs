@@ -3,6 +3,7 @@
 use rustydb_value::ValueRef;
 
 use super::batch::Batch;
+use super::direct::Direct;
 use super::subquery::Surroundings;
 use super::{
     aggregate, distinct, filter, join, limit, recursive, scan, set_operation, shared, sort, values,
@@ -100,6 +101,12 @@ pub type RowSink<'s> = dyn FnMut(&[ValueRef<'_>]) -> Result<(), SqlError> + 's;
 pub fn run(plan: &SelectPlan, context: &mut ExecContext<'_>, sink: &mut RowSink<'_>) -> Result<(), SqlError> {
     let subqueries = Surroundings::of_statement(&plan.subplans);
     let mut run = Run { context, subqueries: &subqueries, held: 0, cut_off: 0 };
+    if let Some(direct) = Direct::of(plan)
+        && let Some(found) = direct.run(&mut run, sink)?
+    {
+        run.context.eval.session.found_rows = found;
+        return Ok(());
+    }
     let mut operator = open(&plan.root);
     let mut found = 0u64;
     while let Some(batch) = operator.next(&mut run)? {

@@ -1,4 +1,4 @@
-//! Changing one row: INSERT of constants, UPDATE and DELETE by primary key.
+//! INSERT of constants, UPDATE and DELETE of one row by primary key.
 //!
 //! A change gives up ([`change`] returns None) before it has written anything when it meets what the general
 //! executor words better: an overflow, a value of another class. The locks it took stay, as they would.
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustydb_transaction::LockMode;
 use rustydb_value::convert::fits_as_it_is;
-use rustydb_value::{TypeKind, Value, ValueRef};
+use rustydb_value::{StoreMode, TypeKind, Value, ValueRef};
 
 use super::key::{Constant, Key};
 use super::{Body, PointPlan};
@@ -20,12 +20,12 @@ use crate::dml::{Changes, Summary};
 use crate::error::SqlError;
 use crate::session::query::Scope;
 
-/// INSERT of one row.
+/// INSERT of one row or several.
 pub(super) struct PointInsert {
     pub(super) trees: Arc<TableTrees>,
     pub(super) relations: Option<Arc<Relations>>,
-    /// Columns that are given, in the order of the statement; the others take their defaults.
-    pub(super) given: Vec<(usize, Constant)>,
+    /// The columns that each row gives, in the order of the statement; the others take their defaults.
+    pub(super) rows: Vec<Vec<(usize, Constant)>>,
 }
 
 /// Where an updated column gets its value.
@@ -73,7 +73,7 @@ pub(crate) fn change(
     scope: &mut Scope<'_>,
 ) -> Result<Option<Changes>, SqlError> {
     let done = match &plan.body {
-        Body::Insert(insert) => insert.run(params, scope).map(Some)?,
+        Body::Insert(insert) => insert.run(params, scope)?,
         Body::Update(update) => update.run(params, scope)?,
         Body::Delete(delete) => delete.run(params, scope).map(Some)?,
         Body::Get(_) => None,
@@ -85,44 +85,84 @@ pub(crate) fn change(
 }
 
 impl PointInsert {
-    fn run(&self, params: &[Value], scope: &mut Scope<'_>) -> Result<Changes, SqlError> {
+    fn run(&self, params: &[Value], scope: &mut Scope<'_>) -> Result<Option<Changes>, SqlError> {
         let def = self.trees.table();
         let mode = store_mode(&scope.state.settings, false);
-        let mut values = Vec::with_capacity(def.columns.len());
-        for (at, column) in def.columns.iter().enumerate() {
-            let given = self.given.iter().any(|(target, _)| *target == at);
-            values.push(if given { Value::Null } else { default_of(column, mode.strict, scope.state)? });
-        }
-        for (at, constant) in &self.given {
-            let (Some(column), Some(slot)) = (def.columns.get(*at), values.get_mut(*at)) else { continue };
-            let value = constant.value(params);
-            if value.is_null() && !column.nullable && !column.auto_increment {
-                return Err(match column.ty.kind {
-                    TypeKind::Geometry { .. } => SqlError::spatial_null(&column.name),
-                    _ => SqlError::column_null(&column.name),
-                });
-            }
-            *slot = if fits_as_it_is(&value, &column.ty) {
-                value.to_owned()
-            } else {
-                to_column(&value.to_owned(), column, 1, &mode, scope.state)?
-            };
+        if self.rows.len() > 1 && !mode.strict {
+            // What a single row is refused for becomes a warning there.
+            return Ok(None);
         }
         let engine = Arc::clone(scope.database.engine());
         let mut automatic = AutoIncrement::of(def);
-        if let Some(automatic) = &mut automatic {
-            automatic.fill(&engine, scope.state, &mut values, 1)?;
-            automatic.settle(&engine)?;
-        }
-        let row_id = if def.has_hidden_key() { engine.counter_reserve(def.primary.tree, 1, 1)? } else { 0 };
-        let relations = self.relations.clone().filter(|_| scope.state.settings.foreign_key_checks);
-        TableWriter::new(Arc::clone(&self.trees), relations).insert_row(scope.txn, &values, row_id)?;
-        let mut changes = Changes { affected: 1, ..Changes::default() };
+        let done = self.insert_rows(params, &mode, automatic.as_mut(), scope);
+        // Counters outlive the rows of a statement that fails.
+        let settled = automatic.as_ref().map_or(Ok(()), |automatic| automatic.settle(&engine));
+        done.and(settled)?;
+        let records = self.rows.len() as u64;
+        let mut changes = Changes { affected: records, ..Changes::default() };
         if let Some(automatic) = &automatic {
             changes.generated = automatic.first;
             changes.insert_id = automatic.first.unwrap_or(automatic.last);
         }
-        Ok(changes)
+        if records > 1 {
+            changes.summary = Summary::Records { records, duplicates: 0 };
+        }
+        Ok(Some(changes))
+    }
+
+    fn insert_rows(
+        &self,
+        params: &[Value],
+        mode: &StoreMode,
+        mut automatic: Option<&mut AutoIncrement>,
+        scope: &mut Scope<'_>,
+    ) -> Result<(), SqlError> {
+        let def = self.trees.table();
+        let engine = Arc::clone(scope.database.engine());
+        let relations = self.relations.clone().filter(|_| scope.state.settings.foreign_key_checks);
+        let mut writer = TableWriter::new(Arc::clone(&self.trees), relations);
+        let total = self.rows.len() as u64;
+        let mut row_id = match def.has_hidden_key() {
+            true => engine.counter_reserve(def.primary.tree, total, 1)?,
+            false => 0,
+        };
+        for (number, given) in (1u64..).zip(&self.rows) {
+            if number.is_multiple_of(256) && scope.cancel.is_cancelled() {
+                return Err(SqlError::query_interrupted());
+            }
+            let mut values = Vec::with_capacity(def.columns.len());
+            for (at, column) in def.columns.iter().enumerate() {
+                let is_given = given.iter().any(|(target, _)| *target == at);
+                values.push(if is_given {
+                    Value::Null
+                } else {
+                    default_of(column, mode.strict, scope.state)?
+                });
+            }
+            for (at, constant) in given {
+                let (Some(column), Some(slot)) = (def.columns.get(*at), values.get_mut(*at)) else {
+                    continue;
+                };
+                let value = constant.value(params);
+                if value.is_null() && !column.nullable && !column.auto_increment {
+                    return Err(match column.ty.kind {
+                        TypeKind::Geometry { .. } => SqlError::spatial_null(&column.name),
+                        _ => SqlError::column_null(&column.name),
+                    });
+                }
+                *slot = if fits_as_it_is(&value, &column.ty) {
+                    value.to_owned()
+                } else {
+                    to_column(&value.to_owned(), column, number, mode, scope.state)?
+                };
+            }
+            if let Some(automatic) = automatic.as_deref_mut() {
+                automatic.fill(&engine, scope.state, &mut values, total - number + 1)?;
+            }
+            writer.insert_row(scope.txn, &values, row_id)?;
+            row_id += u64::from(def.has_hidden_key());
+        }
+        Ok(())
     }
 }
 

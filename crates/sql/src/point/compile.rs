@@ -15,7 +15,7 @@ use rustydb_value::Value;
 
 use super::change::{PointDelete, PointInsert, PointUpdate, UpdateSource};
 use super::key::{Constant, Key};
-use super::read::{PointGet, Shown};
+use super::read::PointGet;
 use super::{Body, PointPlan};
 use crate::api::ColumnMeta;
 use crate::context::{TableLookup, TableRows, TableUse};
@@ -29,6 +29,10 @@ use crate::expr::Scope as Names;
 use crate::literal;
 use crate::session::SessionState;
 use crate::session::tables::Tables;
+use crate::stored::ShownColumns;
+
+/// The most rows of an INSERT that is compiled.
+const MOST_ROWS: usize = 1_000;
 
 /// Compiles a query, if it is a get.
 pub(crate) fn compile_query(
@@ -190,7 +194,7 @@ impl Conditions {
     }
 }
 
-type Outputs = (Vec<ColumnMeta>, Vec<(usize, Shown)>);
+type Outputs = (Vec<ColumnMeta>, ShownColumns);
 
 /// The select list, if it is made of plain columns.
 fn outputs(select: &Select, def: &TableDef, alias: Option<&str>, source: &TableSource) -> Option<Outputs> {
@@ -203,7 +207,7 @@ fn outputs(select: &Select, def: &TableDef, alias: Option<&str>, source: &TableS
             meta.name = heading.to_owned();
         }
         metas.push(meta);
-        list.push((at, Shown::of(&def.columns.get(at)?.ty)));
+        list.push(at);
         Some(())
     };
     for item in &select.items {
@@ -222,10 +226,10 @@ fn outputs(select: &Select, def: &TableDef, alias: Option<&str>, source: &TableS
             }
         }
     }
-    Some((metas, list))
+    Some((metas, ShownColumns::new(def, &list)?))
 }
 
-/// Compiles an INSERT of one row, or an UPDATE or DELETE by primary key.
+/// Compiles an INSERT of constants, or an UPDATE or DELETE by primary key.
 pub(crate) fn compile_change(
     statement: &Statement,
     tables: &mut Tables<'_>,
@@ -251,11 +255,16 @@ fn compile_insert(
         && insert.row_alias.is_none()
         && insert.on_duplicate.is_empty();
     let AstSource::Values(rows) = &insert.source else { return Ok(None) };
-    let [row] = rows.as_slice() else { return Ok(None) };
-    let shaped = row.iter().all(|expr| {
+    let Some(width) = rows.first().map(Vec::len).filter(|width| *width > 0) else { return Ok(None) };
+    let constants = rows.iter().flatten().all(|expr| {
         matches!(expr.kind, ExprKind::Default(None)) || constant(expr).is_some() || is_bits(expr)
     });
-    if !plain || !shaped || row.is_empty() {
+    // Texts with the values of many rows hardly come again, and compiling them is work.
+    let comes_again =
+        rows.len() == 1 || rows.iter().flatten().any(|expr| matches!(expr.kind, ExprKind::Parameter(_)));
+    let is_even = rows.len() <= MOST_ROWS && rows.iter().all(|row| row.len() == width);
+    let shaped = constants && comes_again && is_even;
+    if !plain || !shaped {
         return Ok(None);
     }
     let source = TableSource {
@@ -265,7 +274,7 @@ fn compile_insert(
         index_hints: Vec::new(),
     };
     let Some(def) = find_table(&source, TableUse::Write, tables, session)? else { return Ok(None) };
-    let mut targets: Vec<usize> = Vec::with_capacity(row.len());
+    let mut targets: Vec<usize> = Vec::with_capacity(width);
     if insert.columns.is_empty() {
         targets.extend(def.columns.iter().enumerate().filter(|(_, c)| c.visible).map(|(at, _)| at));
     }
@@ -275,31 +284,35 @@ fn compile_insert(
             _ => return Ok(None),
         }
     }
-    if targets.len() != row.len() {
+    if targets.len() != width {
         return Ok(None);
     }
-    let mut given: Vec<(usize, Constant)> = Vec::with_capacity(targets.len());
-    for (at, expr) in targets.iter().zip(row) {
-        let Some(column) = def.columns.get(*at) else { return Ok(None) };
-        let constant = match &expr.kind {
-            ExprKind::Default(None) => continue,
-            ExprKind::Parameter(n) => Constant::Parameter(*n as usize),
-            _ => match literal::for_column(expr, &[], &column.ty)? {
-                Some(value) => Constant::Value(value),
-                None => return Ok(None),
-            },
+    let mut compiled = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut given: Vec<(usize, Constant)> = Vec::with_capacity(width);
+        for (at, expr) in targets.iter().zip(row) {
+            let Some(column) = def.columns.get(*at) else { return Ok(None) };
+            let constant = match &expr.kind {
+                ExprKind::Default(None) => continue,
+                ExprKind::Parameter(n) => Constant::Parameter(*n as usize),
+                _ => match literal::for_column(expr, &[], &column.ty)? {
+                    Some(value) => Constant::Value(value),
+                    None => return Ok(None),
+                },
+            };
+            given.push((*at, constant));
+        }
+        // A missing default is the general executor's to complain about.
+        let unserved = |(at, column): (usize, &rustydb_catalog::ColumnDef)| {
+            needs_value(column) && !given.iter().any(|(target, _)| *target == at)
         };
-        given.push((*at, constant));
-    }
-    // A missing default is the general executor's to complain about.
-    let unserved = |(at, column): (usize, &rustydb_catalog::ColumnDef)| {
-        needs_value(column) && !given.iter().any(|(target, _)| *target == at)
-    };
-    if def.columns.iter().enumerate().any(unserved) {
-        return Ok(None);
+        if def.columns.iter().enumerate().any(unserved) {
+            return Ok(None);
+        }
+        compiled.push(given);
     }
     let Some((trees, relations)) = writable(&def, tables, session)? else { return Ok(None) };
-    Ok(Some(Body::Insert(PointInsert { trees, relations, given })))
+    Ok(Some(Body::Insert(PointInsert { trees, relations, rows: compiled })))
 }
 
 type Writable = (Arc<TableTrees>, Option<Arc<Relations>>);

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! SELECT columns FROM t WHERE <primary or unique key> = constants     get
-//! INSERT INTO t (..) VALUES (constants)                               insert of one row
+//! INSERT INTO t (..) VALUES (constants), ..                           insert
 //! UPDATE t SET c = constant | d + constant .. WHERE <primary key> = constants
 //! DELETE FROM t WHERE <primary key> = constants
 //! ```
@@ -14,6 +14,9 @@
 //! a coercion that is more than exact (`id = 'abc'`, `id = 1.5`), raise a warning that only the general
 //! evaluator words right, or overflow, is left to the general executor, which gives the same answers for
 //! everything that runs here (a differential test holds both against each other).
+//!
+//! Reads of several rows (`id IN (..)`, short ranges, pages) are planned like any other query, and what is no more than
+//! a part of an index is then given out without operators: [`crate::exec`]'s direct reads.
 
 mod change;
 mod compile;
@@ -26,7 +29,7 @@ use crate::api::ColumnMeta;
 
 pub(crate) use change::change;
 pub(crate) use compile::{compile_change, compile_query};
-pub(crate) use read::get;
+pub(crate) use read::{Now, get};
 
 use change::{PointDelete, PointInsert, PointUpdate};
 
@@ -49,6 +52,11 @@ impl PointPlan {
     /// The result columns; none for a change.
     pub(crate) fn columns(&self) -> &[ColumnMeta] {
         &self.columns
+    }
+
+    /// Whether it is a get that reads one key of one tree.
+    pub(crate) fn reads_one_key(&self) -> bool {
+        matches!(&self.body, Body::Get(get) if get.index.is_none())
     }
 
     /// Whether it can run with these parameters; what it cannot take goes to the general executor.

@@ -2,12 +2,16 @@
 //!
 //! The row's bytes are copied out of the leaf (no latch is held while the client is written to), and its
 //! columns go to the sink as they lie there.
+//!
+//! A get by the primary key that is a transaction of its own reads what is committed now and takes no snapshot: one
+//! key has one state at one moment. By another unique key it needs one, as the entry and its row are read one after the
+//! other.
 
 use std::sync::Arc;
 
 use rustydb_catalog::TableDef;
-use rustydb_transaction::Tree;
-use rustydb_value::{ColumnType, TimeZone, TypeKind, Value, ValueRef};
+use rustydb_transaction::{Engine, Transaction, Tree};
+use rustydb_value::{TimeZone, Value, ValueRef};
 use smallvec::SmallVec;
 
 use super::key::Key;
@@ -15,32 +19,7 @@ use super::{Body, PointPlan};
 use crate::api::ResultSink;
 use crate::dml::writer::TableTrees;
 use crate::error::SqlError;
-use crate::session::query::Scope;
-use crate::stored::{IndexEntry, StoredRow, damaged, encode_index_key};
-
-/// How a column of the row becomes a cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
-    /// As it is stored
-    Plain,
-    /// UTC to the session's zone
-    Timestamp,
-    /// A number to the text of its member
-    Enum,
-    /// A number to the texts of its members
-    Set,
-}
-
-impl Shown {
-    pub(super) fn of(ty: &ColumnType) -> Shown {
-        match ty.kind {
-            TypeKind::Timestamp { .. } => Shown::Timestamp,
-            TypeKind::Enum { .. } => Shown::Enum,
-            TypeKind::Set { .. } => Shown::Set,
-            _ => Shown::Plain,
-        }
-    }
-}
+use crate::stored::{IndexEntry, ShownColumns, damaged, encode_index_key};
 
 /// The compiled form of a get.
 pub(super) struct PointGet {
@@ -48,19 +27,67 @@ pub(super) struct PointGet {
     pub(super) key: Key,
     /// The tree of the unique index that the key is of; None: the primary key's.
     pub(super) index: Option<Arc<Tree>>,
-    /// Columns of the result, by position in the table.
-    pub(super) outputs: Vec<(usize, Shown)>,
+    /// Columns of the result.
+    pub(super) outputs: ShownColumns,
+}
+
+/// Where a get reads: in a transaction, or what is committed now.
+pub(crate) trait Source {
+    /// A copy of what is at a key, made by `copy`.
+    fn get<R>(
+        &mut self,
+        tree: &Tree,
+        key: &[u8],
+        copy: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, SqlError>;
+
+    /// Whether an index entry may be of another version of its row than the row that it leads to: the entry the
+    /// snapshot's, the row this transaction's own.
+    fn may_disagree(&self) -> bool;
+}
+
+impl Source for Transaction {
+    fn get<R>(
+        &mut self,
+        tree: &Tree,
+        key: &[u8],
+        copy: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, SqlError> {
+        Ok(Transaction::get(self, tree, key, copy)?)
+    }
+
+    fn may_disagree(&self) -> bool {
+        self.has_overtaken()
+    }
+}
+
+/// What is committed at the moment of the read: for gets that [read one key](PointPlan::reads_one_key).
+pub(crate) struct Now<'a>(pub(crate) &'a Engine);
+
+impl Source for Now<'_> {
+    fn get<R>(
+        &mut self,
+        tree: &Tree,
+        key: &[u8],
+        copy: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, SqlError> {
+        Ok(self.0.read_now(tree, key, copy)?)
+    }
+
+    fn may_disagree(&self) -> bool {
+        false
+    }
 }
 
 /// Runs a get; gives the number of rows, 0 or 1.
 pub(crate) fn get(
     plan: &PointPlan,
     params: &[Value],
-    scope: &mut Scope<'_>,
+    zone: TimeZone,
+    source: &mut impl Source,
     sink: &mut dyn ResultSink,
 ) -> Result<u64, SqlError> {
     let Body::Get(get) = &plan.body else { return Err(SqlError::reprepare()) };
-    scope.database.metrics.point_statements.inc(1);
     let def: &TableDef = get.trees.table();
     let mut key = Vec::with_capacity(32);
     if !get.key.encode(def, params, &mut key)? {
@@ -68,7 +95,7 @@ pub(crate) fn get(
     }
     let mut entry_key = None;
     if let Some(index) = &get.index {
-        let entry = scope.txn.get(index, &key, |value| {
+        let entry = source.get(index, &key, |value| {
             IndexEntry::read(&key, value).map(|entry| entry.primary_key.to_vec())
         })?;
         match entry {
@@ -79,12 +106,13 @@ pub(crate) fn get(
             None => return Ok(0),
         }
     }
-    let Some(bytes) = scope.txn.get(&get.trees.primary, &key, <[u8]>::to_vec)? else { return Ok(0) };
+    let Some(bytes) = source.get(&get.trees.primary, &key, SmallVec::<[u8; 256]>::from_slice)? else {
+        return Ok(0);
+    };
     let row = get.trees.reader.row(&bytes)?;
-    if let Some((tree, entry_key)) = entry_key.filter(|_| scope.txn.has_overtaken())
+    if let Some((tree, entry_key)) = entry_key.filter(|_| source.may_disagree())
         && let Some(index) = def.indexes.iter().find(|index| index.tree == tree)
     {
-        // The entry may be the snapshot's and the row this transaction's own.
         let mut own = Vec::new();
         let mut column = |column: usize| row.value(column).unwrap_or(ValueRef::Null);
         encode_index_key(def, index, &key, &mut column, &mut own).map_err(|e| damaged(def, e))?;
@@ -92,55 +120,10 @@ pub(crate) fn get(
             return Ok(0);
         }
     }
-    let zone = scope.state.settings.time_zone;
-    let sets = set_texts(get, &row)?;
-    let mut cells: SmallVec<[ValueRef<'_>; 16]> = SmallVec::new();
-    for (at, (column, shown)) in get.outputs.iter().enumerate() {
-        let value = row.value(*column)?;
-        cells.push(match shown {
-            Shown::Plain => value,
-            _ => cell(def, *column, *shown, value, zone, sets.get(&at)),
-        });
-    }
-    sink.columns(&plan.columns)?;
-    sink.row(&cells)?;
+    let values = get.outputs.positions().map(|column| row.value(column));
+    get.outputs.give(def, zone, values, &mut |cells| {
+        sink.columns(&plan.columns)?;
+        Ok(sink.row(cells)?)
+    })?;
     Ok(1)
-}
-
-/// The texts of the SET columns, by position in the result: cells borrow them.
-fn set_texts(get: &PointGet, row: &StoredRow<'_>) -> Result<hashbrown::HashMap<usize, String>, SqlError> {
-    let mut texts = hashbrown::HashMap::new();
-    for (at, (column, shown)) in get.outputs.iter().enumerate() {
-        if *shown != Shown::Set {
-            continue;
-        }
-        if let (ValueRef::UInt(mask), Some(definition)) =
-            (row.value(*column)?, row.table().columns.get(*column))
-        {
-            let mut text = Vec::new();
-            definition.ty.write_set_text(mask, &mut text);
-            texts.insert(at, String::from_utf8_lossy(&text).into_owned());
-        }
-    }
-    Ok(texts)
-}
-
-fn cell<'a>(
-    def: &'a TableDef,
-    column: usize,
-    shown: Shown,
-    value: ValueRef<'a>,
-    zone: TimeZone,
-    set: Option<&'a String>,
-) -> ValueRef<'a> {
-    match (shown, value) {
-        (Shown::Timestamp, ValueRef::DateTime(utc)) => {
-            ValueRef::DateTime(utc.to_local(zone).unwrap_or(utc).with_fsp(utc.fsp()))
-        }
-        (Shown::Enum, ValueRef::UInt(index)) => {
-            ValueRef::Text(def.columns.get(column).map_or("", |c| c.ty.enum_text(index)))
-        }
-        (Shown::Set, ValueRef::UInt(_)) => ValueRef::Text(set.map_or("", String::as_str)),
-        (_, value) => value,
-    }
 }

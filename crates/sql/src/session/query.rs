@@ -11,15 +11,17 @@ use super::plan_cache::{CachedPlan, PlanBody};
 use super::run::Running;
 use super::tables::{Bounds, Tables};
 use super::transaction::{NextTransaction, OpenTransaction};
-use super::xa::Lost;
+use super::xa::{Lost, XaState};
 use super::{Session, SessionState, UserVariable};
 use crate::api::ResultSink;
 use crate::context::{BindContext, EvalContext, ExecContext};
 use crate::database::Database;
+use crate::database::processes::TransactionInfo;
 use crate::error::SqlError;
 use crate::exec;
 use crate::plan::{self, SelectPlan};
 use crate::point;
+use crate::variables::Isolation;
 
 /// The parts of a session that a statement inside a transaction works with.
 pub(crate) struct Scope<'a> {
@@ -303,14 +305,26 @@ impl Session {
         }
         let statement = Arc::clone(running.statement);
         let params = running.params;
-        let kept = running.plan.take();
+        let kept = running.plan.take().or_else(|| statement.plan());
+        if let Some(plan) = &kept
+            && let Some(rows) = self.get_alone(plan, params, sink)?
+        {
+            if rows == 0 {
+                sink.columns(plan.columns())?;
+            }
+            running.plan = kept;
+            self.state.found_rows = rows;
+            return self.finish_rows(rows, running, sink);
+        }
         let mut rows = 0u64;
         let plan = self.within(|scope| {
             let plan = plan_for(&statement, kept, query, params, scope)?;
             // The columns go out with the first row: a statement that fails before it answers with its error alone.
             match &plan.body {
                 PlanBody::Point(point) => {
-                    rows = point::get(point, params, scope, sink)?;
+                    scope.database.metrics.point_statements.inc(1);
+                    let zone = scope.state.settings.time_zone;
+                    rows = point::get(point, params, zone, scope.txn, sink)?;
                 }
                 PlanBody::Select(select) => {
                     let (mut context, _) = scope.exec(params);
@@ -337,6 +351,16 @@ impl Session {
         }
         running.plan = Some(plan);
         self.trace_results();
+        self.finish_rows(rows, running, sink)
+    }
+
+    /// Ends the answer of a query that gave so many rows.
+    fn finish_rows(
+        &mut self,
+        rows: u64,
+        running: &Running<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<(), SqlError> {
         self.state.row_count = -1;
         self.database.metrics.rows_sent.inc(rows);
         let completion = self.completion(running, rows, 0, String::new());
@@ -355,6 +379,56 @@ impl Session {
             })?;
             Ok(Left::Untouched(rows))
         })
+    }
+
+    /// Runs a get that is a transaction of its own and needs none: one key, read as it is committed now. None where it
+    /// is part of a transaction, or something stands in the way of the shortest one.
+    fn get_alone(
+        &mut self,
+        plan: &CachedPlan,
+        params: &[Value],
+        sink: &mut dyn ResultSink,
+    ) -> Result<Option<u64>, SqlError> {
+        let PlanBody::Point(point) = &plan.body else { return Ok(None) };
+        let settings = &self.state.settings;
+        // A reader that is alone is in order at any level but the one where order has to be proved.
+        let is_alone = self.open.is_none()
+            && settings.autocommit
+            && settings.isolation != Isolation::Serializable
+            && self.next == NextTransaction::default()
+            && self.locked.is_none()
+            && self.temporary.is_empty()
+            && matches!(self.xa, XaState::None);
+        if !is_alone || !point.reads_one_key() || !point.accepts(params) {
+            return Ok(None);
+        }
+        self.state.shares_reads = false;
+        let wait = self.metadata_wait();
+        let mut tables = Tables::new(&self.database, &mut self.owner, wait, &self.temporary, Bounds::none());
+        let done = match plan.lock_and_check(&self.database, &mut tables) {
+            Ok(true) => {
+                let zone = self.state.settings.time_zone;
+                let engine = self.database.engine();
+                point::get(point, params, zone, &mut point::Now(engine), sink).map(Some)
+            }
+            Ok(false) => Ok(None),
+            Err(error) => Err(error),
+        };
+        self.database.engine().metadata_locks().release_transaction(&mut self.owner);
+        if matches!(done, Ok(Some(_))) {
+            self.database.metrics.point_statements.inc(1);
+            self.process.note_transaction_of_one_read(TransactionInfo {
+                id: self.database.engine().next_transaction_id().0,
+                since_micros: self.state.statement_micros,
+                level: self.state.settings.isolation.words(),
+                read_only: self.state.settings.transaction_read_only,
+                autocommit: true,
+                unique_checks: self.state.settings.unique_checks,
+                foreign_key_checks: self.state.settings.foreign_key_checks,
+                ..TransactionInfo::default()
+            });
+        }
+        done
     }
 
     /// `SELECT .. INTO @a, @b`: exactly one row, or none with warning 1329.

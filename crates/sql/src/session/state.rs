@@ -124,8 +124,11 @@ impl SessionState {
     /// A transaction of this session has committed; a client that tracks ids is told. Zero is the number of one
     /// that wrote nothing.
     pub(crate) fn committed(&mut self, number: u64) {
+        if number == 0 {
+            return;
+        }
         let tracked = self.session_value(const { position("session_track_gtids") });
-        let Some(executed) = self.globals.executed().filter(|_| number > 0) else { return };
+        let Some(executed) = self.globals.executed() else { return };
         let gtids = match tracked.as_text() {
             "OWN_GTID" => executed.gtid(number),
             "ALL_GTIDS" => executed.set().text(),

@@ -14,10 +14,12 @@
 pub mod entry;
 mod key;
 mod row;
+mod shown;
 
 pub use entry::IndexEntry;
 pub use key::{IndexKey, encode_index_key, encode_primary_key, entry_text, hidden_key, key_value, prefix_of};
 pub use row::{RowReader, StoredRow};
+pub(crate) use shown::ShownColumns;
 
 use crate::error::SqlError;
 

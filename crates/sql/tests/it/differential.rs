@@ -75,7 +75,8 @@ fn both_executors_answer_alike() {
 /// A statement for table p that compiles, and one for table g that means the same and does not.
 fn statement(random: &mut Random) -> (String, String) {
     let id = literal(random);
-    match random.below(6) {
+    match random.below(9) {
+        6..9 => several(random),
         0 | 1 => {
             let row = format!("({id}, {}, {}, {})", literal(random), random.below(200), literal(random));
             (
@@ -107,6 +108,31 @@ fn statement(random: &mut Random) -> (String, String) {
             )
         }
     }
+}
+
+/// Several rows by an index, which need no operators, and the same under a condition that needs them.
+fn several(random: &mut Random) -> (String, String) {
+    let column = ["id", "n", "s"][random.below(3) as usize];
+    let condition = match random.below(3) {
+        0 => format!("{column} IN ({}, {}, {})", literal(random), literal(random), literal(random)),
+        1 => format!("{column} BETWEEN {} AND {}", literal(random), literal(random)),
+        _ => format!("{column} >= {}", literal(random)),
+    };
+    let columns = ["*", "id", "id, n", "s, id", "t, e, m", "n, n, id"][random.below(6) as usize];
+    let order = ["", " ORDER BY id", " ORDER BY id DESC", " ORDER BY n, id", " ORDER BY s DESC"]
+        [random.below(5) as usize];
+    // Without an order a limit may give any of the rows.
+    let limit = match (order.is_empty(), random.below(3)) {
+        (false, 0) => format!(" LIMIT {}", random.below(6)),
+        (false, 1) => format!(" LIMIT {}, {}", random.below(4), random.below(6)),
+        _ => String::new(),
+    };
+    (
+        format!("SELECT {columns} FROM p FORCE INDEX (PRIMARY, kn, us) WHERE {condition}{order}{limit}"),
+        format!(
+            "SELECT {columns} FROM g FORCE INDEX (PRIMARY, kn, us) WHERE {condition} AND COALESCE(m, 0) + 0 > -1000{order}{limit}"
+        ),
+    )
 }
 
 fn same_rows(session: &mut Session, seed: u64) {
@@ -166,5 +192,61 @@ fn one_prepared_statement_takes_parameters_of_any_kind() {
             let plain = |answer: String| answer.lines().filter(|l| !l.ends_with("warning(s)")).count();
             assert_eq!(plain(got.clone()), plain(expected.clone()), "{column} = {text}: {got} / {expected}");
         }
+    }
+}
+
+/// An INSERT of several rows of parameters compiles; one of texts does not.
+#[test]
+fn rows_of_parameters_are_inserted_as_rows_of_texts_are() {
+    for mode in ["STRICT_TRANS_TABLES", ""] {
+        let database = database();
+        let mut session = session(&database, 1);
+        let table =
+            "(id INT PRIMARY KEY AUTO_INCREMENT, m TINYINT NOT NULL, s VARCHAR(5), UNIQUE KEY us (s))";
+        setup(
+            &mut session,
+            &[
+                "CREATE DATABASE test",
+                "USE test",
+                &format!("CREATE TABLE p {table}"),
+                &format!("CREATE TABLE g {table}"),
+                &format!("SET sql_mode = '{mode}'"),
+            ],
+        );
+        let mut insert =
+            session.prepare("INSERT INTO p (id, m, s) VALUES (?, ?, ?), (?, 1, DEFAULT), (?, ?, ?)").unwrap();
+        let mut random = Random(mode.len() as u64);
+        for step in 0..150 {
+            let mut texts = Vec::new();
+            let mut values = Vec::new();
+            for place in 0..7 {
+                let (text, value) = match (place, random.below(8)) {
+                    (_, 0) => ("NULL".to_owned(), Value::Null),
+                    (1 | 5, n) => ((n * 30).to_string(), Value::Int(n as i64 * 30)),
+                    (2 | 6, n) => {
+                        (format!("'{}'", "x".repeat(n as usize)), Value::Text("x".repeat(n as usize)))
+                    }
+                    _ => {
+                        let n = random.below(1_000);
+                        (n.to_string(), Value::Int(n as i64))
+                    }
+                };
+                texts.push(text);
+                values.push(value);
+            }
+            let mut got = execute(&mut session, &mut insert, &values).replace("'p.", "'g.");
+            got.push_str(&ask(&mut session, "SHOW WARNINGS").replace("'p.", "'g."));
+            got.push_str(&ask(&mut session, "SELECT LAST_INSERT_ID()"));
+            let [a, b, c, d, e, f, g] = &texts[..] else { panic!("seven") };
+            let text = format!(
+                "INSERT INTO g (id, m, s) VALUES ({a}, {b}, {c}), ({d}, 1, DEFAULT), ({e}, {f}, {g})"
+            );
+            let mut expected = ask(&mut session, &text);
+            expected.push_str(&ask(&mut session, "SHOW WARNINGS"));
+            expected.push_str(&ask(&mut session, "SELECT LAST_INSERT_ID()"));
+            assert_eq!(got, expected, "mode {mode:?} step {step}: {text}");
+        }
+        let rows = |session: &mut Session, name| ask(session, &format!("SELECT * FROM {name} ORDER BY id"));
+        assert_eq!(rows(&mut session, "p"), rows(&mut session, "g"));
     }
 }
