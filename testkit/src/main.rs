@@ -5,8 +5,10 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool talks to its user")]
 
+mod canned;
 mod clients;
 mod crash;
+mod embedded;
 mod hotrow;
 mod idle;
 mod isolation_levels;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Some("clients") => clients::run(options),
         Some("crash") => crash::run(options),
         Some("sysbench") => sysbench::run(options),
+        Some("embedded") => embedded::run(options),
         Some("hotrow") => hotrow::run(options),
         Some("idle") => idle::run(options),
         Some("isolation") => isolation_levels::isolation(options),

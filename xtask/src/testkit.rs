@@ -58,10 +58,20 @@ pub(crate) fn sakila(mut arguments: Arguments) -> Result<()> {
 
 /// `cargo xtask bench NAME`
 pub(crate) fn bench(mut arguments: Arguments) -> Result<()> {
-    const NAMES: &str = "sysbench, serializable, hotrow, restart, larger, idle, snapshot, startup or tpch";
+    const NAMES: &str =
+        "sysbench, serializable, hotrow, restart, larger, embedded, idle, snapshot, startup or tpch";
     let name = arguments.next().ok_or_else(|| Failure::new(format!("bench what? {NAMES}")))?;
     match name.as_str() {
         "sysbench" | "serializable" | "hotrow" | "restart" | "larger" | "tpch" => packages::ensure()?,
+        "embedded" => run(cargo().args([
+            "build",
+            "--release",
+            "-p",
+            "rustydb",
+            "--no-default-features",
+            "--example",
+            "embedded_reads",
+        ]))?,
         "idle" | "snapshot" | "startup" => {}
         _ => return Err(Failure::new(format!("no benchmark '{name}': {NAMES}"))),
     }
@@ -93,12 +103,12 @@ pub(crate) fn quick_clients() -> Result<()> {
 }
 
 fn hand_over(command: &str, profile: &str, arguments: Arguments) -> Result<()> {
-    // `startup` builds the server itself: how long that takes is what it measures.
-    if command != "startup" {
+    // `startup` builds the server itself: how long that takes is what it measures. `embedded` has none.
+    if !matches!(command, "startup" | "embedded") {
         run(cargo().args(["build", "--profile", profile, "-p", "rustydb", "--bin", "rustydb"]))?;
     }
     let tools = if profile == "dev" { "dev" } else { "release" };
-    run(cargo().args(["build", "--profile", tools, "-p", "rustydb-testkit"]))?;
+    run(cargo().args(["build", "--profile", tools, "-p", "rustydb-testkit", "-p", "rustydb-canned"]))?;
     let server = built(profile, "rustydb")?;
     let mut testkit = Command::new(built(tools, "rustydb-testkit")?);
     testkit.current_dir(root()).arg(command).arg("--server").arg(server);
