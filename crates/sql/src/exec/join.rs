@@ -13,12 +13,14 @@
 //! - With an empty right side Semi gives nothing, Anti everything, and NullAwareAnti everything too: NULL NOT IN
 //!   (nothing) is true.
 //!
-//! Here are the joins that go row by row: LATERAL, and lookups. [`super::hash_join`] takes batches.
+//! Here are the joins that go row by row: LATERAL, and lookups that lock rows. [`super::hash_join`] and
+//! [`super::lookup_join`] take batches.
 
 use arrow_array::UInt32Array;
 
 use super::batch::{Batch, MAX_ROWS};
 use super::hash_join::HashJoin;
+use super::lookup_join::LookupJoin;
 use super::run::{Operator, Run, open};
 use super::scan::TableScan;
 use super::subquery::{Subquery, Surroundings, states};
@@ -32,7 +34,10 @@ pub fn open_join(plan: &Join) -> Box<dyn Operator + '_> {
     if plan.lookup
         && let Plan::Scan(scan) = &plan.right
     {
-        return Box::new(LookupJoin {
+        if let Some(join) = LookupJoin::new(plan, scan) {
+            return Box::new(join);
+        }
+        return Box::new(RowLookup {
             plan,
             left: open(&plan.left),
             right: TableScan::new(scan),
@@ -141,7 +146,7 @@ fn lonely(plan: &Join, left: &Batch, row: u32) -> Result<Batch, SqlError> {
 }
 
 /// Looks the right rows up for each left row.
-struct LookupJoin<'p> {
+struct RowLookup<'p> {
     plan: &'p Join,
     left: Box<dyn Operator + 'p>,
     right: TableScan<'p>,
@@ -149,7 +154,7 @@ struct LookupJoin<'p> {
     current: Option<(Batch, u32)>,
 }
 
-impl Operator for LookupJoin<'_> {
+impl Operator for RowLookup<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
         let mut ready = Ready::new(self.plan);
         loop {

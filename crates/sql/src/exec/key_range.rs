@@ -45,6 +45,112 @@ enum Place {
     AboveAll,
 }
 
+/// The values that an access compares with, evaluated for some rows around the scan.
+pub struct KeyValues<'p> {
+    access: &'p IndexAccess,
+    /// Of each leading column the values that it may be equal to.
+    equals: Vec<Vec<(Vector, &'p BoundExpr)>>,
+    low: Option<(Vector, &'p BoundExpr, bool)>,
+    high: Option<(Vector, &'p BoundExpr, bool)>,
+    pattern: Option<Vector>,
+    zone: TimeZone,
+}
+
+impl<'p> KeyValues<'p> {
+    /// For the rows of a frame: the left rows of a lookup join, or the only one of a scan.
+    pub fn evaluate(
+        access: &'p IndexAccess,
+        frame: &Frame<'_>,
+        context: &mut EvalContext<'_>,
+    ) -> Result<KeyValues<'p>, SqlError> {
+        let mut equals = Vec::with_capacity(access.equals.len());
+        for equal in &access.equals {
+            let mut values = Vec::new();
+            if let KeyEqual::Values(exprs) = equal {
+                for expr in exprs {
+                    values.push((evaluate(expr, frame, context)?, expr));
+                }
+            }
+            equals.push(values);
+        }
+        let (mut low, mut high, mut pattern) = (None, None, None);
+        match &access.range {
+            Some(KeyBounds::Range { low: from, high: to }) => {
+                if let Some((expr, included)) = from {
+                    low = Some((evaluate(expr, frame, context)?, expr, *included));
+                }
+                if let Some((expr, included)) = to {
+                    high = Some((evaluate(expr, frame, context)?, expr, *included));
+                }
+            }
+            Some(KeyBounds::Prefix(expr)) => pattern = Some(evaluate(expr, frame, context)?),
+            None => {}
+        }
+        let zone = context.session.settings.time_zone;
+        Ok(KeyValues { access, equals, low, high, pattern, zone })
+    }
+
+    /// The ranges for one of the rows.
+    pub fn ranges(&self, table: &TableDef, row: usize) -> Result<Ranges, SqlError> {
+        let access = self.access;
+        let Some(index) = table.all_indexes().nth(access.index) else {
+            return Err(SqlError::unknown("plan: an index is missing"));
+        };
+        let mut prefixes: Vec<Vec<u8>> = vec![Vec::with_capacity(16)];
+        let mut any_null = false;
+        for ((equal, values), part) in access.equals.iter().zip(&self.equals).zip(&index.columns) {
+            if let (KeyEqual::Values(_), [(vector, expr)], [prefix]) =
+                (equal, values.as_slice(), prefixes.as_mut_slice())
+            {
+                match place(table, part, vector, expr, row, self.zone) {
+                    Place::At(value) => encode(table, part, &value, prefix)?,
+                    _ => prefixes.clear(),
+                }
+                continue;
+            }
+            let mut encoded: Vec<Vec<u8>> = Vec::new();
+            if let KeyEqual::Null = equal {
+                any_null = true;
+                let mut bytes = Vec::new();
+                encode(table, part, &Value::Null, &mut bytes)?;
+                encoded.push(bytes);
+            }
+            for (vector, expr) in values {
+                if let Place::At(value) = place(table, part, vector, expr, row, self.zone) {
+                    let mut bytes = Vec::with_capacity(16);
+                    encode(table, part, &value, &mut bytes)?;
+                    encoded.push(bytes);
+                }
+            }
+            let mut longer = Vec::with_capacity(prefixes.len() * encoded.len());
+            for prefix in &prefixes {
+                for bytes in &encoded {
+                    longer.push([prefix.as_slice(), bytes].concat());
+                }
+            }
+            prefixes = longer;
+        }
+        if prefixes.len() > 1 {
+            prefixes.sort_unstable();
+            prefixes.dedup();
+        }
+        if access.range.is_none() {
+            let whole = index.unique && access.equals.len() == index.columns.len() && !any_null;
+            if whole && !access.equals.is_empty() {
+                return Ok(Ranges::Points(prefixes));
+            }
+            if access.equals.is_empty() {
+                return Ok(Ranges::Ranges(vec![KeyRange::all()]));
+            }
+            return Ok(Ranges::Ranges(prefixes.iter().map(|p| KeyRange::prefix(p)).collect()));
+        }
+        let Some(bounds) = self.bounds(table, index, row)? else {
+            return Ok(Ranges::Ranges(Vec::new()));
+        };
+        Ok(Ranges::Ranges(prefixes.iter().filter_map(|p| bounds.under(p)).collect()))
+    }
+}
+
 /// The ranges of an access, given the outer row of a lookup join (or nothing) as a frame of one row.
 pub fn key_ranges(
     table: &TableDef,
@@ -52,62 +158,7 @@ pub fn key_ranges(
     frame: &Frame<'_>,
     context: &mut EvalContext<'_>,
 ) -> Result<Ranges, SqlError> {
-    let Some(index) = table.all_indexes().nth(access.index) else {
-        return Err(SqlError::unknown("plan: an index is missing"));
-    };
-    let mut prefixes: Vec<Vec<u8>> = vec![Vec::new()];
-    let mut any_null = false;
-    for (equal, part) in access.equals.iter().zip(&index.columns) {
-        let mut encoded: Vec<Vec<u8>> = Vec::new();
-        match equal {
-            KeyEqual::Null => {
-                any_null = true;
-                let mut bytes = Vec::new();
-                encode(table, part, &Value::Null, &mut bytes)?;
-                encoded.push(bytes);
-            }
-            KeyEqual::Values(values) => {
-                for value in values {
-                    if let Place::At(value) = place(table, part, value, frame, context)? {
-                        let mut bytes = Vec::with_capacity(16);
-                        encode(table, part, &value, &mut bytes)?;
-                        encoded.push(bytes);
-                    }
-                }
-            }
-        }
-        if prefixes.len() == 1 && encoded.len() == 1 {
-            if let (Some(prefix), Some(bytes)) = (prefixes.first_mut(), encoded.first()) {
-                prefix.extend_from_slice(bytes);
-            }
-            continue;
-        }
-        let mut longer = Vec::with_capacity(prefixes.len() * encoded.len());
-        for prefix in &prefixes {
-            for bytes in &encoded {
-                longer.push([prefix.as_slice(), bytes].concat());
-            }
-        }
-        prefixes = longer;
-    }
-    if prefixes.len() > 1 {
-        prefixes.sort_unstable();
-        prefixes.dedup();
-    }
-    if access.range.is_none() {
-        let whole = index.unique && access.equals.len() == index.columns.len() && !any_null;
-        if whole && !access.equals.is_empty() {
-            return Ok(Ranges::Points(prefixes));
-        }
-        if access.equals.is_empty() {
-            return Ok(Ranges::Ranges(vec![KeyRange::all()]));
-        }
-        return Ok(Ranges::Ranges(prefixes.iter().map(|p| KeyRange::prefix(p)).collect()));
-    }
-    let Some(bounds) = bounds(table, index, access, frame, context)? else {
-        return Ok(Ranges::Ranges(Vec::new()));
-    };
-    Ok(Ranges::Ranges(prefixes.iter().filter_map(|p| bounds.under(p)).collect()))
+    KeyValues::evaluate(access, frame, context)?.ranges(table, 0)
 }
 
 fn encode(table: &TableDef, part: &IndexColumn, value: &Value, out: &mut Vec<u8>) -> Result<(), SqlError> {
@@ -148,25 +199,17 @@ impl Bounds {
     }
 }
 
-fn bounds(
-    table: &TableDef,
-    index: &IndexDef,
-    access: &IndexAccess,
-    frame: &Frame<'_>,
-    context: &mut EvalContext<'_>,
-) -> Result<Option<Bounds>, SqlError> {
-    let (Some(part), Some(range)) = (index.columns.get(access.equals.len()), &access.range) else {
-        return Ok(None);
-    };
-    let mut null = Vec::new();
-    encode(table, part, &Value::Null, &mut null)?;
-    let (low, high) = match range {
-        KeyBounds::Prefix(pattern) => {
-            let value = evaluate(pattern, frame, context)?;
-            if value.is_null(0) {
+impl KeyValues<'_> {
+    /// The bounds of the column after the equalities; None if nothing is between them.
+    fn bounds(&self, table: &TableDef, index: &IndexDef, row: usize) -> Result<Option<Bounds>, SqlError> {
+        let Some(part) = index.columns.get(self.access.equals.len()) else { return Ok(None) };
+        let mut null = Vec::new();
+        encode(table, part, &Value::Null, &mut null)?;
+        if let Some(pattern) = &self.pattern {
+            if pattern.is_null(row) {
                 return Ok(None);
             }
-            let beginning = Pattern::new(value.text(0), Some('\\'), Collation::UTF8MB4_BIN).prefix();
+            let beginning = Pattern::new(pattern.text(row), Some('\\'), Collation::UTF8MB4_BIN).prefix();
             let Some(column) = table.columns.get(part.column) else { return Ok(None) };
             let mut bytes = Vec::new();
             if beginning.is_empty()
@@ -176,63 +219,62 @@ fn bounds(
             }
             return Ok(Some(Bounds { start: Some((bytes.clone(), true)), end: Some((bytes, true)) }));
         }
-        KeyBounds::Range { low, high } => (low, high),
-    };
-    let mut first: Option<(Vec<u8>, bool)> = None;
-    let mut last: Option<(Vec<u8>, bool)> = None;
-    let bytes_of = |value: &Value| -> Result<Vec<u8>, SqlError> {
-        let mut bytes = Vec::with_capacity(16);
-        encode(table, part, value, &mut bytes)?;
-        Ok(bytes)
-    };
-    if let Some((value, included)) = low {
-        match place(table, part, value, frame, context)? {
-            Place::Null | Place::AboveAll => return Ok(None),
-            Place::BelowAll => {}
-            Place::At(value) => first = Some((bytes_of(&value)?, *included)),
-            Place::After(value) => first = Some((bytes_of(&value)?, false)),
+        let mut first: Option<(Vec<u8>, bool)> = None;
+        let mut last: Option<(Vec<u8>, bool)> = None;
+        let bytes_of = |value: &Value| -> Result<Vec<u8>, SqlError> {
+            let mut bytes = Vec::with_capacity(16);
+            encode(table, part, value, &mut bytes)?;
+            Ok(bytes)
+        };
+        if let Some((vector, expr, included)) = &self.low {
+            match place(table, part, vector, expr, row, self.zone) {
+                Place::Null | Place::AboveAll => return Ok(None),
+                Place::BelowAll => {}
+                Place::At(value) => first = Some((bytes_of(&value)?, *included)),
+                Place::After(value) => first = Some((bytes_of(&value)?, false)),
+            }
         }
-    }
-    if let Some((value, included)) = high {
-        match place(table, part, value, frame, context)? {
-            Place::Null | Place::BelowAll => return Ok(None),
-            Place::AboveAll => {}
-            Place::At(value) => last = Some((bytes_of(&value)?, *included)),
-            Place::After(value) => last = Some((bytes_of(&value)?, true)),
+        if let Some((vector, expr, included)) = &self.high {
+            match place(table, part, vector, expr, row, self.zone) {
+                Place::Null | Place::BelowAll => return Ok(None),
+                Place::AboveAll => {}
+                Place::At(value) => last = Some((bytes_of(&value)?, *included)),
+                Place::After(value) => last = Some((bytes_of(&value)?, true)),
+            }
         }
+        // A bound is never true for NULL, which stands first (last in a descending part).
+        Ok(Some(if part.descending {
+            Bounds { start: last, end: first.or(Some((null, false))) }
+        } else {
+            Bounds { start: first.or(Some((null, false))), end: last }
+        }))
     }
-    // A bound is never true for NULL, which stands first (last in a descending part).
-    Ok(Some(if part.descending {
-        Bounds { start: last, end: first.or(Some((null, false))) }
-    } else {
-        Bounds { start: first.or(Some((null, false))), end: last }
-    }))
 }
 
-/// Evaluates a value and finds its place in a column.
+/// The place of a row's value in a column.
 fn place(
     table: &TableDef,
     part: &IndexColumn,
+    vector: &Vector,
     expr: &BoundExpr,
-    frame: &Frame<'_>,
-    context: &mut EvalContext<'_>,
-) -> Result<Place, SqlError> {
-    let vector = evaluate(expr, frame, context)?;
-    let Some(column) = table.columns.get(part.column) else { return Ok(Place::Null) };
-    Ok(place_of(&vector, expr, &column.ty, context.session.settings.time_zone))
+    row: usize,
+    zone: TimeZone,
+) -> Place {
+    let Some(column) = table.columns.get(part.column) else { return Place::Null };
+    place_of(vector, row, expr, &column.ty, zone)
 }
 
-fn place_of(vector: &Vector, expr: &BoundExpr, ty: &ColumnType, zone: TimeZone) -> Place {
-    if vector.is_null(0) {
+fn place_of(vector: &Vector, row: usize, expr: &BoundExpr, ty: &ColumnType, zone: TimeZone) -> Place {
+    if vector.is_null(row) {
         return Place::Null;
     }
     let class = expr.ty.class();
     match (&ty.kind, class) {
         (kind, Class::Int | Class::UInt) if kind.is_integer() => {
             let value = if class == Class::Int {
-                i128::from(vector.as_ints().at(0))
+                i128::from(vector.as_ints().at(row))
             } else {
-                i128::from(vector.as_uints().at(0))
+                i128::from(vector.as_uints().at(row))
             };
             let (low, high) = kind.integer_range().unwrap_or((i64::MIN, u64::MAX));
             if value < i128::from(low) {
@@ -246,7 +288,8 @@ fn place_of(vector: &Vector, expr: &BoundExpr, ty: &ColumnType, zone: TimeZone) 
             }
         }
         (TypeKind::Decimal { precision, scale, unsigned }, Class::Decimal) => {
-            let value = crate::expr::number::decimal_from_i256(vector.as_decimals().at(0), expr.ty.decimals);
+            let value =
+                crate::expr::number::decimal_from_i256(vector.as_decimals().at(row), expr.ty.decimals);
             if *unsigned && value.is_negative() {
                 return Place::BelowAll;
             }
@@ -258,22 +301,22 @@ fn place_of(vector: &Vector, expr: &BoundExpr, ty: &ColumnType, zone: TimeZone) 
                 Err(_) => Place::AboveAll,
             }
         }
-        (TypeKind::Double { .. }, Class::Double) => Place::At(Value::Double(vector.as_doubles().at(0))),
-        (TypeKind::Date, Class::Date) => match Date::from_packed(vector.as_ints().at(0)) {
+        (TypeKind::Double { .. }, Class::Double) => Place::At(Value::Double(vector.as_doubles().at(row))),
+        (TypeKind::Date, Class::Date) => match Date::from_packed(vector.as_ints().at(row)) {
             Some(date) => Place::At(Value::Date(date)),
             None => Place::Null,
         },
-        (TypeKind::Date, Class::DateTime) => match DateTime::from_packed(vector.as_ints().at(0), 6) {
+        (TypeKind::Date, Class::DateTime) => match DateTime::from_packed(vector.as_ints().at(row), 6) {
             Some(moment) if moment.micros_of_day() == 0 => Place::At(Value::Date(moment.date())),
             Some(moment) => Place::After(Value::Date(moment.date())),
             None => Place::Null,
         },
-        (TypeKind::DateTime { fsp }, Class::Date | Class::DateTime) => match moment_of(vector, class) {
+        (TypeKind::DateTime { fsp }, Class::Date | Class::DateTime) => match moment_of(vector, row, class) {
             Some(moment) => rounded(moment, *fsp),
             None => Place::Null,
         },
         (TypeKind::Timestamp { fsp }, Class::Date | Class::DateTime) => {
-            let Some(local) = moment_of(vector, class) else { return Place::Null };
+            let Some(local) = moment_of(vector, row, class) else { return Place::Null };
             let utc = local.to_utc(zone);
             match utc {
                 Some(utc) if utc.to_timestamp_micros().is_some() => rounded(utc, *fsp),
@@ -282,7 +325,7 @@ fn place_of(vector: &Vector, expr: &BoundExpr, ty: &ColumnType, zone: TimeZone) 
             }
         }
         (TypeKind::Time { fsp }, Class::Time) => {
-            let micros = vector.as_ints().at(0);
+            let micros = vector.as_ints().at(row);
             let unit = 10i64.pow(6 - u32::from((*fsp).min(6)));
             let cut = micros.div_euclid(unit) * unit;
             let value = Value::Time(Time::clamped(cut, *fsp));
@@ -290,7 +333,7 @@ fn place_of(vector: &Vector, expr: &BoundExpr, ty: &ColumnType, zone: TimeZone) 
         }
         (TypeKind::Char { .. }, Class::Text) => {
             // Trailing spaces are not kept in the column; to a collation without padding they count.
-            let text = vector.text(0);
+            let text = vector.text(row);
             let kept = text.trim_end_matches(' ');
             if kept.len() < text.len() && ty.collation.pad_attribute() == PadAttribute::NoPad {
                 Place::After(Value::Text(kept.to_string()))
@@ -299,21 +342,21 @@ fn place_of(vector: &Vector, expr: &BoundExpr, ty: &ColumnType, zone: TimeZone) 
             }
         }
         (TypeKind::Binary { len }, Class::Binary) => {
-            let bytes = vector.bytes(0).to_vec();
+            let bytes = vector.bytes(row).to_vec();
             if bytes.len() as u64 == u64::from(*len) {
                 Place::At(Value::Bytes(bytes))
             } else {
                 Place::After(Value::Bytes(bytes))
             }
         }
-        (_, Class::Text) => Place::At(Value::Text(vector.text(0).to_string())),
-        (_, Class::Binary) => Place::At(Value::Bytes(vector.bytes(0).to_vec())),
+        (_, Class::Text) => Place::At(Value::Text(vector.text(row).to_string())),
+        (_, Class::Binary) => Place::At(Value::Bytes(vector.bytes(row).to_vec())),
         _ => Place::Null,
     }
 }
 
-fn moment_of(vector: &Vector, class: Class) -> Option<DateTime> {
-    let packed = vector.as_ints().at(0);
+fn moment_of(vector: &Vector, row: usize, class: Class) -> Option<DateTime> {
+    let packed = vector.as_ints().at(row);
     match class {
         Class::Date => Date::from_packed(packed).map(DateTime::from_date),
         _ => DateTime::from_packed(packed, 6),

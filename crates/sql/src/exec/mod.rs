@@ -26,8 +26,10 @@ pub mod join_pairs;
 pub mod key_range;
 pub mod key_table;
 pub mod limit;
+pub mod lookup_join;
 pub mod matching;
 pub mod recursive;
+pub mod row_columns;
 pub mod run;
 pub mod scan;
 #[cfg(test)]

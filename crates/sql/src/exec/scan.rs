@@ -2,9 +2,10 @@
 //!
 //! Entries come in the order of the index from the snapshot (or, for FOR UPDATE and FOR SHARE, from locking
 //! reads one by one). An index entry leads to its row by the primary key, unless the entry itself holds
-//! every column that is wanted. Of a row only those columns are decoded, each into a vector of its class.
+//! every column that is wanted. Of a row only those columns are decoded, each into a vector of its class
+//! ([`super::row_columns`]): first those that the filter reads, then the others of the rows that pass.
 //!
-//! The first batch holds 16 rows, each next one four times as many up to 1,024; a limit that is known stops
+//! The first batch holds 16 rows, each next one four times as many up to 1,024, or 16 MB; a limit that is known stops
 //! the scan at its last row. A locking scan below a limit that is not gives its rows one by one.
 
 use std::sync::Arc;
@@ -16,14 +17,19 @@ use super::batch::{Batch, FIRST_ROWS, MAX_ROWS};
 use super::entry_columns::EntryReader;
 use super::key_range::{Ranges, key_ranges};
 use super::matching::LockedRows;
+use super::row_columns::RowColumns;
 use super::run::{Operator, Run};
 use crate::error::SqlError;
+use crate::expr::BoundExpr;
 use crate::expr::eval::{Frame, filter};
 use crate::expr::scope::row_key_type;
 use crate::expr::types::ExprType;
 use crate::expr::vector::{Builder, Vector};
 use crate::plan::{Access, IndexAccess, Scan};
 use crate::stored::{IndexEntry, RowReader, damaged, encode_index_key};
+
+/// Bytes of entries in a batch, about.
+const LARGEST_BATCH: usize = 16 << 20;
 
 /// Where entries come from.
 enum Source {
@@ -40,13 +46,16 @@ enum Source {
 /// The scan of a stored table.
 pub struct TableScan<'p> {
     plan: &'p Scan,
-    reader: RowReader,
+    rows: RowColumns,
+    /// The columns that the filter reads, by their places among those of the scan.
+    tested: Vec<usize>,
     entries: Option<EntryReader>,
     tree: Option<Arc<Tree>>,
     rows_tree: Option<Arc<Tree>>,
     source: Option<Source>,
-    /// Rows to give in the next batch.
+    /// Rows to give in the next batch, and in the largest one: fewer of long rows.
     size: usize,
+    largest: usize,
     /// Rows that anybody will still read.
     wanted: u64,
     types: Vec<ExprType>,
@@ -63,14 +72,18 @@ impl<'p> TableScan<'p> {
             }
             _ => None,
         };
+        let mut tested = Vec::new();
+        plan.filter.iter().for_each(|condition| condition.columns(&mut tested));
         TableScan {
             plan,
-            reader: RowReader::new(def.clone()),
+            rows: RowColumns::new(RowReader::new(def.clone()), &plan.columns),
+            tested,
             entries,
             tree: None,
             rows_tree: None,
             source: None,
             size: if plan.one_by_one { 1 } else { FIRST_ROWS },
+            largest: MAX_ROWS,
             wanted: u64::MAX,
             types,
         }
@@ -83,20 +96,32 @@ impl<'p> TableScan<'p> {
         }
     }
 
+    /// Its plan.
+    pub fn plan(&self) -> &'p Scan {
+        self.plan
+    }
+
+    /// Opens the trees that it reads; gives the one of its index.
+    pub fn open_trees(&mut self, run: &Run<'_, '_>) -> Result<Arc<Tree>, SqlError> {
+        if let Some(tree) = &self.tree {
+            return Ok(Arc::clone(tree));
+        }
+        let Some(access) = self.access() else { return Err(SqlError::unknown("plan: no index")) };
+        let def = &self.plan.table.def;
+        let Some(index) = def.all_indexes().nth(access.index) else {
+            return Err(SqlError::unknown("plan: an index is missing"));
+        };
+        if access.index != 0 && self.entries.is_none() {
+            self.rows_tree = Some(run.context.engine().tree(def.primary.tree)?);
+        }
+        Ok(Arc::clone(self.tree.insert(run.context.engine().tree(index.tree)?)))
+    }
+
     /// Begins (again), with the row that a lookup join looks up.
     pub fn open(&mut self, run: &mut Run<'_, '_>, outer: &Frame<'_>) -> Result<(), SqlError> {
         let plan = self.plan;
         let Some(access) = self.access() else { return Err(SqlError::unknown("plan: no index")) };
-        if self.tree.is_none() {
-            let def = &plan.table.def;
-            let Some(index) = def.all_indexes().nth(access.index) else {
-                return Err(SqlError::unknown("plan: an index is missing"));
-            };
-            self.tree = Some(run.context.engine().tree(index.tree)?);
-            if access.index != 0 && self.entries.is_none() {
-                self.rows_tree = Some(run.context.engine().tree(def.primary.tree)?);
-            }
-        }
+        self.open_trees(run)?;
         self.wanted = match &plan.limit {
             Some(limit) => {
                 let params = run.context.eval.params;
@@ -114,7 +139,7 @@ impl<'p> TableScan<'p> {
                 return Err(SqlError::read_only_transaction());
             }
             let rows = LockedRows::open(
-                self.reader.clone(),
+                self.rows.reader().clone(),
                 access.index,
                 ranges,
                 plan.reverse,
@@ -180,69 +205,125 @@ impl<'p> TableScan<'p> {
         }
     }
 
-    /// The entries that their rows agree with. A transaction that changed a row on top of a version which its
-    /// snapshot does not show sees two entries of that row: the snapshot's, whose deletion it does not see, and its
-    /// own.
-    fn agreed(&self, run: &mut Run<'_, '_>, entries: EntryBatch) -> Result<EntryBatch, SqlError> {
+    /// Which entries their rows agree with; None for all. A transaction that changed a row on top of a version which
+    /// its snapshot does not show sees two entries of that row: the snapshot's, whose deletion it does not see, and
+    /// its own.
+    fn agreed(&self, run: &mut Run<'_, '_>, entries: &EntryBatch) -> Result<Option<Vec<u32>>, SqlError> {
         let def = &self.plan.table.def;
         let index = self.access().and_then(|access| def.all_indexes().nth(access.index));
-        let Some(index) = index.filter(|index| index.tree != def.primary.tree) else { return Ok(entries) };
+        let Some(index) = index.filter(|index| index.tree != def.primary.tree) else { return Ok(None) };
         if !run.context.txn.has_overtaken() {
-            return Ok(entries);
+            return Ok(None);
         }
         let rows = run.context.engine().tree(def.primary.tree)?;
-        let mut kept = EntryBatch::new();
+        let mut kept = Vec::new();
         let mut own = Vec::new();
         for at in 0..entries.len() {
             let (key, value) = (entries.key(at), entries.value(at));
             let entry = IndexEntry::read(key, value).map_err(|e| damaged(def, e))?;
             let Some(row) = run.context.txn.get(&rows, entry.primary_key, <[u8]>::to_vec)? else { continue };
-            let row = self.reader.row(&row)?;
+            let row = self.rows.reader().row(&row)?;
             own.clear();
             let mut column = |column: usize| row.value(column).unwrap_or(ValueRef::Null);
             encode_index_key(def, index, entry.primary_key, &mut column, &mut own)
                 .map_err(|e| damaged(def, e))?;
             if own == key {
-                kept.push(key, value);
+                kept.push(at as u32);
             }
         }
-        Ok(kept)
+        Ok(Some(kept))
     }
 
-    /// The rows that entries of a secondary index lead to.
-    fn rows_of(&self, run: &mut Run<'_, '_>, entries: &EntryBatch) -> Result<EntryBatch, SqlError> {
-        let mut rows = EntryBatch::new();
-        let Some(tree) = &self.rows_tree else { return Ok(rows) };
+    /// The rows that entries of a secondary index lead to, and which entries those are.
+    fn rows_of(
+        &self,
+        run: &mut Run<'_, '_>,
+        entries: &EntryBatch,
+    ) -> Result<(EntryBatch, Vec<u32>), SqlError> {
+        let (mut rows, mut from) = (EntryBatch::new(), Vec::with_capacity(entries.len()));
+        let Some(tree) = &self.rows_tree else { return Ok((rows, from)) };
         for at in 0..entries.len() {
             let entry = IndexEntry::read(entries.key(at), entries.value(at))
-                .map_err(|e| damaged(self.reader.table(), e))?;
-            run.context.txn.get(tree, entry.primary_key, |row| rows.push(entry.primary_key, row))?;
+                .map_err(|e| damaged(&self.plan.table.def, e))?;
+            let found =
+                run.context.txn.get(tree, entry.primary_key, |row| rows.push(entry.primary_key, row))?;
+            if found.is_some() {
+                from.push(at as u32);
+            }
         }
-        Ok(rows)
+        Ok((rows, from))
     }
 
-    /// The columns of rows.
-    fn decode(&self, rows: &EntryBatch, zone: TimeZone) -> Result<Vec<Vector>, SqlError> {
-        let mut stored = Vec::with_capacity(rows.len());
-        for at in 0..rows.len() {
-            stored.push(self.reader.row(rows.value(at))?);
+    /// The rows of some entries that pass the filter, and which entries they are; None for all of them.
+    pub fn rows_that_pass(
+        &self,
+        run: &mut Run<'_, '_>,
+        mut entries: EntryBatch,
+    ) -> Result<(Batch, Option<Vec<u32>>), SqlError> {
+        let mut from = self.agreed(run, &entries)?;
+        if let Some(agreed) = &from {
+            let mut kept = EntryBatch::new();
+            agreed.iter().for_each(|at| kept.push(entries.key(*at as usize), entries.value(*at as usize)));
+            entries = kept;
         }
-        let mut out = Vec::with_capacity(self.types.len());
-        for (column, ty) in self.plan.columns.iter().zip(&self.types) {
-            let timestamp = is_timestamp(&self.plan.table.def, *column);
-            let mut builder = Builder::of(ty, stored.len());
-            if *column == self.plan.table.def.columns.len() {
-                (0..rows.len()).for_each(|at| builder.push(ValueRef::Bytes(rows.key(at))));
-                out.push(builder.finish());
-                continue;
+        let zone = run.context.eval.session.settings.time_zone;
+        if let Some(reader) = &self.entries {
+            let columns = self.decode_entries(reader, &entries, zone)?;
+            let batch = Batch { columns, rows: entries.len() };
+            if self.plan.filter.is_empty() || batch.rows == 0 {
+                return Ok((batch, from));
             }
-            for row in &stored {
-                let value = row.value(*column)?;
-                builder.push(if timestamp { to_local(value, zone) } else { value });
-            }
-            out.push(builder.finish());
+            let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
+            let kept = filter(&self.plan.filter, &frame, &mut run.eval())?;
+            from = picked(from, kept.as_ref().map(|kept| kept.values().as_ref()));
+            return Ok((batch.select(kept.as_ref())?, from));
         }
-        Ok(out)
+        if self.rows_tree.is_some() {
+            let count = entries.len();
+            let (rows, found) = self.rows_of(run, &entries)?;
+            from = picked(from, (found.len() < count).then_some(found.as_slice()));
+            entries = rows;
+        }
+        let (batch, kept) = self.decode(run, &entries, &self.plan.filter, zone)?;
+        Ok((batch, picked(from, kept.as_deref())))
+    }
+
+    /// The columns of the rows that pass a filter: those that it reads first, the others of what is left. With the
+    /// positions of these rows; None for all.
+    fn decode(
+        &self,
+        run: &mut Run<'_, '_>,
+        entries: &EntryBatch,
+        conditions: &[BoundExpr],
+        zone: TimeZone,
+    ) -> Result<(Batch, Option<Vec<u32>>), SqlError> {
+        let mut rows = self.rows.rows(entries)?;
+        let mut columns = vec![Vector::null(rows.count()); self.types.len()];
+        let mut kept = None;
+        let tested = if conditions.is_empty() || rows.count() == 0 { &[] } else { self.tested.as_slice() };
+        if !conditions.is_empty() && rows.count() > 0 {
+            for at in tested {
+                if let Some(slot) = columns.get_mut(*at) {
+                    *slot = self.rows.read(*at, &rows, zone)?;
+                }
+            }
+            let frame = Frame::new(&columns, rows.count()).with_subqueries(run.subqueries);
+            if let Some(positions) = filter(conditions, &frame, &mut run.eval())? {
+                rows.keep(positions.values());
+                for at in tested {
+                    if let Some(slot) = columns.get_mut(*at) {
+                        *slot = slot.take(&positions)?;
+                    }
+                }
+                kept = Some(positions.values().to_vec());
+            }
+        }
+        for (at, slot) in columns.iter_mut().enumerate() {
+            if !tested.contains(&at) {
+                *slot = self.rows.read(at, &rows, zone)?;
+            }
+        }
+        Ok((Batch { columns, rows: rows.count() }, kept))
     }
 
     /// The columns of index entries that hold them all.
@@ -267,12 +348,24 @@ impl<'p> TableScan<'p> {
     }
 }
 
+/// Of the places in `from` (all if None) those at some positions (all if None).
+fn picked(from: Option<Vec<u32>>, positions: Option<&[u32]>) -> Option<Vec<u32>> {
+    match (from, positions) {
+        (from, None) => from,
+        (None, Some(positions)) => Some(positions.to_vec()),
+        (Some(from), Some(positions)) => {
+            Some(positions.iter().filter_map(|at| from.get(*at as usize).copied()).collect())
+        }
+    }
+}
+
 /// The type of a column; the one behind the last is the key of the row.
 pub fn type_of(def: &rustydb_catalog::TableDef, column: usize) -> ExprType {
     def.columns.get(column).map_or_else(row_key_type, |c| ExprType::of_column(&c.ty, c.nullable))
 }
 
-fn is_timestamp(def: &rustydb_catalog::TableDef, column: usize) -> bool {
+/// Whether a column is a TIMESTAMP, which is stored in UTC.
+pub fn is_timestamp(def: &rustydb_catalog::TableDef, column: usize) -> bool {
     def.columns.get(column).is_some_and(|c| matches!(c.ty.kind, TypeKind::Timestamp { .. }))
 }
 
@@ -300,12 +393,8 @@ impl Operator for TableScan<'_> {
             if self.plan.filter.is_empty() {
                 most = most.min(usize::try_from(self.wanted).unwrap_or(usize::MAX));
             }
-            if !self.plan.one_by_one {
-                self.size = (self.size * 4).min(MAX_ROWS);
-            }
             let mut entries = EntryBatch::new();
-            let mut filtered = false;
-            let (more, columns, rows) = if let Some(Source::Locked(locked)) = &mut self.source {
+            let (more, mut batch) = if let Some(Source::Locked(locked)) = &mut self.source {
                 let mut more = true;
                 while entries.len() < most {
                     match locked.next(&self.plan.filter, run)? {
@@ -319,28 +408,18 @@ impl Operator for TableScan<'_> {
                         break;
                     }
                 }
-                filtered = true;
-                (more, self.decode(&entries, zone)?, entries.len())
+                (more, self.decode(run, &entries, &[], zone)?.0)
             } else {
                 let more = self.fill(run, &mut entries, most)?;
-                let entries = self.agreed(run, entries)?;
-                if let Some(reader) = &self.entries {
-                    (more, self.decode_entries(reader, &entries, zone)?, entries.len())
-                } else if self.rows_tree.is_some() {
-                    let rows = self.rows_of(run, &entries)?;
-                    (more, self.decode(&rows, zone)?, rows.len())
-                } else {
-                    (more, self.decode(&entries, zone)?, entries.len())
-                }
+                let rows = entries.len().max(1);
+                self.largest = (LARGEST_BATCH / (entries.byte_len() / rows).max(1)).clamp(1, MAX_ROWS);
+                (more, self.rows_that_pass(run, entries)?.0)
             };
+            if !self.plan.one_by_one {
+                self.size = (self.size * 4).min(self.largest);
+            }
             if !more {
                 self.source = Some(Source::Done);
-            }
-            let mut batch = Batch { columns, rows };
-            if !filtered && !self.plan.filter.is_empty() && rows > 0 {
-                let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
-                let kept = filter(&self.plan.filter, &frame, &mut run.eval())?;
-                batch = batch.select(kept.as_ref())?;
             }
             if batch.rows == 0 {
                 continue;

@@ -61,6 +61,18 @@ impl<'a> StoredRow<'a> {
         self.def
     }
 
+    /// Whether column `i` of the table is column `i` of the row, as in all rows of the current layout.
+    #[inline]
+    pub fn is_current(&self) -> bool {
+        self.layout.is_none()
+    }
+
+    /// The stored bytes of a column of a row of the current layout; None is NULL.
+    #[inline]
+    pub fn stored(&self, column: usize) -> Option<&'a [u8]> {
+        self.row.column(column)
+    }
+
     /// The stored bytes of a column of the table: `Ok(None)` is NULL, `Err` is the value that the row
     /// holds without having stored it.
     #[inline]
