@@ -26,11 +26,7 @@ impl Binder<'_, '_, '_> {
         let plan = crate::plan::plan_query(query, self.planning);
         let level = self.planning.levels.pop();
         let captures = level.map_or_else(Vec::new, |level| level.captures);
-        let mut plan = plan?;
-        if !captures.is_empty() {
-            crate::plan::share_fixed_parts(&mut plan, self.planning);
-        }
-        Ok((plan, captures))
+        Ok((plan?, captures))
     }
 
     fn numbered(&mut self, plan: SelectPlan, captures: Vec<BoundExpr>) -> Numbered {
@@ -231,6 +227,9 @@ impl Binder<'_, '_, '_> {
         expr: &ast::Expr,
         query: &ast::Query,
     ) -> Result<(Numbered, Vec<BoundExpr>, Vec<Collation>, bool), SqlError> {
+        if has_limit(query) {
+            return Err(SqlError::not_supported("LIMIT & IN/ALL/ANY/SOME subquery"));
+        }
         let session = self.planning.session();
         let operands = self.operand(expr)?;
         let (mut plan, captures) = self.planned(query)?;
@@ -277,6 +276,20 @@ impl Binder<'_, '_, '_> {
             }
         }
     }
+}
+
+/// Whether a query or an operand of it has a LIMIT.
+fn has_limit(query: &ast::Query) -> bool {
+    fn in_body(body: &ast::QueryBody) -> bool {
+        match body {
+            ast::QueryBody::Nested(query) => has_limit(query),
+            ast::QueryBody::SetOperation(chain) => {
+                in_body(&chain.first) || chain.rest.iter().any(|operand| in_body(&operand.body))
+            }
+            _ => false,
+        }
+    }
+    query.limit.is_some() || in_body(&query.body)
 }
 
 /// All of some conditions, or any of them.

@@ -34,8 +34,9 @@ pub struct Planning<'a, 'c> {
     pub row_keys: bool,
     /// The names of that FROM.
     pub row_key_scope: Option<Scope>,
-    /// The next query is not improved by the rules: the plan around it will be, with it inside.
-    pub unimproved: bool,
+    /// How many queries are being planned, one inside the other: the rules improve the outermost with all that is
+    /// inside it.
+    pub nested: usize,
     /// The views that are being planned, outermost first: database and name.
     pub views: Vec<(String, String)>,
 }
@@ -58,7 +59,7 @@ impl<'a, 'c> Planning<'a, 'c> {
             uncacheable: false,
             row_keys: false,
             row_key_scope: None,
-            unimproved: false,
+            nested: 0,
             views: Vec::new(),
         }
     }

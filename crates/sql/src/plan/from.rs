@@ -116,12 +116,9 @@ fn plan_beside(
             let source = plan_reference(reference, of, planning);
             let level = planning.levels.pop();
             let captures = level.map_or_else(Vec::new, |level| level.captures);
-            let mut source = source?;
+            let source = source?;
             if captures.is_empty() {
                 return Ok((source, None));
-            }
-            if let Plan::Derived(plan) = &mut source.plan {
-                super::share_fixed_parts(plan, planning);
             }
             Ok((source, Some(captures)))
         }

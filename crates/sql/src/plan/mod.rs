@@ -25,6 +25,7 @@ pub mod rules;
 mod scripts;
 pub mod select;
 pub mod set_operation;
+pub mod walk;
 pub mod window;
 
 use std::sync::Arc;
@@ -176,9 +177,7 @@ impl SelectPlan {
 
     /// Whether it reads the row of a query around it.
     pub(crate) fn has_outer(&self) -> bool {
-        let mut any = false;
-        self.root.each_expr(&mut |expr| any |= expr.has_outer());
-        any
+        self.root.has_outer()
     }
 }
 
@@ -542,6 +541,13 @@ impl SharedTable {
 /// for all of them.
 pub(crate) fn share_fixed_parts(plan: &mut SelectPlan, planning: &mut Planning<'_, '_>) {
     fn walk(plan: &mut Plan, planning: &mut Planning<'_, '_>) {
+        if let Plan::Join(join) = plan
+            && join.lateral.is_some()
+        {
+            // It is another table for every row on its left.
+            walk(&mut join.left, planning);
+            return;
+        }
         if let Plan::Derived(derived) = plan {
             let mut working = false;
             derived.root.each_work(&mut |_| working = true);

@@ -20,7 +20,7 @@ use crate::expr::planning::Planning;
 use crate::expr::types::{ExprType, Kind};
 
 /// How a table goes on from its seed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Recursion {
     /// By which the members find the rows of the round before.
     pub work: usize,
@@ -35,7 +35,7 @@ pub struct Recursion {
 }
 
 /// An operand that reads the work table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Member {
     /// Makes rows from those of the round before.
     pub plan: Plan,

@@ -62,7 +62,6 @@ fn in_results(column: &mut ColumnMeta, charset: Charset) {
 
 /// Plans a query or subquery.
 pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
-    let improved = !std::mem::take(&mut planning.unimproved);
     let outside = planning.named.len();
     if let Some(with) = &query.with {
         for table in &with.tables {
@@ -80,17 +79,19 @@ pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result
             });
         }
     }
-    let plan = plan_named(query, improved, planning);
+    planning.nested += 1;
+    let plan = plan_named(query, planning);
+    planning.nested -= 1;
     planning.named.truncate(outside);
-    plan
+    let mut plan = plan?;
+    if planning.nested == 0 {
+        rules::improve(&mut plan, planning);
+    }
+    Ok(plan)
 }
 
-fn plan_named(
-    query: &ast::Query,
-    improved: bool,
-    planning: &mut Planning<'_, '_>,
-) -> Result<SelectPlan, SqlError> {
-    let mut plan = match &query.body {
+fn plan_named(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
+    let plan = match &query.body {
         ast::QueryBody::Select(select) => plan_select(select, query, planning)?,
         body => {
             let mut inner = plan_body(body, &query.locking, planning)?;
@@ -101,9 +102,6 @@ fn plan_named(
     // INTO of variables is the session's; files are not written.
     if matches!(query.into.as_deref(), Some(ast::IntoTarget::OutFile { .. } | ast::IntoTarget::DumpFile(_))) {
         return Err(SqlError::not_supported("INTO OUTFILE"));
-    }
-    if improved {
-        rules::improve(&mut plan, planning);
     }
     Ok(plan)
 }
@@ -125,9 +123,7 @@ pub fn plan_body(
                 into: None,
                 span: ast::Span::default(),
             };
-            let mut plan = plan_select(select, &query, planning)?;
-            rules::improve(&mut plan, planning);
-            Ok(plan)
+            plan_select(select, &query, planning)
         }
         ast::QueryBody::SetOperation(operation) => {
             set_operation::plan_set_operation(operation, locking, planning)

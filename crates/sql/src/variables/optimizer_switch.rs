@@ -139,6 +139,12 @@ impl OptimizerSwitch {
         if !self.has(OptimizerSwitch::PREFER_ORDERING_INDEX) {
             rules = rules.without(Rule::IndexOrder);
         }
+        if !self.has(OptimizerSwitch::DERIVED_MERGE) {
+            rules = rules.without(Rule::MergeDerived);
+        }
+        if !self.has(OptimizerSwitch::DERIVED_CONDITION_PUSHDOWN) {
+            rules = rules.without(Rule::PushIntoDerived);
+        }
         rules
     }
 }

@@ -13,7 +13,7 @@ use super::read;
 use crate::error::SqlError;
 use crate::expr::planning::Planning;
 use crate::expr::scope::{Scope, ScopeTable, derived_table};
-use crate::plan::{self, Plan, SelectPlan, rules};
+use crate::plan::{self, Plan, SelectPlan};
 
 /// The plan of a view and its names.
 pub(crate) fn plan_view(
@@ -31,16 +31,13 @@ pub(crate) fn plan_view(
     planning.views.push(path);
     // A view sees no query of WITH around it; all its names are qualified, so no column either.
     let named = std::mem::take(&mut planning.named);
-    planning.unimproved = true;
     let planned = plan::plan_query(&query, planning);
-    planning.unimproved = false;
     planning.named = named;
     planning.views.pop();
-    let mut plan = planned.map_err(|error| invalid(view, error))?;
+    let plan = planned.map_err(|error| invalid(view, error))?;
     let mut scope = Scope::empty();
     scope.add(names(view, alias, &plan)?);
     let root = if view.algorithm == ViewAlgorithm::TempTable || !plan.subplans.is_empty() {
-        rules::improve(&mut plan, planning);
         Plan::Derived(Box::new(plan))
     } else {
         plan.root

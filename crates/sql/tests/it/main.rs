@@ -5,6 +5,7 @@ mod differential;
 mod durability;
 mod lock_views;
 mod read_lock;
+mod rules;
 mod scripts;
 mod sessions;
 mod xa;

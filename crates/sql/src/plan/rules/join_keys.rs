@@ -129,12 +129,18 @@ fn key_of(condition: &BoundExpr, width: usize) -> Option<JoinKey> {
         return None;
     };
     let [a, b] = pair.as_ref();
-    let (mut left, mut right) = match (sides(a, width), sides(b, width)) {
+    let (left, right) = match (sides(a, width), sides(b, width)) {
         ((true, false), (false, true)) => (a.clone(), b.clone()),
         ((false, true), (true, false)) => (b.clone(), a.clone()),
         _ => return None,
     };
-    // Keys are compared as bytes: both sides must be signed, or both unsigned.
+    let (left, mut right) = one_class(left, right)?;
+    right.remap(&|at| at.saturating_sub(width));
+    Some(JoinKey { left, right, collation: *collation })
+}
+
+/// Both sides of an equality as keys, which are compared as bytes: both must be signed, or both unsigned.
+pub fn one_class(mut left: BoundExpr, mut right: BoundExpr) -> Option<(BoundExpr, BoundExpr)> {
     if left.ty.class() != right.ty.class() {
         if !(left.ty.class().is_integer() && right.ty.class().is_integer()) {
             return None;
@@ -146,6 +152,5 @@ fn key_of(condition: &BoundExpr, width: usize) -> Option<JoinKey> {
     if left.ty.class() == Class::Null {
         return None;
     }
-    right.remap(&|at| at.saturating_sub(width));
-    Some(JoinKey { left, right, collation: *collation })
+    Some((left, right))
 }

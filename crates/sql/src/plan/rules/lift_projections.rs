@@ -134,7 +134,7 @@ fn taken(plan: &mut Plan, plain: bool) -> Option<(Plan, Vec<BoundExpr>)> {
 }
 
 /// Puts the expressions below in place of the columns that they were.
-fn substitute(expr: &mut BoundExpr, below: &[BoundExpr]) {
+pub(super) fn substitute(expr: &mut BoundExpr, below: &[BoundExpr]) {
     if let Node::Column(column) = &expr.node {
         if let Some(source) = below.get(column.index) {
             let (name, nullable) = (column.name.clone(), expr.ty.nullable);
@@ -158,7 +158,7 @@ fn substitute(expr: &mut BoundExpr, below: &[BoundExpr]) {
 }
 
 /// The types of a plan's columns, where they can be told.
-fn types(plan: &Plan) -> Option<Vec<ExprType>> {
+pub(super) fn types(plan: &Plan) -> Option<Vec<ExprType>> {
     Some(match plan {
         Plan::Dual => Vec::new(),
         Plan::Scan(scan) => scan_types(scan),
@@ -180,11 +180,30 @@ fn types(plan: &Plan) -> Option<Vec<ExprType>> {
         Plan::Distinct { types, .. } => types.clone(),
         Plan::Narrow { input, width } => types(input)?.into_iter().take(*width).collect(),
         Plan::Aggregate(node) => {
+            // A level stands between the keys and the aggregates, and keys that are rolled up are NULL.
+            if node.rollup {
+                return None;
+            }
             let keys = node.keys.iter().map(|k| k.ty.clone());
             keys.chain(node.calls.iter().map(|c| c.ty.clone())).collect()
         }
         Plan::SetOperation(operation) => operation.types.clone(),
-        _ => return None,
+        Plan::Shared(table) => table.plan.types().to_vec(),
+        Plan::Windows(node) => {
+            let mut all = types(&node.input)?;
+            all.extend(node.calls.iter().map(|call| call.ty.clone()));
+            all
+        }
+        Plan::Values(rows) => {
+            let mut all: Vec<ExprType> = rows.first()?.iter().map(|cell| cell.ty.clone()).collect();
+            for row in rows {
+                for (ty, cell) in all.iter_mut().zip(row) {
+                    ty.nullable |= cell.ty.nullable;
+                }
+            }
+            all
+        }
+        Plan::Work { .. } => return None,
     })
 }
 

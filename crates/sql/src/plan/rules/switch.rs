@@ -29,6 +29,12 @@ macro_rules! rules {
 
 rules! {
     LiftProjections "lift_projections";
+    MergeDerived "merge_derived";
+    Decorrelate "decorrelate";
+    FactorOr "factor_or";
+    InferConditions "infer_conditions";
+    PushIntoDerived "push_into_derived";
+    Unneeded "unneeded";
     PushFilters "push_filters";
     JoinOrder "join_order";
     JoinKeys "join_keys";

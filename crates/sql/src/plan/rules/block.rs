@@ -1,0 +1,47 @@
+//! One query block, improved by the rules that look at one block.
+
+use super::blocks::Statement;
+use super::{
+    Rule, access_path, factor_or, index_order, infer_conditions, join_keys, join_order, lift_projections,
+    min_max, prune_columns, push_filters, unneeded,
+};
+use crate::plan::{Plan, SelectPlan};
+
+/// Applies the rules to the operators of a block; conditions may go into its derived tables.
+pub fn improve(plan: &mut SelectPlan, statement: &mut Statement<'_, '_, '_>) {
+    let rules = statement.rules;
+    let root = &mut plan.root;
+    if rules.has(Rule::LiftProjections) {
+        lift_projections::lift(root);
+    }
+    if rules.has(Rule::FactorOr) {
+        factor_or::factor(root);
+    }
+    if rules.has(Rule::InferConditions) {
+        infer_conditions::infer(root);
+    }
+    if rules.has(Rule::PushFilters) {
+        *root = push_filters::push_filters(std::mem::replace(root, Plan::Dual), rules);
+    }
+    if rules.has(Rule::Unneeded) {
+        unneeded::remove(root);
+    }
+    if rules.has(Rule::JoinOrder) {
+        join_order::order_joins(root);
+    }
+    if rules.has(Rule::JoinKeys) {
+        join_keys::choose_join_keys(root);
+    }
+    if rules.has(Rule::AccessPath) {
+        access_path::choose_access_paths(root);
+    }
+    if rules.has(Rule::PruneColumns) {
+        prune_columns::prune(root);
+    }
+    if rules.has(Rule::IndexOrder) {
+        index_order::use_index_order(root);
+    }
+    if rules.has(Rule::MinMax) {
+        min_max::read_ends(root);
+    }
+}
