@@ -16,6 +16,7 @@ mod lexer;
 mod options;
 mod parser;
 mod print;
+mod template;
 mod token;
 
 pub use digest::{Digest, MAX_TEXT, digest};
@@ -23,6 +24,7 @@ pub use error::{ParseError, ParseErrorKind};
 pub use keyword::is_plain_name;
 pub use options::ParseOptions;
 pub use parser::ParsedStatement;
+pub use template::{TakenValue, Template};
 
 /// Parses a text that holds one statement, possibly with a `;` and blanks behind it.
 ///

@@ -1,44 +1,50 @@
 //! Literals: their values from their spelling.
 
 use super::{Parser, Result};
+use crate::ParseOptions;
 use crate::ast::{BitString, Ident, Literal, Span, StringLiteral};
 use crate::keyword::Keyword;
 use crate::token::Tok;
 use std::borrow::Cow;
 
-impl Parser<'_> {
-    /// The content of a string token: its quotes off, doubled quotes and escapes resolved.
-    pub(super) fn string_content<'b>(&self, token: &'b [u8]) -> Cow<'b, [u8]> {
-        let quote = token.first().copied().unwrap_or(b'\'');
-        let inner = token.get(1..token.len().saturating_sub(1)).unwrap_or_default();
-        let escapes = !self.options.no_backslash_escapes;
-        if !inner.iter().any(|b| *b == quote || (*b == b'\\' && escapes)) {
-            return Cow::Borrowed(inner);
-        }
-        let mut content = Vec::with_capacity(inner.len());
-        let mut bytes = inner.iter().copied();
-        while let Some(byte) = bytes.next() {
-            if byte == quote {
-                bytes.next();
-                content.push(byte);
-            } else if byte == b'\\' && escapes {
-                match bytes.next() {
-                    Some(b'0') => content.push(0),
-                    Some(b'b') => content.push(8),
-                    Some(b'n') => content.push(b'\n'),
-                    Some(b'r') => content.push(b'\r'),
-                    Some(b't') => content.push(b'\t'),
-                    Some(b'Z') => content.push(0x1A),
-                    // LIKE sees these two with their backslash.
-                    Some(wildcard @ (b'%' | b'_')) => content.extend([b'\\', wildcard]),
-                    Some(other) => content.push(other),
-                    None => {}
-                }
-            } else {
-                content.push(byte);
+/// The content of a string token: its quotes off, doubled quotes and escapes resolved.
+pub(crate) fn string_content<'b>(token: &'b [u8], options: &ParseOptions) -> Cow<'b, [u8]> {
+    let quote = token.first().copied().unwrap_or(b'\'');
+    let inner = token.get(1..token.len().saturating_sub(1)).unwrap_or_default();
+    let escapes = !options.no_backslash_escapes;
+    if !inner.iter().any(|b| *b == quote || (*b == b'\\' && escapes)) {
+        return Cow::Borrowed(inner);
+    }
+    let mut content = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte == quote {
+            bytes.next();
+            content.push(byte);
+        } else if byte == b'\\' && escapes {
+            match bytes.next() {
+                Some(b'0') => content.push(0),
+                Some(b'b') => content.push(8),
+                Some(b'n') => content.push(b'\n'),
+                Some(b'r') => content.push(b'\r'),
+                Some(b't') => content.push(b'\t'),
+                Some(b'Z') => content.push(0x1A),
+                // LIKE sees these two with their backslash.
+                Some(wildcard @ (b'%' | b'_')) => content.extend([b'\\', wildcard]),
+                Some(other) => content.push(other),
+                None => {}
             }
+        } else {
+            content.push(byte);
         }
-        Cow::Owned(content)
+    }
+    Cow::Owned(content)
+}
+
+impl Parser<'_> {
+    /// The content of a string token.
+    pub(super) fn string_content<'b>(&self, token: &'b [u8]) -> Cow<'b, [u8]> {
+        string_content(token, &self.options)
     }
 
     /// A single string without introducer, where the grammar takes only that.

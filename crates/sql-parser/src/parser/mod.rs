@@ -40,6 +40,7 @@ mod transaction;
 mod window;
 
 pub(crate) use call::is_keyword_call;
+pub(crate) use literal::string_content;
 
 use crate::ast::{ColumnName, Expr, Ident, ObjectName, Span, Statement};
 use crate::keyword::Keyword;

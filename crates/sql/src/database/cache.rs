@@ -27,6 +27,17 @@ pub const MAX_TEXT: usize = 16 * 1024;
 const SHARDS: usize = 16;
 const SEEN: usize = 8192;
 
+/// How a statement comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// As text, without parameter markers
+    Text,
+    /// To be prepared
+    Prepared,
+    /// As text whose values were taken out ([`rustydb_sql_parser::Template`])
+    Template,
+}
+
 /// What a text means depends on these facts of the session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Surroundings {
@@ -38,8 +49,8 @@ pub struct Surroundings {
     pub text: u64,
     /// The rules and flags that plans are made with
     pub optimizer: u64,
-    /// Parameter markers are allowed
-    pub prepared: bool,
+    /// How the statement came
+    pub form: Form,
 }
 
 /// A parsed statement, shared by all sessions that use it.
@@ -68,6 +79,12 @@ impl CachedStatement {
     ) -> CachedStatement {
         let (plan, used) = (RwLock::new(None), AtomicBool::new(false));
         CachedStatement { sql, span, ast, parameters, kind, plan, used }
+    }
+
+    /// What stands for a text that is no statement.
+    pub(crate) fn nothing(sql: &Arc<str>) -> CachedStatement {
+        let span = Span::new(0, sql.len());
+        CachedStatement::new(Arc::clone(sql), span, Statement::Empty, 0, StatementKind::Other)
     }
 
     /// The statement's own part of the text.
@@ -141,13 +158,13 @@ impl StatementCache {
         Some(Arc::clone(&entry.statement))
     }
 
-    /// Keeps a statement: at once if it was prepared, else when its text has been seen before.
+    /// Keeps a statement: a text when it has been seen before, others at once.
     pub fn insert(&self, surroundings: Surroundings, statement: &Arc<CachedStatement>) {
         if statement.sql.len() > MAX_TEXT {
             return;
         }
         let hash = self.hash(&statement.sql, &surroundings);
-        if !surroundings.prepared && !self.seen_before(hash) {
+        if surroundings.form == Form::Text && !self.seen_before(hash) {
             return;
         }
         let Some(shard) = self.shard(hash) else { return };
@@ -159,6 +176,11 @@ impl StatementCache {
         if shard.entries.insert(hash, entry).is_none() {
             shard.hand.push(hash);
         }
+    }
+
+    /// Whether a template comes the second time, and is worth being worked out.
+    pub fn wants(&self, template: &str, surroundings: &Surroundings) -> bool {
+        template.len() <= MAX_TEXT && self.seen_before(self.hash(template, surroundings))
     }
 
     fn seen_before(&self, hash: u64) -> bool {
@@ -209,8 +231,8 @@ impl Shard {
 mod tests {
     use super::*;
 
-    fn surroundings(prepared: bool) -> Surroundings {
-        Surroundings { database: Some("test".into()), sql_mode: 0, text: 0, optimizer: 0, prepared }
+    fn surroundings(form: Form) -> Surroundings {
+        Surroundings { database: Some("test".into()), sql_mode: 0, text: 0, optimizer: 0, form }
     }
 
     fn statement(sql: &str) -> Arc<CachedStatement> {
@@ -227,26 +249,26 @@ mod tests {
     fn a_text_is_kept_when_it_comes_again() {
         let cache = StatementCache::default();
         let one = statement("SELECT 1");
-        cache.insert(surroundings(false), &one);
-        assert!(cache.find("SELECT 1", &surroundings(false)).is_none());
-        cache.insert(surroundings(false), &one);
-        assert!(cache.find("SELECT 1", &surroundings(false)).is_some());
-        let elsewhere = Surroundings { database: None, ..surroundings(false) };
+        cache.insert(surroundings(Form::Text), &one);
+        assert!(cache.find("SELECT 1", &surroundings(Form::Text)).is_none());
+        cache.insert(surroundings(Form::Text), &one);
+        assert!(cache.find("SELECT 1", &surroundings(Form::Text)).is_some());
+        let elsewhere = Surroundings { database: None, ..surroundings(Form::Text) };
         assert!(cache.find("SELECT 1", &elsewhere).is_none());
-        cache.insert(surroundings(true), &statement("SELECT ?"));
-        assert!(cache.find("SELECT ?", &surroundings(true)).is_some());
+        cache.insert(surroundings(Form::Prepared), &statement("SELECT ?"));
+        assert!(cache.find("SELECT ?", &surroundings(Form::Prepared)).is_some());
     }
 
     #[test]
     fn it_never_grows_past_its_bound_and_keeps_what_is_used() {
         let cache = StatementCache::default();
         let hot = statement("SELECT hot");
-        cache.insert(surroundings(true), &hot);
+        cache.insert(surroundings(Form::Prepared), &hot);
         for n in 0..CAPACITY * 3 {
-            cache.insert(surroundings(true), &statement(&format!("SELECT {n}")));
-            cache.find("SELECT hot", &surroundings(true));
+            cache.insert(surroundings(Form::Prepared), &statement(&format!("SELECT {n}")));
+            cache.find("SELECT hot", &surroundings(Form::Prepared));
         }
         assert!(cache.len() <= CAPACITY);
-        assert!(cache.find("SELECT hot", &surroundings(true)).is_some());
+        assert!(cache.find("SELECT hot", &surroundings(Form::Prepared)).is_some());
     }
 }

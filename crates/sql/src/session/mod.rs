@@ -26,6 +26,7 @@ mod run;
 mod set;
 mod state;
 pub(crate) mod tables;
+mod template;
 pub(crate) mod temporary;
 pub(crate) mod transaction;
 mod transaction_tracker;
@@ -41,7 +42,7 @@ use rustydb_value::{Charset, Collation};
 
 use crate::api::{SessionOptions, StateChange, StatusFlags};
 use crate::database::Database;
-use crate::database::cache::Surroundings;
+use crate::database::cache::{Form, Surroundings};
 use crate::database::processes::{Client, Process};
 use crate::database::read_lock::WritePass;
 use crate::database::user_locks::SessionLocks;
@@ -54,6 +55,7 @@ pub use prepared::Prepared;
 pub use state::{SessionState, UserVariable};
 
 use tables::LockedTable;
+use template::TemplateText;
 use temporary::TemporaryTables;
 use transaction::{NextTransaction, OpenTransaction};
 use transaction_tracker::TransactionTracker;
@@ -72,6 +74,7 @@ pub struct Session {
     multi_statements: bool,
     interactive: bool,
     surroundings: Surroundings,
+    template_text: TemplateText,
     prepared: HashMap<String, Prepared>,
     locked: Option<Vec<LockedTable>>,
     pass: WritePass,
@@ -114,7 +117,7 @@ impl Session {
                 sql_mode: 0,
                 text: 0,
                 optimizer: 0,
-                prepared: false,
+                form: Form::Text,
             },
             database,
             state,
@@ -126,6 +129,7 @@ impl Session {
             process,
             multi_statements: options.multi_statements,
             interactive: options.interactive,
+            template_text: TemplateText::default(),
             prepared: HashMap::new(),
             locked: None,
             pass,
@@ -412,7 +416,7 @@ impl Session {
             sql_mode: settings.sql_mode.0,
             text,
             optimizer: settings.rules.bits() ^ u64::from(settings.optimizer_switch.bits()).rotate_left(32),
-            prepared: false,
+            form: Form::Text,
         };
     }
 

@@ -16,7 +16,7 @@ use super::query::Left;
 use super::run::{Running, trailing_text};
 use crate::api::{ColumnMeta, ResultSink};
 use crate::context::BindContext;
-use crate::database::cache::{CachedStatement, Surroundings};
+use crate::database::cache::{CachedStatement, Form, Surroundings};
 use crate::database::processes::Command;
 use crate::error::SqlError;
 use crate::plan;
@@ -69,7 +69,7 @@ impl Session {
 
     fn prepare_text(&mut self, sql: &str) -> Result<Prepared, SqlError> {
         let counted = self.count_prepared()?;
-        let surroundings = Surroundings { prepared: true, ..self.surroundings.clone() };
+        let surroundings = Surroundings { form: Form::Prepared, ..self.surroundings.clone() };
         let statement = match self.database.cache.find(sql, &surroundings) {
             Some(statement) => {
                 self.database.metrics.cache_hits.inc(1);
@@ -170,8 +170,13 @@ impl Session {
             let error = SqlError::wrong_arguments("EXECUTE");
             return Err(self.refuse(error));
         }
-        let mut running =
-            Running { statement: &prepared.statement, plan: prepared.plan.take(), params, more: false };
+        let mut running = Running {
+            statement: &prepared.statement,
+            plan: prepared.plan.take(),
+            params,
+            more: false,
+            text: None,
+        };
         let done = self.run(&mut running, Command::Execute, sink);
         prepared.plan = running.plan;
         done
@@ -215,8 +220,13 @@ impl Session {
             .collect();
         let done = if params.len() == prepared.statement.parameters {
             let statement = Arc::clone(&prepared.statement);
-            let mut running =
-                Running { statement: &statement, plan: prepared.plan.take(), params: &params, more };
+            let mut running = Running {
+                statement: &statement,
+                plan: prepared.plan.take(),
+                params: &params,
+                more,
+                text: None,
+            };
             let done = self.dispatch(&mut running, sink);
             prepared.plan = running.plan;
             done

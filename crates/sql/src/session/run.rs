@@ -30,6 +30,8 @@ pub(super) struct Running<'a> {
     pub(super) params: &'a [Value],
     /// Another statement of the same text follows.
     pub(super) more: bool,
+    /// As it came, where the statement is its template.
+    pub(super) text: Option<&'a str>,
 }
 
 impl Session {
@@ -40,8 +42,13 @@ impl Session {
     pub fn query(&mut self, sql: &str, sink: &mut dyn ResultSink) -> Result<(), SqlError> {
         if let Some(statement) = self.database.cache.find(sql, &self.surroundings) {
             self.database.metrics.cache_hits.inc(1);
-            let mut running = Running { statement: &statement, plan: None, params: &[], more: false };
+            let mut running =
+                Running { statement: &statement, plan: None, params: &[], more: false, text: None };
             return self.run(&mut running, Command::Query, sink);
+        }
+        let has_template = self.take_template(sql);
+        if has_template && let Some(done) = self.query_by_template(sql, sink) {
+            return done;
         }
         self.database.metrics.cache_misses.inc(1);
         let text: Arc<str> = sql.into();
@@ -64,9 +71,12 @@ impl Session {
             if !more && from == 0 {
                 self.database.cache.insert(self.surroundings.clone(), &statement);
             }
-            let mut running = Running { statement: &statement, plan: None, params: &[], more };
+            let mut running = Running { statement: &statement, plan: None, params: &[], more, text: None };
             self.run(&mut running, Command::Query, sink)?;
             if !more {
+                if has_template {
+                    self.learn_template(statement.kind);
+                }
                 return Ok(());
             }
             from = end;
@@ -125,7 +135,8 @@ impl Session {
         let statement = Arc::clone(running.statement);
         let started = self.database.clock().monotonic();
         self.cancel.reset();
-        self.process.begin(command, statement.text(), started);
+        let text = running.text.unwrap_or_else(|| statement.text());
+        self.process.begin(command, text, started);
         self.state.start_clock();
         self.no_index_used = false;
         if asks_for_counts(&statement.ast) {
@@ -166,7 +177,7 @@ impl Session {
                 Err(_) if statement.kind == StatementKind::Select => self.state.found_rows,
                 Err(_) => rows_before,
             };
-            self.report_slow(statement.text(), took, rows, done.as_ref().err().map(|e| e.code));
+            self.report_slow(text, took, rows, done.as_ref().err().map(|e| e.code));
         }
         done
     }

@@ -403,3 +403,45 @@ fn a_transaction_that_is_idle_for_too_long_is_rolled_back_and_its_session_told()
     assert!(a.must_end());
     assert_eq!(error(&mut a, "SELECT 1").code, 1317);
 }
+
+#[test]
+fn texts_that_differ_in_their_values_are_parsed_and_planned_once() {
+    let database = database();
+    let mut session = sample(&database, 1);
+    setup(&mut session, &["INSERT INTO t VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c')"]);
+    let hits = |session: &mut rustydb_sql::Session| {
+        let answer = ask(session, "SHOW GLOBAL STATUS LIKE 'Rustydb_statement_cache_hits'");
+        answer.split_whitespace().last().and_then(|n| n.parse::<u64>().ok()).unwrap()
+    };
+    // `SHOW` itself is found from the third time on.
+    for _ in 0..3 {
+        hits(&mut session);
+    }
+    let before = hits(&mut session);
+    for id in 1..=3 {
+        let answer = ask(&mut session, &format!("SELECT id FROM t WHERE id = {id}"));
+        assert_eq!(answer, format!("id\n{id}\n"));
+    }
+    // The third finds what the second has worked out, and so does each SHOW.
+    assert_eq!(hits(&mut session) - before, 2);
+    // Values that are no key go the long way and are answered.
+    assert_eq!(ask(&mut session, "SELECT id FROM t WHERE id = '2'"), "id\n2\n");
+    assert_eq!(ask(&mut session, "SELECT id FROM t WHERE id = '2abc'"), "id\n2\n1 warning(s)\n");
+    assert_eq!(ask(&mut session, "SELECT id FROM t WHERE id = 18446744073709551615"), "id\n");
+    // What is no such shape keeps its meaning.
+    for _ in 0..4 {
+        assert_eq!(ask(&mut session, "SELECT id FROM t ORDER BY 1 DESC LIMIT 1"), "id\n3\n");
+        assert_eq!(ask(&mut session, "SELECT id AS 'x' FROM t WHERE id = 1"), "x\n1\n");
+        assert_eq!(ask(&mut session, "SELECT 7 FROM t WHERE id = 1"), "7\n7\n");
+    }
+    for (n, m) in [(1, 4), (2, 5), (3, 6), (1, 7)] {
+        setup(&mut session, &[&format!("UPDATE t SET n = {m} WHERE id = {n}")]);
+    }
+    assert_eq!(ask(&mut session, "SELECT SUM(n) FROM t"), "SUM(n)\n18\n");
+    // A table of the same name and another shape.
+    setup(
+        &mut session,
+        &["DROP TABLE t", "CREATE TABLE t (id VARCHAR(5), n INT)", "INSERT INTO t VALUES ('1x', 5)"],
+    );
+    assert_eq!(ask(&mut session, "SELECT id FROM t WHERE id = 1"), "id\n1x\n1 warning(s)\n");
+}

@@ -1,0 +1,134 @@
+//! Statements that come with their values in the text: found by what is left without them.
+//!
+//! A text that is new may differ from one that came before in its values alone. Then it has the same template
+//! ([`rustydb_sql_parser::Template`]), and where that is a shape of the point executor, the compiled form runs with the
+//! values as parameters: nothing is parsed or planned. A template comes into the statement cache when it comes the second
+//! time. One that is no statement, or no such shape, is kept too, without a plan: it says that there is nothing to try.
+//!
+//! The answers are the same because the shapes are narrow: there a literal and a parameter of the same value are the
+//! same constant. Values that the compiled form does not take go the way of any other text.
+
+use std::sync::Arc;
+
+use rustydb_sql_parser::ast::Statement;
+use rustydb_sql_parser::{TakenValue, Template};
+use rustydb_value::Value;
+
+use super::Session;
+use super::plan_cache::{CachedPlan, PlanBody};
+use super::query::Left;
+use super::run::Running;
+use crate::api::ResultSink;
+use crate::database::cache::{CachedStatement, Form, Surroundings};
+use crate::database::metrics::StatementKind;
+use crate::database::processes::Command;
+use crate::error::SqlError;
+use crate::point;
+
+/// Longer texts are not looked at: they hardly are of these shapes.
+const MAX_TEXT: usize = 2048;
+
+/// The template of the text at hand, and memory for the next.
+#[derive(Debug, Default)]
+pub(super) struct TemplateText {
+    template: Template,
+    values: Vec<Value>,
+}
+
+impl Session {
+    /// What templates mean in this session.
+    fn template_surroundings(&self) -> Surroundings {
+        Surroundings { form: Form::Template, ..self.surroundings.clone() }
+    }
+
+    /// Takes the values out of a text that was not found as it is; false where there is nothing to try.
+    pub(super) fn take_template(&mut self, sql: &str) -> bool {
+        let first =
+            sql.bytes().find(|byte| !byte.is_ascii_whitespace()).map(|byte| byte.to_ascii_lowercase());
+        if sql.len() > MAX_TEXT || !matches!(first, Some(b's' | b'i' | b'u' | b'd')) {
+            return false;
+        }
+        let options = self.parse_options(true);
+        let text = &mut self.template_text;
+        if !text.template.take(sql, &options) {
+            return false;
+        }
+        text.values.clear();
+        for value in text.template.values.drain(..) {
+            text.values.push(match value {
+                TakenValue::Integer(n) => i64::try_from(n).map_or(Value::UInt(n), Value::Int),
+                TakenValue::String(content) => Value::Text(content),
+            });
+        }
+        true
+    }
+
+    /// Runs the compiled form of the text's template; None if there is none for these values.
+    pub(super) fn query_by_template(
+        &mut self,
+        sql: &str,
+        sink: &mut dyn ResultSink,
+    ) -> Option<Result<(), SqlError>> {
+        let surroundings = self.template_surroundings();
+        let statement = self.database.cache.find(&self.template_text.template.text, &surroundings)?;
+        let plan = statement.plan()?;
+        match &plan.body {
+            PlanBody::Point(point) if point.accepts(&self.template_text.values) => {}
+            _ => return None,
+        }
+        self.database.metrics.cache_hits.inc(1);
+        let values = std::mem::take(&mut self.template_text.values);
+        let mut running = Running {
+            statement: &statement,
+            plan: Some(plan),
+            params: &values,
+            more: false,
+            text: Some(sql),
+        };
+        let done = self.run(&mut running, Command::Query, sink);
+        self.template_text.values = values;
+        Some(done)
+    }
+
+    /// Works the template of a statement out that has just been run, if it is new and has come before.
+    pub(super) fn learn_template(&mut self, kind: StatementKind) {
+        use StatementKind as K;
+        let surroundings = self.template_surroundings();
+        let cache = &self.database.cache;
+        let text = &self.template_text.template.text;
+        if !matches!(kind, K::Select | K::Insert | K::Update | K::Delete)
+            || cache.find(text, &surroundings).is_some()
+            || !cache.wants(text, &surroundings)
+        {
+            return;
+        }
+        let sql: Arc<str> = text.as_str().into();
+        let (statement, plan) = match self.parse(&sql, 0, true) {
+            Ok((statement, _)) if statement.parameters == self.template_text.values.len() => {
+                // Whatever is in the way now is told by the statement itself when it comes again.
+                let Ok(plan) = self.compile_template(&statement) else { return };
+                (statement, plan)
+            }
+            _ => (Arc::new(CachedStatement::nothing(&sql)), None),
+        };
+        if let Some(plan) = plan {
+            statement.keep(Arc::new(plan));
+        }
+        self.database.cache.insert(surroundings, &statement);
+    }
+
+    fn compile_template(&mut self, statement: &CachedStatement) -> Result<Option<CachedPlan>, SqlError> {
+        self.within(|scope| {
+            let epoch = scope.database.catalog().epoch();
+            let point = match &statement.ast {
+                Statement::Query(query) => point::compile_query(query, &mut scope.tables, scope.state)?,
+                change => point::compile_change(change, &mut scope.tables, scope.state)?,
+            };
+            let tables = std::mem::take(&mut scope.tables.used);
+            let plan = point
+                .filter(|_| !scope.tables.temporary_used)
+                .map(|point| CachedPlan::new(PlanBody::Point(point), tables, epoch, &[]));
+            Ok(Left::Untouched(plan))
+        })
+    }
+}
