@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::sort_key::append_value;
 use crate::error::SqlError;
+use crate::expr::decimals::Decimals;
 use crate::expr::number::{decimal_from_i256, i256_from_decimal, rescale};
 use crate::expr::types::{Class, ExprType};
 use crate::expr::vector::{Builder, Vector, nulls_from, union_nulls};
@@ -137,11 +138,16 @@ impl Accumulator {
                 });
             }
             Accumulator::Decimals(states) => {
-                let values = first.as_decimals();
-                each(groups, nulls, keep, states, |row, (sum, count)| {
-                    *sum = sum.wrapping_add(values.at(row));
+                let add = |(sum, count): &mut (i256, u64), value: i256| {
+                    *sum = sum.wrapping_add(value);
                     *count += 1;
-                });
+                };
+                match first.as_decimals() {
+                    Decimals::Short(values) => each(groups, nulls, keep, states, |row, state| {
+                        add(state, i256::from_i128(i128::from(values.at(row))));
+                    }),
+                    values => each(groups, nulls, keep, states, |row, state| add(state, values.at(row))),
+                }
             }
             Accumulator::Doubles(states) => {
                 let values = first.as_doubles();

@@ -26,6 +26,7 @@ use hashbrown::HashTable;
 use rustydb_value::{Collation, Json};
 
 use crate::error::SqlError;
+use crate::expr::decimals::Decimals;
 use crate::expr::types::{Class, ExprType};
 use crate::expr::vector::Vector;
 
@@ -257,6 +258,9 @@ fn fill(vector: &Vector, part: KeyPart, rows: usize, long: &mut Vec<bool>, mut p
         }
         Class::Decimal => {
             let values = vector.as_decimals();
+            if let Decimals::Short(values) = values {
+                return (0..rows).for_each(|row| put(row, values.at(row) as u64));
+            }
             for row in 0..rows {
                 match values.at(row).to_i128().and_then(|v| i64::try_from(v).ok()) {
                     Some(value) => put(row, value as u64),

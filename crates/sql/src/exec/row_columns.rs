@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use arrow_array::{BinaryArray, StringArray};
-use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer, i256};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use rustydb_transaction::EntryBatch;
 use rustydb_value::{Date, DateTime, TimeZone, TypeKind, ValueRef};
 
@@ -191,12 +191,13 @@ impl Column {
                 let (values, nulls) = fixed(rows, self.at, read)?;
                 Some(Vector::doubles(values, nulls))
             }
-            Form::Decimal => {
-                // Up to sixteen bytes have fewer digits than the 65 that are too many.
-                let read = |raw: &[u8]| wide(raw).map(i256::from_i128);
-                let (values, nulls) = fixed(rows, self.at, read)?;
-                Some(Vector::decimals(values, nulls))
-            }
+            Form::Decimal => match fixed(rows, self.at, signed) {
+                Some((values, nulls)) => Some(Vector::short_decimals(values, nulls)),
+                None => {
+                    let (values, nulls) = fixed(rows, self.at, wide)?;
+                    Some(Vector::long_decimals(values, nulls))
+                }
+            },
             Form::Text => {
                 let (offsets, bytes, nulls) = strings(rows, self.at)?;
                 let array = StringArray::try_new(offsets, bytes, nulls).ok()?;
@@ -267,12 +268,12 @@ fn unsigned(raw: &[u8]) -> Option<u64> {
         [a, b, c, d, e, f, g, h] => Some(u64::from_le_bytes([a, b, c, d, e, f, g, h])),
         [a] => Some(u64::from(a)),
         [a, b] => Some(u64::from(u16::from_le_bytes([a, b]))),
-        _ if (3..8).contains(&raw.len()) => {
-            let mut bytes = [0; 8];
-            for (to, from) in bytes.iter_mut().zip(raw) {
-                *to = *from;
-            }
-            Some(u64::from_le_bytes(bytes))
+        [a, b, c] => Some(u64::from(u32::from_le_bytes([a, b, c, 0]))),
+        _ if raw.len() < 8 => {
+            // The first four bytes and the last four, which are the same where they meet.
+            let low = u32::from_le_bytes(*raw.first_chunk()?);
+            let high = u32::from_le_bytes(*raw.last_chunk()?);
+            Some(u64::from(low) | u64::from(high) << (8 * (raw.len() - 4)))
         }
         _ => None,
     }

@@ -9,6 +9,7 @@ use rustydb_value::collation::{latin1_byte, latin1_char};
 use rustydb_value::temporal::{datetime_from_number, parse_datetime, parse_time, time_from_number};
 use rustydb_value::{Charset, Collation, Date, DateMode, DateTime, Decimal, Json, Time, ValueRef};
 
+use super::decimals::Decimals;
 use super::number::{
     decimal_from_i256, double_to_i64, double_to_u64, parse_decimal, parse_double, parse_integer,
     power_of_ten, rescale,
@@ -342,7 +343,13 @@ fn to_double(
                 Class::UInt if from.is_member() => input.as_uints().at(row) as f64,
                 Class::UInt => input.as_uints().at(row) as f64,
                 Class::Double => input.as_doubles().at(row),
-                Class::Decimal => decimal_from_i256(input.as_decimals().at(row), from.decimals).to_f64(),
+                Class::Decimal => match (input.as_decimals(), exact_power(from.decimals)) {
+                    // Both are exact, so the division rounds once.
+                    (Decimals::Short(values), Some(power)) if values.at(row).unsigned_abs() <= 1 << 53 => {
+                        values.at(row) as f64 / power
+                    }
+                    (values, _) => decimal_from_i256(values.at(row), from.decimals).to_f64(),
+                },
                 Class::Text | Class::Binary => {
                     let text = input.bytes(row);
                     let parsed = parse_double(text);
@@ -363,6 +370,11 @@ fn to_double(
     Vector::doubles(out, nulls)
 }
 
+/// Ten to a power that a double holds exactly.
+fn exact_power(exponent: u8) -> Option<f64> {
+    10u64.checked_pow(u32::from(exponent)).filter(|_| exponent <= 15).map(|power| power as f64)
+}
+
 /// The largest scaled integer of a type's digits.
 fn decimal_limit(to: &ExprType) -> i256 {
     let (int, scale) = to.digits();
@@ -377,6 +389,9 @@ fn to_decimal(
     context: &mut EvalContext<'_>,
 ) -> Vector {
     let class = from.class();
+    if let Some(done) = super::decimals::converted(input, from, to, rows, union_nulls(rows, &[input])) {
+        return done;
+    }
     let scale = to.decimals.min(MAX_SCALE);
     let limit = decimal_limit(to);
     let mut out = Builder::of(to, rows);

@@ -164,11 +164,10 @@ pub fn filter(
             kept = Some(UInt32Array::from(Vec::<u32>::new()));
             break;
         }
-        let passing = (0..rows).filter(|row| truth.is_true(*row));
-        let positions: Vec<u32> = match selection {
-            Some(selection) => passing.map(|row| selection.value(row)).collect(),
-            None => passing.map(|row| row as u32).collect(),
-        };
+        let mut positions = truth.true_rows(rows);
+        if let Some(selection) = selection {
+            positions.iter_mut().for_each(|row| *row = selection.value(*row as usize));
+        }
         if positions.len() < rows {
             kept = Some(UInt32Array::from(positions));
         }

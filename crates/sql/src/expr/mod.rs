@@ -24,6 +24,7 @@ pub mod build;
 pub mod cast;
 pub mod coerce;
 pub mod compare;
+pub mod decimals;
 pub mod eval;
 pub mod like;
 pub mod literal;

@@ -99,7 +99,7 @@ pub enum Class {
     UInt,
     /// `f64`; FLOAT too, widened.
     Double,
-    /// 256 bits at the scale of the type.
+    /// Integers at the scale of the type.
     Decimal,
     /// UTF-8.
     Text,

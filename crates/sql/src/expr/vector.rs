@@ -7,20 +7,22 @@
 //! Invariants: a constant vector holds an array of length one; `len` is the number of rows it stands
 //! for. Values under a NULL are zero or empty and may be computed with freely. Dates and times are
 //! the packed integers of `rustydb-value`, ordered as the times are. A decimal's array is scaled to
-//! the scale of its type.
+//! the scale of its type and has one of three widths ([`super::decimals`]).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal256Type, Float64Type, Int64Type, UInt64Type};
+use arrow_array::types::{Decimal64Type, Decimal128Type, Decimal256Type, Float64Type, Int64Type, UInt64Type};
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, Decimal256Array, Float64Array, Int64Array, StringArray, UInt32Array,
-    UInt64Array,
+    Array, ArrayRef, BinaryArray, Decimal64Array, Decimal128Array, Decimal256Array, Float64Array, Int64Array,
+    StringArray, UInt32Array, UInt64Array,
 };
 use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer, i256};
 use rustydb_value::{Bit, Date, DateTime, Time, Value, ValueRef};
 
+use super::decimals::{Decimals, Scaled};
 use super::number::{decimal_from_i256, i256_from_decimal};
 use super::types::{Class, ExprType, Kind};
 use crate::error::SqlError;
@@ -36,8 +38,12 @@ pub enum Data {
     UInt(UInt64Array),
     /// Floating point numbers.
     Double(Float64Array),
-    /// Exact numbers at the scale of the type.
-    Decimal(Decimal256Array),
+    /// Exact numbers at the scale of the type, in 64 bits.
+    Short(Decimal64Array),
+    /// Exact numbers in 128 bits.
+    Long(Decimal128Array),
+    /// Exact numbers in 256 bits.
+    Wide(Decimal256Array),
     /// Characters.
     Text(StringArray),
     /// Bytes.
@@ -59,7 +65,39 @@ pub struct Slots<'a, T> {
     step: usize,
 }
 
-impl<T: Copy + Default> Slots<'_, T> {
+impl<'a, T: Copy + Default> Slots<'a, T> {
+    /// The values of `rows` rows as a slice; None for a constant.
+    #[inline]
+    pub fn rows(&self, rows: usize) -> Option<&'a [T]> {
+        if self.step == 0 { None } else { self.values.get(..rows) }
+    }
+
+    /// `f` of every row's value.
+    #[inline]
+    pub fn map<R>(self, rows: usize, mut f: impl FnMut(T) -> R) -> Vec<R> {
+        match self.rows(rows) {
+            Some(values) => values.iter().map(|value| f(*value)).collect(),
+            None => (0..rows).map(|row| f(self.at(row))).collect(),
+        }
+    }
+
+    /// `f` of every row's two values, by a loop that the compiler can see through.
+    #[inline]
+    pub fn zip<R>(a: Slots<'a, T>, b: Slots<'a, T>, rows: usize, mut f: impl FnMut(T, T) -> R) -> Vec<R> {
+        match (a.rows(rows), b.rows(rows)) {
+            (Some(a), Some(b)) => a.iter().zip(b).map(|(x, y)| f(*x, *y)).collect(),
+            (Some(a), None) if b.step == 0 => {
+                let y = b.at(0);
+                a.iter().map(|x| f(*x, y)).collect()
+            }
+            (None, Some(b)) if a.step == 0 => {
+                let x = a.at(0);
+                b.iter().map(|y| f(x, *y)).collect()
+            }
+            _ => (0..rows).map(|row| f(a.at(row), b.at(row))).collect(),
+        }
+    }
+
     /// The value of a row; meaningless where the row is NULL.
     #[inline]
     pub fn at(&self, row: usize) -> T {
@@ -103,9 +141,30 @@ impl Vector {
 
     /// Exact numbers, already at the scale of their type.
     pub fn decimals(values: Vec<i256>, nulls: Option<NullBuffer>) -> Vector {
+        let mut narrow = Scaled::with_capacity(values.len());
+        values.into_iter().for_each(|value| narrow.push(value));
+        narrow.finish(nulls)
+    }
+
+    /// The same in 64 bits.
+    pub fn short_decimals(values: Vec<i64>, nulls: Option<NullBuffer>) -> Vector {
+        let len = values.len();
+        let array = Decimal64Array::new(ScalarBuffer::from(values), nulls);
+        Vector { data: Data::Short(array), constant: false, len }
+    }
+
+    /// The same in 128 bits.
+    pub fn long_decimals(values: Vec<i128>, nulls: Option<NullBuffer>) -> Vector {
+        let len = values.len();
+        let array = Decimal128Array::new(ScalarBuffer::from(values), nulls);
+        Vector { data: Data::Long(array), constant: false, len }
+    }
+
+    /// The same in 256 bits.
+    pub fn wide_decimals(values: Vec<i256>, nulls: Option<NullBuffer>) -> Vector {
         let len = values.len();
         let array = Decimal256Array::new(ScalarBuffer::from(values), nulls);
-        Vector { data: Data::Decimal(array), constant: false, len }
+        Vector { data: Data::Wide(array), constant: false, len }
     }
 
     /// Truth values as 0 and 1.
@@ -166,7 +225,9 @@ impl Vector {
             Data::Int(a) => a.nulls(),
             Data::UInt(a) => a.nulls(),
             Data::Double(a) => a.nulls(),
-            Data::Decimal(a) => a.nulls(),
+            Data::Short(a) => a.nulls(),
+            Data::Long(a) => a.nulls(),
+            Data::Wide(a) => a.nulls(),
             Data::Text(a) => a.nulls(),
             Data::Binary(a) => a.nulls(),
         }
@@ -202,9 +263,14 @@ impl Vector {
         Slots { values, step: self.step() }
     }
     /// Exact numbers as scaled integers.
-    pub fn as_decimals(&self) -> Slots<'_, i256> {
-        let values = if let Data::Decimal(a) = &self.data { a.values().as_ref() } else { &[] };
-        Slots { values, step: self.step() }
+    pub fn as_decimals(&self) -> Decimals<'_> {
+        let step = self.step();
+        match &self.data {
+            Data::Short(a) => Decimals::Short(Slots { values: a.values().as_ref(), step }),
+            Data::Long(a) => Decimals::Long(Slots { values: a.values().as_ref(), step }),
+            Data::Wide(a) => Decimals::Wide(Slots { values: a.values().as_ref(), step }),
+            _ => Decimals::Short(Slots { values: &[], step }),
+        }
     }
 
     /// The text of a row; empty for other classes.
@@ -234,9 +300,30 @@ impl Vector {
                 Data::Int(a) => a.value(row * self.step()) != 0,
                 Data::UInt(a) => a.value(row * self.step()) != 0,
                 Data::Double(a) => a.value(row * self.step()) != 0.0,
-                Data::Decimal(a) => a.value(row * self.step()) != i256::ZERO,
+                Data::Short(_) | Data::Long(_) | Data::Wide(_) => self.as_decimals().at(row) != i256::ZERO,
                 _ => false,
             }
+    }
+
+    /// The rows that are true, in order, of a vector of truth values.
+    pub fn true_rows(&self, rows: usize) -> Vec<u32> {
+        if let (Data::Int(a), false) = (&self.data, self.constant)
+            && a.null_count() == 0
+        {
+            let values = a.values().iter().take(rows).enumerate();
+            let mut out = vec![0; rows];
+            let mut count = 0;
+            // Without a branch: every row is written, and counted if it is true.
+            for (row, value) in values {
+                if let Some(slot) = out.get_mut(count) {
+                    *slot = row as u32;
+                }
+                count += usize::from(*value != 0);
+            }
+            out.truncate(count);
+            return out;
+        }
+        (0..rows as u32).filter(|row| self.is_true(*row as usize)).collect()
     }
 
     /// The value of a row as a client sees it.
@@ -277,7 +364,9 @@ impl Vector {
                 }
                 _ => ValueRef::Double(a.value(at)),
             },
-            Data::Decimal(a) => ValueRef::Decimal(decimal_from_i256(a.value(at), ty.decimals)),
+            Data::Short(_) | Data::Long(_) | Data::Wide(_) => {
+                ValueRef::Decimal(decimal_from_i256(self.as_decimals().at(row), ty.decimals))
+            }
             Data::Text(a) => ValueRef::Text(a.value(at)),
             Data::Binary(a) if ty.kind == Kind::Json => ValueRef::Json(a.value(at)),
             Data::Binary(a) => ValueRef::Bytes(a.value(at)),
@@ -315,7 +404,9 @@ impl Vector {
             Data::Int(a) => Data::Int(a.slice(offset, len)),
             Data::UInt(a) => Data::UInt(a.slice(offset, len)),
             Data::Double(a) => Data::Double(a.slice(offset, len)),
-            Data::Decimal(a) => Data::Decimal(a.slice(offset, len)),
+            Data::Short(a) => Data::Short(a.slice(offset, len)),
+            Data::Long(a) => Data::Long(a.slice(offset, len)),
+            Data::Wide(a) => Data::Wide(a.slice(offset, len)),
             Data::Text(a) => Data::Text(a.slice(offset, len)),
             Data::Binary(a) => Data::Binary(a.slice(offset, len)),
         };
@@ -340,7 +431,9 @@ impl Vector {
             Data::Int(a) => Arc::new(a.clone()),
             Data::UInt(a) => Arc::new(a.clone()),
             Data::Double(a) => Arc::new(a.clone()),
-            Data::Decimal(a) => Arc::new(a.clone()),
+            Data::Short(a) => Arc::new(a.clone()),
+            Data::Long(a) => Arc::new(a.clone()),
+            Data::Wide(a) => Arc::new(a.clone()),
             Data::Text(a) => Arc::new(a.clone()),
             Data::Binary(a) => Arc::new(a.clone()),
         }
@@ -352,7 +445,9 @@ impl Vector {
             D::Int64 => Data::Int(array.as_primitive::<Int64Type>().clone()),
             D::UInt64 => Data::UInt(array.as_primitive::<UInt64Type>().clone()),
             D::Float64 => Data::Double(array.as_primitive::<Float64Type>().clone()),
-            D::Decimal256(_, _) => Data::Decimal(array.as_primitive::<Decimal256Type>().clone()),
+            D::Decimal64(_, _) => Data::Short(array.as_primitive::<Decimal64Type>().clone()),
+            D::Decimal128(_, _) => Data::Long(array.as_primitive::<Decimal128Type>().clone()),
+            D::Decimal256(_, _) => Data::Wide(array.as_primitive::<Decimal256Type>().clone()),
             D::Utf8 => Data::Text(array.as_string::<i32>().clone()),
             D::Binary => Data::Binary(array.as_binary::<i32>().clone()),
             _ => return Vector::null(array.len()),
@@ -366,12 +461,13 @@ impl Vector {
         if let [only] = parts {
             return only.flatten();
         }
+        let parts = &of_one_width(parts);
         let Some(typed) = parts.iter().find(|p| !matches!(p.data, Data::Null)) else {
             return Ok(Vector::null(rows));
         };
         let data_type = typed.to_arrow().data_type().clone();
         let mut arrays = Vec::with_capacity(parts.len());
-        for part in parts {
+        for part in parts.iter() {
             arrays.push(match part.data {
                 Data::Null => arrow_array::new_null_array(&data_type, part.len),
                 _ => part.flatten()?.to_arrow(),
@@ -383,6 +479,7 @@ impl Vector {
 
     /// Picks, for every row, the value at `(part, row of that part)`.
     pub fn interleave(parts: &[Vector], picks: &[(usize, usize)]) -> Result<Vector, SqlError> {
+        let parts = &of_one_width(parts);
         let Some(typed) = parts.iter().find(|p| !matches!(p.data, Data::Null)) else {
             return Ok(Vector::null(picks.len()));
         };
@@ -406,8 +503,9 @@ impl Vector {
     pub fn memory(&self) -> usize {
         match &self.data {
             Data::Null => 0,
-            Data::Int(_) | Data::UInt(_) | Data::Double(_) => self.stored() * 8,
-            Data::Decimal(_) => self.stored() * 32,
+            Data::Int(_) | Data::UInt(_) | Data::Double(_) | Data::Short(_) => self.stored() * 8,
+            Data::Long(_) => self.stored() * 16,
+            Data::Wide(_) => self.stored() * 32,
             Data::Text(a) => a.value_data().len() + self.stored() * 4,
             Data::Binary(a) => a.value_data().len() + self.stored() * 4,
         }
@@ -416,6 +514,35 @@ impl Vector {
     fn stored(&self) -> usize {
         if self.constant { 1 } else { self.len }
     }
+}
+
+/// The parts, where these are decimals all in the width of the widest.
+fn of_one_width(parts: &[Vector]) -> Cow<'_, [Vector]> {
+    let width = |part: &Vector| match part.data {
+        Data::Short(_) => 1,
+        Data::Long(_) => 2,
+        Data::Wide(_) => 3,
+        _ => 0,
+    };
+    let widest = parts.iter().map(width).max().unwrap_or(0);
+    if parts.iter().all(|part| matches!(width(part), 0) || width(part) == widest) {
+        return Cow::Borrowed(parts);
+    }
+    let widened = |part: &Vector| {
+        if width(part) == 0 || width(part) == widest {
+            return part.clone();
+        }
+        let (values, rows) = (part.as_decimals(), part.stored());
+        let nulls = part.null_buffer().cloned();
+        let mut vector = if widest == 2 {
+            Vector::long_decimals((0..rows).map(|row| values.at(row).as_i128()).collect(), nulls)
+        } else {
+            Vector::wide_decimals((0..rows).map(|row| values.at(row)).collect(), nulls)
+        };
+        (vector.constant, vector.len) = (part.constant, part.len);
+        vector
+    };
+    Cow::Owned(parts.iter().map(widened).collect())
 }
 
 /// The member of an ENUM by its number; 0 is the empty error value.
@@ -477,7 +604,7 @@ enum Building {
     Int(Vec<i64>, Vec<bool>),
     UInt(Vec<u64>, Vec<bool>),
     Double(Vec<f64>, Vec<bool>),
-    Decimal(Vec<i256>, Vec<bool>),
+    Decimal(Scaled, Vec<bool>),
     Text(StringBuilder),
     Binary(BinaryBuilder),
 }
@@ -492,7 +619,7 @@ impl Builder {
             }
             Class::UInt => Building::UInt(Vec::with_capacity(rows), Vec::with_capacity(rows)),
             Class::Double => Building::Double(Vec::with_capacity(rows), Vec::with_capacity(rows)),
-            Class::Decimal => Building::Decimal(Vec::with_capacity(rows), Vec::with_capacity(rows)),
+            Class::Decimal => Building::Decimal(Scaled::with_capacity(rows), Vec::with_capacity(rows)),
             Class::Text => Building::Text(StringBuilder::with_capacity(rows, rows * 32)),
             Class::Binary | Class::Json => Building::Binary(BinaryBuilder::with_capacity(rows, rows * 32)),
         };
@@ -618,7 +745,7 @@ impl Builder {
             Building::Int(v, m) => Vector::ints(v, nulls_from(m)),
             Building::UInt(v, m) => Vector::uints(v, nulls_from(m)),
             Building::Double(v, m) => Vector::doubles(v, nulls_from(m)),
-            Building::Decimal(v, m) => Vector::decimals(v, nulls_from(m)),
+            Building::Decimal(v, m) => v.finish(nulls_from(m)),
             Building::Text(mut b) => {
                 let array = b.finish();
                 let len = array.len();

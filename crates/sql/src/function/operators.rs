@@ -9,6 +9,7 @@ use rustydb_value::Decimal;
 
 use super::{Call, Function, Invocation};
 use crate::error::SqlError;
+use crate::expr::decimals as narrow;
 use crate::expr::number::{decimal_from_i256, power_of_ten, rescale};
 use crate::expr::types::{Class, DIVISION_SCALE, ExprType, MAX_PRECISION, MAX_SCALE, NOT_FIXED};
 use crate::expr::vector::{Builder, Vector, nulls_from, union_nulls};
@@ -290,12 +291,18 @@ fn decimals_sum(
     run: &mut Invocation<'_, '_>,
     args: &[Vector],
     rows: usize,
-    f: fn(i256, i256) -> Option<i256>,
+    is_difference: bool,
 ) -> Result<Vector, SqlError> {
     let [a, b] = args else { return Ok(Vector::null(rows)) };
     let nulls = union_nulls(rows, &[a, b]);
     let (x, y) = (a.as_decimals(), b.as_decimals());
     let (sa, sb, scale) = (scale_at(run, 0), scale_at(run, 1), run.ty.decimals);
+    if let (Some(up_a), Some(up_b)) = (scale.checked_sub(sa), scale.checked_sub(sb))
+        && let Some(sum) = narrow::sum((a, up_a), (b, up_b), is_difference, rows, nulls.clone())
+    {
+        return Ok(sum);
+    }
+    let f = if is_difference { i256::checked_sub } else { i256::checked_add };
     let bound = decimal_bound();
     let mut out = Vec::with_capacity(rows);
     for row in 0..rows {
@@ -341,6 +348,16 @@ fn decimals(
     Ok(out.finish())
 }
 
+fn product(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
+    if let [a, b] = args
+        && scale_at(run, 0) + scale_at(run, 1) == run.ty.decimals
+        && let Some(product) = narrow::product(a, b, rows, union_nulls(rows, &[a, b]))
+    {
+        return Ok(product);
+    }
+    decimals(run, args, rows, Decimal::mul)
+}
+
 /// Warning 1365, if the session asked for it.
 fn division_by_zero(run: &mut Invocation<'_, '_>) -> Result<(), SqlError> {
     let mode = run.context.session.settings.sql_mode;
@@ -356,7 +373,7 @@ fn division_by_zero(run: &mut Invocation<'_, '_>) -> Result<(), SqlError> {
 fn add(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     match run.ty.class() {
         Class::Double => doubles(run, args, rows, |a, b| a + b),
-        Class::Decimal => decimals_sum(run, args, rows, i256::checked_add),
+        Class::Decimal => decimals_sum(run, args, rows, false),
         _ => integers(run, args, rows, i64::checked_add, |a, b| a + b),
     }
 }
@@ -364,7 +381,7 @@ fn add(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vec
 fn subtract(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     match run.ty.class() {
         Class::Double => doubles(run, args, rows, |a, b| a - b),
-        Class::Decimal => decimals_sum(run, args, rows, i256::checked_sub),
+        Class::Decimal => decimals_sum(run, args, rows, true),
         _ => integers(run, args, rows, i64::checked_sub, |a, b| a - b),
     }
 }
@@ -372,7 +389,7 @@ fn subtract(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Resul
 fn multiply(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     match run.ty.class() {
         Class::Double => doubles(run, args, rows, |a, b| a * b),
-        Class::Decimal => decimals(run, args, rows, Decimal::mul),
+        Class::Decimal => product(run, args, rows),
         _ => integers(run, args, rows, i64::checked_mul, i128::wrapping_mul),
     }
 }
