@@ -117,8 +117,7 @@ impl Connection {
         if values.is_empty() {
             self.session.query(sql, &mut collector)?;
         } else {
-            let mut prepared = self.session.prepare(sql)?;
-            self.session.execute(&mut prepared, &values, &mut collector)?;
+            self.session.execute_text(sql, &values, &mut collector)?;
         }
         Ok(collector)
     }

@@ -69,11 +69,25 @@ impl Session {
 
     fn prepare_text(&mut self, sql: &str) -> Result<Prepared, SqlError> {
         let counted = self.count_prepared()?;
+        let statement = self.statement_to_prepare(sql)?;
+        let columns = self.describe(&statement)?;
+        self.database.metrics.prepared.inc(1);
+        Ok(Prepared {
+            params: (0..statement.parameters).map(|_| ColumnMeta::parameter()).collect(),
+            columns,
+            plan: None,
+            statement,
+            _counted: counted,
+        })
+    }
+
+    /// The one statement of a text, which may have parameter markers.
+    fn statement_to_prepare(&mut self, sql: &str) -> Result<Arc<CachedStatement>, SqlError> {
         let surroundings = Surroundings { form: Form::Prepared, ..self.surroundings.clone() };
-        let statement = match self.database.cache.find(sql, &surroundings) {
+        match self.database.cache.find(sql, &surroundings) {
             Some(statement) => {
                 self.database.metrics.cache_hits.inc(1);
-                statement
+                Ok(statement)
             }
             None => {
                 self.database.metrics.cache_misses.inc(1);
@@ -88,18 +102,9 @@ impl Session {
                     return Err(SqlError::not_preparable());
                 }
                 self.database.cache.insert(surroundings, &statement);
-                statement
+                Ok(statement)
             }
-        };
-        let columns = self.describe(&statement)?;
-        self.database.metrics.prepared.inc(1);
-        Ok(Prepared {
-            params: (0..statement.parameters).map(|_| ColumnMeta::parameter()).collect(),
-            columns,
-            plan: None,
-            statement,
-            _counted: counted,
-        })
+        }
     }
 
     fn count_prepared(&self) -> Result<Counted, SqlError> {
@@ -157,6 +162,23 @@ impl Session {
             scope.tables.table(&database, &table, TableUse::Read)?;
             Ok(Left::Untouched(()))
         })
+    }
+
+    /// Runs the one statement of a text with these parameters: prepared, executed and forgotten, without what only a
+    /// client far away needs to be told.
+    pub fn execute_text(
+        &mut self,
+        sql: &str,
+        params: &[Value],
+        sink: &mut dyn ResultSink,
+    ) -> Result<(), SqlError> {
+        let statement = match self.statement_to_prepare(sql) {
+            Ok(statement) if statement.parameters == params.len() => statement,
+            Ok(_) => return Err(self.refuse(SqlError::wrong_arguments("EXECUTE"))),
+            Err(error) => return Err(self.refuse(error)),
+        };
+        let mut running = Running { statement: &statement, plan: None, params, more: false, text: None };
+        self.run(&mut running, Command::Execute, sink)
     }
 
     /// Runs a prepared statement with these parameters (COM_STMT_EXECUTE).
