@@ -19,6 +19,7 @@
 use arrow_array::UInt32Array;
 
 use super::batch::{Batch, MAX_ROWS};
+use super::counted;
 use super::hash_join::HashJoin;
 use super::lookup_join::LookupJoin;
 use super::run::{Operator, Run, open};
@@ -32,7 +33,7 @@ use crate::plan::{Join, JoinKind, Plan, SelectPlan};
 /// Opens the operator for a join.
 pub fn open_join(plan: &Join) -> Box<dyn Operator + '_> {
     if plan.lookup
-        && let Plan::Scan(scan) = &plan.right
+        && let Plan::Scan(scan) = plan.right.bare()
     {
         if let Some(join) = LookupJoin::new(plan, scan) {
             return Box::new(join);
@@ -44,7 +45,7 @@ pub fn open_join(plan: &Join) -> Box<dyn Operator + '_> {
             current: None,
         });
     }
-    if let (Some(captures), Plan::Derived(right)) = (&plan.lateral, &plan.right) {
+    if let (Some(captures), Plan::Derived(right)) = (&plan.lateral, plan.right.bare()) {
         return Box::new(LateralJoin {
             plan,
             left: open(&plan.left),
@@ -184,7 +185,13 @@ impl Operator for RowLookup<'_> {
             };
             self.right.open(run, &outer)?;
             let mut matched = false;
-            while let Some(right) = self.right.next(run)? {
+            let mut first = true;
+            if let Some(counter) = self.plan.right.counter() {
+                counter.open();
+            }
+            while let Some(right) =
+                counted::next(&mut self.right, self.plan.right.counter(), &mut first, run)?
+            {
                 let pairs = pairs(self.plan, batch, row, &right, run)?;
                 if pairs.rows > 0 {
                     matched = true;

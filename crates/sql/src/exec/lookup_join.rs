@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rustydb_transaction::{Direction, EntryBatch, KeyRange, Scan as TreeScan, Tree};
 
 use super::batch::{Batch, MAX_ROWS};
+use super::counted::Counter;
 use super::join_pairs::{LeftRows, Pairing, RightRows};
 use super::key_range::{KeyValues, Ranges};
 use super::run::{Operator, Run, open};
@@ -29,6 +30,8 @@ pub struct LookupJoin<'p> {
     left: Box<dyn Operator + 'p>,
     right: TableScan<'p>,
     access: &'p IndexAccess,
+    /// EXPLAIN ANALYZE: what the right side gives.
+    counter: Option<&'p Counter>,
     current: Option<Lookups<'p>>,
 }
 
@@ -64,6 +67,7 @@ impl<'p> LookupJoin<'p> {
             left: open(&plan.left),
             right: TableScan::new(scan),
             access,
+            counter: plan.right.counter(),
             current: None,
         })
     }
@@ -158,9 +162,16 @@ impl Operator for LookupJoin<'_> {
             }
             let Some(lookups) = &mut self.current else { return Ok(None) };
             let mut entries = EntryBatch::new();
+            let (opened, began) =
+                (lookups.row, self.counter.map(|_| run.context.database.clock().monotonic()));
             let first_decides = self.first_decides && !run.context.txn.has_overtaken();
             let from = lookups.fill(self.right.plan(), first_decides, &mut entries, run)?;
             let (right, kept) = self.right.rows_that_pass(run, entries)?;
+            if let (Some(counter), Some(began)) = (self.counter, began) {
+                (opened..lookups.row).for_each(|_| counter.open());
+                let took = run.context.database.clock().monotonic().saturating_sub(began);
+                counter.gave(from.len().min(kept.as_ref().map_or(usize::MAX, |kept| kept.len())), took, true);
+            }
             let mut left = match kept {
                 Some(kept) => kept.iter().filter_map(|at| from.get(*at as usize).copied()).collect(),
                 None => from,

@@ -14,6 +14,7 @@
 pub mod accumulator;
 pub mod aggregate;
 pub mod batch;
+pub mod counted;
 mod direct;
 pub mod distinct;
 pub mod entry_columns;

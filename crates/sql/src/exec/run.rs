@@ -6,7 +6,7 @@ use super::batch::Batch;
 use super::direct::Direct;
 use super::subquery::Surroundings;
 use super::{
-    aggregate, distinct, filter, join, limit, recursive, scan, set_operation, shared, sort, values,
+    aggregate, counted, distinct, filter, join, limit, recursive, scan, set_operation, shared, sort, values,
     virtual_scan, window,
 };
 use crate::context::{EvalContext, ExecContext};
@@ -89,6 +89,7 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
         Plan::Distinct { input, types } => Box::new(distinct::Distinct::new(open(input), types)),
         Plan::Sort { input, keys, limit } => Box::new(sort::Sort::new(open(input), keys, limit.as_ref())),
         Plan::Limit { input, limit, counts } => Box::new(limit::Limit::new(open(input), limit, *counts)),
+        Plan::Counted { input, counter } => Box::new(counted::CountedRows::new(input, counter)),
         Plan::Narrow { input, width } => Box::new(filter::Narrow::new(open(input), *width)),
         Plan::SetOperation(node) => Box::new(set_operation::SetOperations::new(node)),
     }

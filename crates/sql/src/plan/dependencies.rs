@@ -62,9 +62,10 @@ pub fn dependencies(plan: &Plan) -> Vec<Dependency> {
             out
         }
         Plan::Windows(windows) => dependencies(&windows.input),
-        Plan::Distinct { input, .. } | Plan::Sort { input, .. } | Plan::Limit { input, .. } => {
-            dependencies(input)
-        }
+        Plan::Distinct { input, .. }
+        | Plan::Sort { input, .. }
+        | Plan::Limit { input, .. }
+        | Plan::Counted { input, .. } => dependencies(input),
         Plan::Narrow { input, width } => {
             let kept = |c: usize| if c < *width { Some(c) } else { None };
             dependencies(input).iter().filter_map(|d| d.moved(&kept)).collect()

@@ -268,7 +268,8 @@ fn plan_common_table(
         Ok(Some(shared)) => Ok(shared),
         Ok(None) => super::plan_query(&named.table.query, planning).map(|plan| {
             let number = planning.next_shared();
-            Arc::new(SharedTable { number, plan, recursion: None, readers: AtomicUsize::new(1) })
+            let name = named.table.name.as_str().into();
+            Arc::new(SharedTable { number, name, plan, recursion: None, readers: AtomicUsize::new(1) })
         }),
         Err(error) => Err(error),
     };

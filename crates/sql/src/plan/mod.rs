@@ -15,10 +15,12 @@
 
 pub mod aggregate;
 pub mod dependencies;
+mod display;
 pub mod explain;
 pub mod from;
 pub mod grouping;
 mod locking;
+pub mod names;
 pub mod recursive;
 pub mod rules;
 #[cfg(test)]
@@ -39,6 +41,7 @@ pub use select::{plan_query, prepare_select};
 
 use crate::api::ColumnMeta;
 use crate::context::{TableRef, TableUse};
+use crate::exec::counted::Counter;
 use crate::expr::planning::Planning;
 use crate::expr::types::{Class, ExprType, Kind};
 use crate::expr::{BoundExpr, Node};
@@ -279,6 +282,13 @@ pub enum Plan {
     },
     /// UNION, EXCEPT, INTERSECT.
     SetOperation(Box<set_operation::SetOperation>),
+    /// EXPLAIN ANALYZE: what the input gives is counted.
+    Counted {
+        /// Where the rows come from.
+        input: Box<Plan>,
+        /// What is counted.
+        counter: Arc<Counter>,
+    },
 }
 
 /// A column to sort by.
@@ -515,6 +525,8 @@ pub struct Join {
 pub struct SharedTable {
     /// By which a running statement finds its rows.
     pub number: usize,
+    /// As WITH calls it; empty if it is another kind of table.
+    pub name: Arc<str>,
     /// What makes them, or the first of them.
     pub plan: SelectPlan,
     /// WITH RECURSIVE: what makes more of them.
@@ -557,6 +569,7 @@ pub(crate) fn share_fixed_parts(plan: &mut SelectPlan, planning: &mut Planning<'
             if let Plan::Derived(derived) = std::mem::replace(plan, Plan::Dual) {
                 *plan = Plan::Shared(Arc::new(SharedTable {
                     number: planning.next_shared(),
+                    name: "".into(),
                     plan: *derived,
                     recursion: None,
                     readers: AtomicUsize::new(usize::MAX),
@@ -618,12 +631,29 @@ impl Plan {
             Plan::Filter { input, .. }
             | Plan::Distinct { input, .. }
             | Plan::Sort { input, .. }
-            | Plan::Limit { input, .. } => input.width(),
+            | Plan::Limit { input, .. }
+            | Plan::Counted { input, .. } => input.width(),
             Plan::Aggregate(aggregate) => aggregate.width(),
             Plan::Windows(windows) => windows.input.width() + windows.calls.len(),
             Plan::Project { exprs, .. } => exprs.len(),
             Plan::Narrow { width, .. } => *width,
             Plan::SetOperation(operation) => operation.types.len(),
+        }
+    }
+
+    /// The operator itself where it is counted.
+    pub fn bare(&self) -> &Plan {
+        match self {
+            Plan::Counted { input, .. } => input.bare(),
+            other => other,
+        }
+    }
+
+    /// What counts it, if something does.
+    pub fn counter(&self) -> Option<&Counter> {
+        match self {
+            Plan::Counted { counter, .. } => Some(counter),
+            _ => None,
         }
     }
 
@@ -679,7 +709,8 @@ impl Plan {
             | Plan::Distinct { input, .. }
             | Plan::Sort { input, .. }
             | Plan::Limit { input, .. }
-            | Plan::Narrow { input, .. } => f(input),
+            | Plan::Narrow { input, .. }
+            | Plan::Counted { input, .. } => f(input),
             Plan::Aggregate(aggregate) => f(&aggregate.input),
             Plan::Windows(windows) => f(&windows.input),
             Plan::SetOperation(operation) => operation.inputs.iter().for_each(|i| f(&i.plan)),
@@ -704,7 +735,8 @@ impl Plan {
             | Plan::Distinct { input, .. }
             | Plan::Sort { input, .. }
             | Plan::Limit { input, .. }
-            | Plan::Narrow { input, .. } => f(input),
+            | Plan::Narrow { input, .. }
+            | Plan::Counted { input, .. } => f(input),
             Plan::Aggregate(aggregate) => f(&mut aggregate.input),
             Plan::Windows(windows) => f(&mut windows.input),
             Plan::SetOperation(operation) => operation.inputs.iter_mut().for_each(|i| f(&mut i.plan)),
@@ -765,6 +797,7 @@ impl Plan {
             | Plan::Sort { .. }
             | Plan::Limit { .. }
             | Plan::Narrow { .. }
+            | Plan::Counted { .. }
             | Plan::SetOperation(_) => {}
         }
         self.each_input(&mut |input| input.each_expr(f));

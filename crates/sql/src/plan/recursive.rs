@@ -128,6 +128,7 @@ pub fn plan_recursive(
     };
     Ok(Some(Arc::new(SharedTable {
         number: planning.next_shared(),
+        name: name.into(),
         plan: seed,
         recursion: Some(recursion),
         readers: AtomicUsize::new(1),

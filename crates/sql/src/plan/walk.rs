@@ -45,6 +45,7 @@ impl Plan {
             | Plan::Sort { .. }
             | Plan::Limit { .. }
             | Plan::Narrow { .. }
+            | Plan::Counted { .. }
             | Plan::SetOperation(_) => {}
         }
         self.each_input_mut(&mut |input| input.each_own_expr_mut(f));

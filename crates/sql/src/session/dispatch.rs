@@ -39,6 +39,7 @@ impl Session {
             S::Insert(_) | S::Update(_) | S::Delete(_) => return self.run_change(running, sink),
             S::Show(show) => return self.run_show(|s, e| show::show(show, s, e), running, sink),
             S::Describe(what) => return self.run_show(|s, e| show::describe(what, s, e), running, sink),
+            S::Explain(explain) => return self.run_explain(explain, running, sink),
             S::Xa(xa) if let Xa::Recover { convert } = **xa => {
                 return self.run_show(|s, _| Ok(s.xa_recover(convert)), running, sink);
             }
@@ -331,6 +332,16 @@ impl Session {
     ) -> Result<(), SqlError> {
         let sql = std::sync::Arc::clone(&running.statement.sql);
         let listing = make(self, &sql)?;
+        self.send_listing(&listing, running, sink)
+    }
+
+    /// Sends what was listed.
+    pub(super) fn send_listing(
+        &mut self,
+        listing: &show::Listing,
+        running: &Running<'_>,
+        sink: &mut dyn ResultSink,
+    ) -> Result<(), SqlError> {
         self.trace_results();
         sink.columns(&listing.columns)?;
         for row in &listing.rows {
@@ -381,7 +392,6 @@ fn unsupported(statement: &Statement) -> &'static str {
         S::Signal(_) => "SIGNAL",
         S::GetDiagnostics(_) => "GET DIAGNOSTICS",
         S::SetRole(_) | S::SetDefaultRole(_) | S::AlterUserDefaultRole { .. } => "roles",
-        S::Explain(_) => "EXPLAIN",
         S::Help(_) => "HELP",
         S::DropUser(_) => "DROP USER",
         S::RenameUser(_) => "RENAME USER",

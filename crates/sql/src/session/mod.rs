@@ -16,6 +16,7 @@ mod account;
 mod change;
 pub mod diagnostics;
 mod dispatch;
+mod explain;
 mod flush;
 mod lock_tables;
 pub(crate) mod maintain;

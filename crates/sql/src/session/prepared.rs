@@ -141,6 +141,7 @@ impl Session {
                 })
             }
             Statement::Show(show) => Ok(crate::show::columns(show)),
+            Statement::Explain(explain) => self.explain_columns(explain),
             Statement::Describe(_) => Ok(crate::show::describe_columns()),
             Statement::MaintainTables(_) => Ok(crate::show::Listing::new(&super::maintain::COLUMNS).columns),
             Statement::Insert(insert) => {

@@ -295,7 +295,7 @@ fn kind_of(statement: &Statement) -> StatementKind {
         S::Commit(_) => StatementKind::Commit,
         S::Rollback(_) | S::RollbackToSavepoint(_) => StatementKind::Rollback,
         S::Set(_) | S::SetTransaction(_) => StatementKind::Set,
-        S::Show(_) | S::Describe(_) => StatementKind::Show,
+        S::Show(_) | S::Describe(_) | S::Explain(_) => StatementKind::Show,
         S::Use(_) => StatementKind::Use,
         definition if definition.is_definition() => StatementKind::Definition,
         _ => StatementKind::Other,

@@ -34,6 +34,8 @@ pub(crate) enum Cell {
     Number,
     /// A moment
     Moment,
+    /// A number with two digits behind the point
+    Percent,
 }
 
 /// The answer of a SHOW.
@@ -55,6 +57,7 @@ impl Listing {
                 }
                 Cell::Number => ExprType::uint(20),
                 Cell::Moment => ExprType::datetime(0),
+                Cell::Percent => ExprType::decimal(5, 2, false),
             };
             listing.columns.push(meta(name, *cell));
             listing.types.push(ty);
@@ -143,6 +146,7 @@ fn meta(name: &str, cell: Cell) -> ColumnMeta {
             meta.flags = column_flags::BINARY;
             meta
         }
+        Cell::Percent => ExprType::decimal(5, 2, false).meta(name),
     }
 }
 

@@ -139,6 +139,9 @@ impl OptimizerSwitch {
         if !self.has(OptimizerSwitch::PREFER_ORDERING_INDEX) {
             rules = rules.without(Rule::IndexOrder);
         }
+        if !self.has(OptimizerSwitch::SEMIJOIN) {
+            rules = rules.without(Rule::Decorrelate);
+        }
         if !self.has(OptimizerSwitch::DERIVED_MERGE) {
             rules = rules.without(Rule::MergeDerived);
         }

@@ -180,6 +180,8 @@ pub static VARIABLES: &[Variable] = &[
     chosen("enforce_gtid_consistency", Global, Fixed, &["OFF", "ON", "WARN"], "ON"),
     variable("error_count", Session, Kind::UInt(0, 65_535, 1), ReadOnly, Initial::UInt(0)),
     word("event_scheduler", Global, Fixed, &["OFF"]),
+    word("explain_format", Both, Settable, &["TRADITIONAL", "TRADITIONAL_STRICT", "TREE", "JSON"]),
+    size("explain_json_format_version", Both, Settable, 1, 1, 2),
     flag("explicit_defaults_for_timestamp", Both, Fixed, true),
     variable("external_user", Session, Kind::Text, ReadOnly, Initial::Null),
     flag("foreign_key_checks", Both, Settable, true),

@@ -158,6 +158,7 @@ scripts! {
     column_values
     create_select
     definitions
+    explain
     foreign_key_rows
     foreign_keys
     generated

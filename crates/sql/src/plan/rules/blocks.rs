@@ -105,7 +105,8 @@ fn improved(table: &Arc<SharedTable>, statement: &mut Statement<'_, '_, '_>) -> 
         settle_inside(&mut member.plan, statement);
     }
     let readers = AtomicUsize::new(table.readers.load(Ordering::Relaxed));
-    let table = Arc::new(SharedTable { number: table.number, plan, recursion, readers });
+    let (number, name) = (table.number, Arc::clone(&table.name));
+    let table = Arc::new(SharedTable { number, name, plan, recursion, readers });
     statement.shared.insert(table.number, Arc::clone(&table));
     table
 }

@@ -203,6 +203,7 @@ pub(super) fn types(plan: &Plan) -> Option<Vec<ExprType>> {
             }
             all
         }
+        Plan::Counted { input, .. } => types(input)?,
         Plan::Work { .. } => return None,
     })
 }

@@ -154,7 +154,8 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
         Plan::Distinct { input, .. }
         | Plan::Sort { input, .. }
         | Plan::Limit { input, .. }
-        | Plan::Narrow { input, .. } => {
+        | Plan::Narrow { input, .. }
+        | Plan::Counted { input, .. } => {
             let all: Vec<usize> = (0..input.width()).collect();
             let width = all.len();
             let moved = narrow(input, &all);

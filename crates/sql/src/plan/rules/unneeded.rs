@@ -68,7 +68,7 @@ fn is_unique(plan: &Plan, columns: &[usize]) -> bool {
         Plan::Filter { input, .. } | Plan::Sort { input, .. } | Plan::Limit { input, .. } => {
             is_unique(input, columns)
         }
-        Plan::Narrow { input, .. } => is_unique(input, columns),
+        Plan::Narrow { input, .. } | Plan::Counted { input, .. } => is_unique(input, columns),
         Plan::Windows(node) => is_unique(&node.input, columns),
         Plan::Project { input, exprs } => {
             let below: Vec<usize> = columns.iter().filter_map(|at| exprs.get(*at).and_then(column)).collect();

@@ -1,4 +1,4 @@
-//! A plan as text: the tree for golden tests and EXPLAIN FORMAT=TREE, the rows of traditional EXPLAIN.
+//! A plan as text, in our own words: what golden tests compare.
 
 use std::fmt::{self, Display, Formatter};
 use std::sync::atomic::Ordering;
@@ -88,6 +88,7 @@ impl Plan {
             Plan::Limit { limit, .. } => {
                 writeln!(f, "limit {} offset {}", count(&limit.count), count(&limit.offset))?;
             }
+            Plan::Counted { .. } => writeln!(f, "counted")?,
             Plan::Narrow { width, .. } => writeln!(f, "first {width} columns")?,
             Plan::SetOperation(node) => {
                 let names = node.inputs.iter().skip(1).map(|i| {
