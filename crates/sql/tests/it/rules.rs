@@ -27,12 +27,15 @@ impl Random {
 
 /// The rules, as `optimizer_disabled_rules` names them.
 const RULES: &[&str] = &[
+    "lift_projections",
     "merge_derived",
     "decorrelate",
+    "fold_conditions",
     "factor_or",
     "infer_conditions",
     "push_into_derived",
     "unneeded",
+    "push_top",
     "push_filters",
     "join_order",
     "join_keys",

@@ -2,8 +2,8 @@
 
 use super::blocks::Statement;
 use super::{
-    Rule, access_path, factor_or, index_order, infer_conditions, join_keys, join_order, lift_projections,
-    min_max, prune_columns, push_filters, unneeded,
+    Rule, access_path, factor_or, fold_conditions, index_order, infer_conditions, join_keys, join_order,
+    lift_projections, min_max, prune_columns, push_filters, push_top, unneeded,
 };
 use crate::plan::{Plan, SelectPlan};
 
@@ -13,6 +13,9 @@ pub fn improve(plan: &mut SelectPlan, statement: &mut Statement<'_, '_, '_>) {
     let root = &mut plan.root;
     if rules.has(Rule::LiftProjections) {
         lift_projections::lift(root);
+    }
+    if rules.has(Rule::FoldConditions) {
+        fold_conditions::fold(root);
     }
     if rules.has(Rule::FactorOr) {
         factor_or::factor(root);
@@ -25,6 +28,9 @@ pub fn improve(plan: &mut SelectPlan, statement: &mut Statement<'_, '_, '_>) {
     }
     if rules.has(Rule::Unneeded) {
         unneeded::remove(root);
+    }
+    if rules.has(Rule::PushTop) {
+        push_top::push(root);
     }
     if rules.has(Rule::JoinOrder) {
         join_order::order_joins(root);

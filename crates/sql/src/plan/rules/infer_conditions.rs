@@ -9,8 +9,62 @@ use crate::expr::{BoundExpr, Comparison, ExprType, Node};
 use crate::plan::{JoinKind, Plan};
 use rustydb_value::Collation;
 
-/// Adds conditions to the filters and inner joins of a block.
+/// Adds conditions to the filters and joins of a block.
 pub fn infer(plan: &mut Plan) {
+    infer_inner(plan);
+    attach(plan, &[]);
+}
+
+/// Carries what is known of the rows on the left of an outer, semi or anti join over to its right side: a row there
+/// for which it does not hold matches none of them.
+fn attach(plan: &mut Plan, known: &[(usize, BoundExpr)]) {
+    match plan {
+        Plan::Filter { input, predicates } => {
+            let mut here = Known { equal: Vec::new(), single: known.to_vec() };
+            predicates.iter().for_each(|p| here.learn(p, 0));
+            attach(input, &here.single);
+        }
+        Plan::Join(join) if join.lateral.is_none() => {
+            let width = join.left_width;
+            let mut here = Known::default();
+            here.single.extend(known.iter().filter(|(at, _)| *at < width).cloned());
+            if join.kind == JoinKind::Inner {
+                join.on.iter().for_each(|c| here.learn(c, 0));
+                let of_right: Vec<(usize, BoundExpr)> = known
+                    .iter()
+                    .chain(&here.single)
+                    .filter(|(at, _)| *at >= width)
+                    .map(|(at, condition)| {
+                        let mut condition = condition.clone();
+                        condition.remap(&|at| at - width);
+                        (at - width, condition)
+                    })
+                    .collect();
+                here.single.retain(|(at, _)| *at < width);
+                attach(&mut join.right, &of_right);
+            } else {
+                let mut all = Known { equal: Vec::new(), single: here.single.clone() };
+                all.collect(&join.left, 0);
+                let mut on = Known::default();
+                join.on.iter().for_each(|c| on.learn(c, 0));
+                all.equal.extend(on.equal);
+                let added = all.inferred().into_iter().filter(|condition| {
+                    let mut columns = Vec::new();
+                    condition.columns(&mut columns);
+                    columns.iter().all(|at| *at >= width)
+                        && !join.on.iter().any(|known| known.same(condition))
+                });
+                let added: Vec<BoundExpr> = added.collect();
+                join.on.extend(added);
+                attach(&mut join.right, &[]);
+            }
+            attach(&mut join.left, &here.single);
+        }
+        other => other.each_input_mut(&mut |input| attach(input, &[])),
+    }
+}
+
+fn infer_inner(plan: &mut Plan) {
     match plan {
         Plan::Filter { input, predicates } => {
             let mut known = Known::default();
@@ -30,7 +84,7 @@ pub fn infer(plan: &mut Plan) {
             }
             below_joins(plan);
         }
-        other => other.each_input_mut(&mut infer),
+        other => other.each_input_mut(&mut infer_inner),
     }
 }
 
@@ -41,8 +95,8 @@ fn below_joins(plan: &mut Plan) {
             below_joins(&mut join.left);
             below_joins(&mut join.right);
         }
-        Plan::Join(_) => plan.each_input_mut(&mut infer),
-        other => infer(other),
+        Plan::Join(_) => plan.each_input_mut(&mut infer_inner),
+        other => infer_inner(other),
     }
 }
 

@@ -100,6 +100,7 @@ fn lift_through_join(plan: &mut Plan) {
     }
     join.left_width = new_left;
     join.on.iter_mut().for_each(|condition| substitute(condition, &above));
+    join.lateral.iter_mut().flatten().for_each(|capture| substitute(capture, &above));
     for key in &mut join.not_in {
         substitute(&mut key.left, &above);
         key.right.remap(&|at| at + old_left);

@@ -3,9 +3,10 @@
 //! 1. [`merge_derived`]: derived tables become part of the block that reads them.
 //! 2. [`lift_projections`]: the projections that this leaves move up, out of the way of what follows.
 //! 3. [`decorrelate`]: subqueries become joins, by what [`hoist`] takes out of them.
-//! 4. [`factor_or`] and [`infer_conditions`]: conditions that follow from others are said where they help.
+//! 4. [`fold_conditions`]: conditions that constants decide go away. [`factor_or`] and [`infer_conditions`]: conditions that follow from others are said where they help.
 //! 5. [`push_filters`] and [`push_into_derived`]: conditions move down to what can decide them.
-//! 6. [`unneeded`]: operators that cannot change the result go away.
+//! 6. [`unneeded`]: operators that cannot change the result go away. [`push_top`]: the first rows of a left join come
+//!    from the first of its left side.
 //! 7. [`access_path`]: a scan whose conditions bound an index reads only that part of it.
 //! 8. [`join_order`] and [`join_keys`]: what is bounded is read first, and a join finds matches through an index or a
 //!    hash table.
@@ -21,6 +22,7 @@ pub mod block;
 pub mod blocks;
 pub mod decorrelate;
 pub mod factor_or;
+pub mod fold_conditions;
 pub mod hoist;
 pub mod index_order;
 pub mod infer_conditions;
@@ -32,6 +34,7 @@ pub mod min_max;
 pub mod prune_columns;
 pub mod push_filters;
 pub mod push_into_derived;
+pub mod push_top;
 pub mod switch;
 pub mod unneeded;
 

@@ -2,9 +2,10 @@
 //!
 //! Also decides whether an index alone has all columns that are left (a covering read).
 
+use super::hoist::columns_of;
 use crate::context::TableRows;
-use crate::expr::{BoundExpr, Node};
-use crate::plan::{Access, IndexAccess, KeyBounds, KeyEqual, Plan, Scan};
+use crate::expr::BoundExpr;
+use crate::plan::{Access, Aggregate, IndexAccess, KeyBounds, KeyEqual, Plan, Scan, SelectPlan};
 
 /// Prunes a whole plan; its own columns all stay.
 pub fn prune(plan: &mut Plan) {
@@ -36,9 +37,8 @@ fn add(exprs: &[BoundExpr], needed: &mut Vec<usize>) {
 /// Drops the columns that are not needed from a plan, where that saves something.
 fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
     match plan {
-        Plan::Dual | Plan::Values(_) | Plan::Derived(_) | Plan::Shared(_) | Plan::Work { .. } => {
-            Moved::identity(plan.width())
-        }
+        Plan::Dual | Plan::Values(_) | Plan::Shared(_) | Plan::Work { .. } => Moved::identity(plan.width()),
+        Plan::Derived(derived) => narrow_derived(derived, needed),
         Plan::Scan(scan) => narrow_scan(scan, needed),
         Plan::Filter { input, predicates } => {
             let mut wanted = needed.to_vec();
@@ -47,12 +47,11 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             predicates.iter_mut().for_each(|p| moved.apply(p));
             moved
         }
-        // Columns that only change their places.
-        Plan::Project { input, exprs } if exprs.iter().all(|e| matches!(e.node, Node::Column(_))) => {
+        Plan::Project { input, exprs } => {
             let mut kept = Vec::with_capacity(needed.len());
             let mut places = vec![None; exprs.len()];
             for (at, expr) in std::mem::take(exprs).into_iter().enumerate() {
-                if needed.contains(&at) {
+                if needed.contains(&at) || !expr.is_movable() {
                     if let Some(place) = places.get_mut(at) {
                         *place = Some(kept.len());
                     }
@@ -65,13 +64,6 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             kept.iter_mut().for_each(|e| moved.apply(e));
             *exprs = kept;
             Moved(places)
-        }
-        Plan::Project { input, exprs } => {
-            let mut wanted = Vec::new();
-            add(exprs, &mut wanted);
-            let moved = narrow(input, &wanted);
-            exprs.iter_mut().for_each(|e| moved.apply(e));
-            Moved::identity(exprs.len())
         }
         Plan::Windows(windows) => {
             let width = windows.input.width();
@@ -89,6 +81,7 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             moved
         }
         Plan::Aggregate(aggregate) => {
+            let places = drop_calls(aggregate, needed);
             let mut wanted = Vec::new();
             add(&aggregate.keys, &mut wanted);
             for call in &aggregate.calls {
@@ -99,7 +92,7 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             for call in &mut aggregate.calls {
                 call.args.iter_mut().for_each(|a| moved.apply(a));
             }
-            Moved::identity(aggregate.width())
+            places
         }
         Plan::Join(join) => {
             let width = join.left_width;
@@ -150,12 +143,16 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             alone.truncate(width);
             Moved(alone)
         }
+        Plan::Limit { input, .. } => narrow(input, needed),
+        Plan::Sort { input, keys, .. } => {
+            let mut wanted = needed.to_vec();
+            wanted.extend(keys.iter().map(|key| key.column));
+            let moved = narrow(input, &wanted);
+            keys.iter_mut().for_each(|key| key.column = moved.get(key.column));
+            moved
+        }
         // These see whole rows.
-        Plan::Distinct { input, .. }
-        | Plan::Sort { input, .. }
-        | Plan::Limit { input, .. }
-        | Plan::Narrow { input, .. }
-        | Plan::Counted { input, .. } => {
+        Plan::Distinct { input, .. } | Plan::Narrow { input, .. } | Plan::Counted { input, .. } => {
             let all: Vec<usize> = (0..input.width()).collect();
             let width = all.len();
             let moved = narrow(input, &all);
@@ -170,6 +167,52 @@ fn narrow(plan: &mut Plan, needed: &[usize]) -> Moved {
             Moved::identity(operation.types.len())
         }
     }
+}
+
+/// Drops the columns of a derived table that are not needed; what makes them goes when it is improved itself.
+fn narrow_derived(derived: &mut SelectPlan, needed: &[usize]) -> Moved {
+    let width = derived.types.len();
+    let kept: Vec<usize> = (0..width).filter(|at| needed.contains(at)).collect();
+    if kept.len() == width || derived.is_volatile() {
+        return Moved::identity(width);
+    }
+    let mut places = vec![None; width];
+    for (new, old) in kept.iter().enumerate() {
+        if let Some(place) = places.get_mut(*old) {
+            *place = Some(new);
+        }
+    }
+    let columns = columns_of(&derived.types, width);
+    let exprs = kept.iter().filter_map(|at| columns.get(*at)).cloned().collect();
+    derived.types = kept.iter().filter_map(|at| derived.types.get(*at)).cloned().collect();
+    derived.columns = kept.iter().filter_map(|at| derived.columns.get(*at)).cloned().collect();
+    derived.dependencies = Vec::new();
+    let input = Box::new(std::mem::replace(&mut derived.root, Plan::Dual));
+    derived.root = Plan::Project { input, exprs };
+    Moved(places)
+}
+
+/// Drops the aggregates that nobody reads.
+fn drop_calls(aggregate: &mut Aggregate, needed: &[usize]) -> Moved {
+    let keys = aggregate.keys.len();
+    if aggregate.rollup {
+        return Moved::identity(aggregate.width());
+    }
+    let mut places: Vec<Option<usize>> = (0..keys).map(Some).collect();
+    let mut kept = Vec::with_capacity(aggregate.calls.len());
+    for (at, call) in std::mem::take(&mut aggregate.calls).into_iter().enumerate() {
+        let wanted = needed.contains(&(keys + at)) || !call.args.iter().all(BoundExpr::is_movable);
+        // A row of groups has a column at least.
+        let only = keys == 0 && at == 0 && !needed.iter().any(|column| *column >= keys);
+        if wanted || only {
+            places.push(Some(keys + kept.len()));
+            kept.push(call);
+        } else {
+            places.push(None);
+        }
+    }
+    aggregate.calls = kept;
+    Moved(places)
 }
 
 fn each_key_expr(scan: &Scan, f: &mut dyn FnMut(&BoundExpr)) {

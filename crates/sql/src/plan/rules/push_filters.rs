@@ -77,6 +77,11 @@ fn sunk(mut plan: Plan, conditions: Vec<BoundExpr>) -> (Plan, Vec<BoundExpr>) {
     (plan, stay)
 }
 
+/// Whether a condition runs a subquery again and again: it is better asked after a semi or anti join has left fewer rows.
+fn runs_for_rows(condition: &BoundExpr) -> bool {
+    condition.any(&mut |e| matches!(&e.node, Node::Subquery { captures, .. } if !captures.is_empty()))
+}
+
 /// Which side of a join an expression reads: left, right, both or neither.
 pub fn sides(expr: &BoundExpr, left_width: usize) -> (bool, bool) {
     let mut columns = Vec::new();
@@ -166,15 +171,17 @@ impl Push {
                 }
             }
             for condition in conditions {
+                let last = join.kind != JoinKind::Left && runs_for_rows(&condition);
                 match sides(&condition, width) {
                     (_, true) => above.push(condition),
-                    _ if condition.has_side_effects() => above.push(condition),
+                    _ if condition.has_side_effects() || last => above.push(condition),
                     _ => left.push(condition),
                 }
             }
         } else {
             for condition in on.into_iter().chain(conditions) {
-                if condition.has_side_effects() {
+                let last = join.kind == JoinKind::Semi && runs_for_rows(&condition);
+                if condition.has_side_effects() || last {
                     above.push(condition);
                     continue;
                 }

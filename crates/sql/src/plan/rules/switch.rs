@@ -31,10 +31,12 @@ rules! {
     LiftProjections "lift_projections";
     MergeDerived "merge_derived";
     Decorrelate "decorrelate";
+    FoldConditions "fold_conditions";
     FactorOr "factor_or";
     InferConditions "infer_conditions";
     PushIntoDerived "push_into_derived";
     Unneeded "unneeded";
+    PushTop "push_top";
     PushFilters "push_filters";
     JoinOrder "join_order";
     JoinKeys "join_keys";
