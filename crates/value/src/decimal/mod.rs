@@ -180,7 +180,21 @@ impl Decimal {
             // The digits that are dropped decide the rounding; the remainder cannot change it.
             return Self::fit(quotient, scale, negative);
         }
+        // MySQL has computed whole words of nine digits, without a look at the remainder, and rounds from there: a
+        // quotient that fills its last word is cut.
+        if self.quotient_digits(other, scale) == u32::from(scale) {
+            return Self::fit(quotient, scale, negative);
+        }
         Self::fit(round_up_by(quotient, &remainder, &divisor), scale, negative)
+    }
+
+    /// How many digits after the point MySQL computes of a quotient that will be shown with `scale`.
+    fn quotient_digits(&self, other: &Self, scale: u8) -> u32 {
+        let words = |digits: u32| digits.div_ceil(9) * 9;
+        let (own, theirs) = (u32::from(self.scale), u32::from(other.scale));
+        let spare = words(own) - own + words(theirs) - theirs;
+        let more = u32::from(scale).saturating_sub(own).saturating_sub(spare);
+        words(words(own) + words(theirs) + more)
     }
 
     /// The integer quotient, cut towards zero (MySQL's `DIV`).
