@@ -114,8 +114,11 @@ impl Qualifier<'_, '_, '_> {
         order_by: &mut [OrderItem],
         headings: Headings,
     ) -> Result<(), SqlError> {
-        for reference in &mut select.from {
-            self.reference(reference)?;
+        for at in 0..select.from.len() {
+            let (before, rest) = select.from.split_at_mut(at);
+            if let Some(reference) = rest.first_mut() {
+                self.beside(before, reference)?;
+            }
         }
         let block = self.block(&select.from)?;
         self.blocks.push(block);
@@ -137,6 +140,22 @@ impl Qualifier<'_, '_, '_> {
         }
         let scope = plan_from(&bare, &[], self.planning)?.scope;
         Ok(Block { scope, aliased, aliases: Vec::new() })
+    }
+
+    /// Qualifies a reference whose LATERAL queries see `left`.
+    fn beside(&mut self, left: &[TableReference], reference: &mut TableReference) -> Result<(), SqlError> {
+        let mut lateral = false;
+        reference.each_leaf(&mut |leaf| {
+            lateral |= matches!(leaf, TableReference::Derived(derived) if derived.lateral);
+        });
+        if !lateral || left.is_empty() {
+            return self.reference(reference);
+        }
+        let block = self.block(left)?;
+        self.blocks.push(block);
+        let done = self.reference(reference);
+        self.blocks.pop();
+        done
     }
 
     /// Qualifies what stands in FROM, USING and NATURAL as ON.
@@ -165,7 +184,8 @@ impl Qualifier<'_, '_, '_> {
             TableReference::List(list) => list.iter_mut().try_for_each(|r| self.reference(r)),
             TableReference::Join(join) => {
                 self.reference(&mut join.left)?;
-                self.reference(&mut join.right)?;
+                let join = &mut **join;
+                self.beside(std::slice::from_ref(&join.left), &mut join.right)?;
                 let pairs = match &join.constraint {
                     JoinConstraint::Using(names) => Some(names.clone()),
                     JoinConstraint::Natural => None,
