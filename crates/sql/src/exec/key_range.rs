@@ -331,9 +331,9 @@ fn place_of(vector: &Vector, row: usize, expr: &BoundExpr, ty: &ColumnType, zone
             let value = Value::Time(Time::clamped(cut, *fsp));
             if cut == micros { Place::At(value) } else { Place::After(value) }
         }
-        (TypeKind::Char { .. }, Class::Text) => {
+        (TypeKind::Char { .. }, Class::Text | Class::Binary) => {
             // Trailing spaces are not kept in the column; to a collation without padding they count.
-            let text = vector.text(row);
+            let text = text_of(vector, row, class);
             let kept = text.trim_end_matches(' ');
             if kept.len() < text.len() && ty.collation.pad_attribute() == PadAttribute::NoPad {
                 Place::After(Value::Text(kept.to_string()))
@@ -349,9 +349,20 @@ fn place_of(vector: &Vector, row: usize, expr: &BoundExpr, ty: &ColumnType, zone
                 Place::After(Value::Bytes(bytes))
             }
         }
+        (TypeKind::VarChar { .. } | TypeKind::Text { .. }, Class::Binary) => {
+            Place::At(Value::Text(text_of(vector, row, class).into_owned()))
+        }
         (_, Class::Text) => Place::At(Value::Text(vector.text(row).to_string())),
         (_, Class::Binary) => Place::At(Value::Bytes(vector.bytes(row).to_vec())),
         _ => Place::Null,
+    }
+}
+
+/// The text that a value of either class is to a column of text.
+fn text_of(vector: &Vector, row: usize, class: Class) -> std::borrow::Cow<'_, str> {
+    match class {
+        Class::Binary => String::from_utf8_lossy(vector.bytes(row)),
+        _ => vector.text(row).into(),
     }
 }
 

@@ -445,3 +445,29 @@ fn texts_that_differ_in_their_values_are_parsed_and_planned_once() {
     );
     assert_eq!(ask(&mut session, "SELECT id FROM t WHERE id = 1"), "id\n1x\n1 warning(s)\n");
 }
+
+#[test]
+fn a_text_key_is_looked_up_by_bytes_and_by_text_in_turn() {
+    let database = database();
+    let mut session = session(&database, 1);
+    setup(
+        &mut session,
+        &[
+            "CREATE DATABASE test",
+            "USE test",
+            "CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(6) COLLATE utf8mb4_bin NOT NULL, UNIQUE KEY (s))",
+            "INSERT INTO t VALUES (1, 'a'), (2, '1'), (3, 'b')",
+            "SET optimizer_disabled_rules = 'point_executor'",
+        ],
+    );
+    let mut prepared = session.prepare("SELECT id FROM t WHERE s = ?").unwrap();
+    for (value, expected) in [
+        (Value::Bytes(b"1".to_vec()), "id\n2\n"),
+        (Value::Text("a".into()), "id\n1\n"),
+        (Value::Bytes(b"b".to_vec()), "id\n3\n"),
+        (Value::Text("á".into()), "id\n"),
+        (Value::Bytes(b"\xff".to_vec()), "id\n"),
+    ] {
+        assert_eq!(execute(&mut session, &mut prepared, &[value]), expected);
+    }
+}
