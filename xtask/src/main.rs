@@ -43,6 +43,8 @@ cargo xtask bench snapshot [--quick]     a reader open beside a million changes:
 cargo xtask bench tpch [--scale F]       TPC-H against MariaDB and DuckDB; --memory MIB, --alone, --queries 1,6
 cargo xtask bench startup                time from clone to the first answer
 cargo xtask scripts --peer PORT [NAME..] the golden SQL scripts against a real MySQL on this port
+cargo xtask points [--statements N]      the point executor against the general one [--seed S]
+cargo xtask queries [--minutes N]        random queries [--peer PORT of a MySQL] [--seed S]
 cargo xtask fuzz [--minutes N] [TARGET]  every fuzz target, N minutes each (10)";
 
 fn main() -> ExitCode {
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
         Some("shuttle") => shuttle::run_from(arguments),
         Some("crash") => testkit::crash(arguments),
         Some("isolation") => testkit::isolation(arguments),
+        Some("points") => testkit::points(arguments),
+        Some("queries") => testkit::queries(arguments),
         Some("consumers") => testkit::consumers(arguments),
         Some("clients") => testkit::clients(arguments),
         Some("sakila") => testkit::sakila(arguments),

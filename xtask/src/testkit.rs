@@ -1,4 +1,4 @@
-//! `crash`, `isolation`, `clients`, `sakila`, `bench` and `scripts`: builds the testkit, and the server where it is
+//! `crash`, `isolation`, `queries`, `clients`, `sakila`, `bench` and `scripts`: builds the testkit, and the server where it is
 //! needed, then hands over.
 //!
 //! The server is built with the profile that was asked for: `release` is what a user runs, `dist` what is
@@ -25,6 +25,19 @@ pub(crate) fn crash(mut arguments: Arguments) -> Result<()> {
 pub(crate) fn isolation(mut arguments: Arguments) -> Result<()> {
     let profile = profile(&mut arguments, "release")?;
     hand_over("isolation", profile, arguments)
+}
+
+/// `cargo xtask points`
+pub(crate) fn points(arguments: Arguments) -> Result<()> {
+    let mut points = cargo();
+    points.args(["run", "--release", "-p", "rustydb-sql", "--example", "points", "--"]);
+    run(points.args(arguments.rest()))
+}
+
+/// `cargo xtask queries`
+pub(crate) fn queries(mut arguments: Arguments) -> Result<()> {
+    let profile = profile(&mut arguments, "release")?;
+    hand_over("queries", profile, arguments)
 }
 
 /// `cargo xtask consumers`

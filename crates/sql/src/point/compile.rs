@@ -27,6 +27,7 @@ use crate::dml::writer::TableTrees;
 use crate::error::SqlError;
 use crate::expr::Scope as Names;
 use crate::literal;
+use crate::plan::rules::Rule;
 use crate::session::SessionState;
 use crate::session::tables::Tables;
 use crate::stored::ShownColumns;
@@ -40,6 +41,9 @@ pub(crate) fn compile_query(
     tables: &mut Tables<'_>,
     session: &SessionState,
 ) -> Result<Option<PointPlan>, SqlError> {
+    if !session.settings.rules.has(Rule::PointExecutor) {
+        return Ok(None);
+    }
     let Some((select, source, filter)) = get_shape(query) else { return Ok(None) };
     let conditions = match equalities(filter) {
         Some(conditions) => conditions,
@@ -235,6 +239,9 @@ pub(crate) fn compile_change(
     tables: &mut Tables<'_>,
     session: &SessionState,
 ) -> Result<Option<PointPlan>, SqlError> {
+    if !session.settings.rules.has(Rule::PointExecutor) {
+        return Ok(None);
+    }
     let body = match statement {
         Statement::Insert(insert) => compile_insert(insert, tables, session)?,
         Statement::Update(update) => compile_update(update, tables, session)?,

@@ -4,6 +4,9 @@ mod console;
 mod differential;
 mod durability;
 mod lock_views;
+mod point_executor;
+#[path = "../points/mod.rs"]
+mod points;
 mod read_lock;
 mod rules;
 mod scripts;

@@ -4,6 +4,8 @@
 //! made without a rule gives the same rows, only slower, and tests compare the two. Some can be turned off by a flag
 //! of MySQL's `optimizer_switch` as well ([`crate::variables::OptimizerSwitch`]).
 //!
+//! `point_executor` is among them: without it every statement goes the general way.
+//!
 //! A new rule gets a line in the list below and asks [`RuleSet::has`] where [`super::improve`] would apply it.
 
 use crate::error::SqlError;
@@ -44,6 +46,7 @@ rules! {
     PruneColumns "prune_columns";
     IndexOrder "index_order";
     MinMax "min_max";
+    PointExecutor "point_executor";
 }
 
 impl Default for RuleSet {
