@@ -16,6 +16,7 @@ mod larger;
 mod old_snapshot;
 mod options;
 mod outcome;
+mod queries;
 mod report;
 mod restart;
 mod sakila_comparison;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Some("idle") => idle::run(options),
         Some("isolation") => isolation_levels::isolation(options),
         Some("larger") => larger::run(options),
+        Some("queries") => queries::run(options),
         Some("restart") => restart::run(options),
         Some("snapshot") => old_snapshot::run(options),
         Some("sakila") => sakila_comparison::run(options),
@@ -50,7 +52,7 @@ fn main() -> ExitCode {
         Some("scripts") => scripts::run(options),
         Some("tpch") => tpch_comparison::run(options),
         other => Err(Error::Usage(format!(
-            "clients, crash, isolation, sakila, sysbench, serializable, hotrow, idle, larger, restart, snapshot, startup, tpch \
+            "clients, crash, isolation, sakila, sysbench, serializable, hotrow, idle, larger, queries, restart, snapshot, startup, tpch \
              or scripts, not {other:?}"
         ))),
     };

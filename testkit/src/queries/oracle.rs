@@ -1,0 +1,206 @@
+//! When an answer is wrong: four ways to know without knowing the right one.
+//!
+//! - **Peer**: another server answers the same statement otherwise.
+//! - **Rules**: without some of the planner's rules the same query gives other rows.
+//! - **Partition** (ternary logic partitioning, Rigger and Su 2020): the rows for which a condition is true, false and
+//!   unknown together are not all rows.
+//! - **Reference** (non-optimising reference, by the same): a filter keeps another number of rows than the same condition
+//!   counts when it is computed for every row.
+
+use super::session::{Answer, Session};
+use super::tree::Tree;
+
+/// Something to try on a database.
+#[derive(Debug, Clone)]
+pub(super) enum Case {
+    /// A query on both servers, and whether its rows come in one order
+    Peer(Tree, bool),
+    /// A query with these rules off
+    Rules(Tree, String),
+    /// Items, FROM, condition
+    Partition(Tree),
+    /// FROM, condition
+    Reference(Tree),
+    /// A change of this table on both servers
+    Change(Tree, String),
+}
+
+/// A wrong answer.
+#[derive(Debug, Clone)]
+pub(super) struct Finding {
+    /// What kind of wrong it is; reduction keeps it
+    pub(super) class: String,
+    /// What was answered
+    pub(super) shown: String,
+}
+
+/// Errors of MySQL's own: it forgets the keys of a grouped subquery of EXISTS and IN before it reads HAVING.
+const THEIR_OWN: [u16; 1] = [1054];
+
+/// Errors that depend on which rows a server looks at first, or that some expressions raise or not, by plan.
+const BY_PLAN: [u16; 9] = [1690, 1242, 1365, 3024, 1292, 1264, 1366, 1406, 1441];
+
+impl Case {
+    pub(super) fn tree(&self) -> &Tree {
+        match self {
+            Case::Peer(tree, _) | Case::Rules(tree, _) | Case::Change(tree, _) => tree,
+            Case::Partition(tree) | Case::Reference(tree) => tree,
+        }
+    }
+
+    pub(super) fn with(&self, tree: Tree) -> Case {
+        match self {
+            Case::Peer(_, ordered) => Case::Peer(tree, *ordered),
+            Case::Rules(_, rules) => Case::Rules(tree, rules.clone()),
+            Case::Partition(_) => Case::Partition(tree),
+            Case::Reference(_) => Case::Reference(tree),
+            Case::Change(_, table) => Case::Change(tree, table.clone()),
+        }
+    }
+
+    /// The statements that show it.
+    pub(super) fn statements(&self) -> Vec<String> {
+        match self {
+            Case::Peer(tree, _) => vec![tree.to_string()],
+            Case::Rules(tree, rules) => {
+                let off = format!("SET optimizer_disabled_rules = '{rules}'");
+                vec![tree.to_string(), off, tree.to_string()]
+            }
+            Case::Partition(tree) => match parts(tree) {
+                [items, from, condition] => {
+                    let all = format!("SELECT {items} FROM {from}");
+                    let each = ["", "NOT ", ""].iter().zip(["", "", " IS NULL"]);
+                    let each = each.map(|(not, null)| format!("{all} WHERE {not}({condition}){null}"));
+                    std::iter::once(all.clone()).chain(each).collect()
+                }
+                _ => Vec::new(),
+            },
+            Case::Reference(tree) => match parts(tree) {
+                [_, from, condition] => vec![
+                    format!("SELECT 1 FROM {from} WHERE {condition}"),
+                    format!("SELECT ({condition}) IS TRUE FROM {from}"),
+                ],
+                _ => Vec::new(),
+            },
+            Case::Change(tree, table) => {
+                let all = format!("SELECT * FROM {table}");
+                vec!["BEGIN".into(), tree.to_string(), all, "ROLLBACK".into()]
+            }
+        }
+    }
+
+    /// Whether ours is wrong here.
+    pub(super) fn judge(&self, ours: &mut Session, peer: Option<&mut Session>) -> Option<Finding> {
+        let statements = self.statements();
+        match self {
+            Case::Peer(_, ordered) => {
+                let mine = ours.ask(statements.first()?);
+                if let Answer::Lost(why) = &mine {
+                    return Some(lost(why));
+                }
+                let theirs = peer?.ask(statements.first()?);
+                let (mine, theirs) = match ordered {
+                    true => (mine, theirs),
+                    false => (mine.sorted(), theirs.sorted()),
+                };
+                differ(&mine, &theirs)
+            }
+            Case::Rules(..) => {
+                let with = ours.ask(statements.first()?).sorted();
+                let off = ours.ask(&statements[1]);
+                let without = ours.ask(&statements[2]).sorted();
+                ours.ask("SET optimizer_disabled_rules = ''");
+                match (&with, &off, &without) {
+                    (Answer::Lost(why), _, _) | (_, _, Answer::Lost(why)) => Some(lost(why)),
+                    (Answer::Rows(a), Answer::Changed(_), Answer::Rows(b)) if a != b => {
+                        let shown = format!("with:    {}\nwithout: {}", with.shown(), without.shown());
+                        Some(Finding { class: "rules".into(), shown })
+                    }
+                    _ => None,
+                }
+            }
+            Case::Partition(_) => {
+                let answers: Vec<Answer> = statements.iter().map(|sql| ours.ask(sql)).collect();
+                let mut rows = Vec::new();
+                for answer in &answers {
+                    match answer {
+                        Answer::Rows(some) => rows.push(some.clone()),
+                        Answer::Lost(why) => return Some(lost(why)),
+                        _ => return None,
+                    }
+                }
+                let (all, parts) = rows.split_first()?;
+                let (mut all, mut together) = (all.clone(), parts.concat());
+                all.sort();
+                together.sort();
+                (all != together).then(|| Finding {
+                    class: "partition".into(),
+                    shown: answers.iter().map(Answer::shown).collect::<Vec<_>>().join("\n"),
+                })
+            }
+            Case::Reference(_) => {
+                let (filtered, computed) = (ours.ask(statements.first()?), ours.ask(statements.get(1)?));
+                match (&filtered, &computed) {
+                    (Answer::Lost(why), _) | (_, Answer::Lost(why)) => Some(lost(why)),
+                    (Answer::Rows(a), Answer::Rows(b)) => {
+                        let count = b.iter().filter(|row| *row == "1").count();
+                        let shown = format!("{} rows, and true for {count}", a.len());
+                        (a.len() != count).then_some(Finding { class: "reference".into(), shown })
+                    }
+                    _ => None,
+                }
+            }
+            Case::Change(..) => {
+                let peer = peer?;
+                let mine: Vec<Answer> = statements.iter().map(|sql| ours.ask(sql).sorted()).collect();
+                let theirs: Vec<Answer> = statements.iter().map(|sql| peer.ask(sql).sorted()).collect();
+                // Where one refused the change for a reason that the other need not have met, the rows differ rightly.
+                let refused = |answer: &Answer| matches!(answer, Answer::Error(..));
+                let looked_at = match refused(&mine[1]) || refused(&theirs[1]) {
+                    true => 2,
+                    false => mine.len(),
+                };
+                mine.iter().zip(&theirs).take(looked_at).find_map(|(mine, theirs)| match mine {
+                    Answer::Lost(why) => Some(lost(why)),
+                    _ => differ(mine, theirs),
+                })
+            }
+        }
+    }
+}
+
+fn parts(tree: &Tree) -> &[Tree] {
+    match tree {
+        Tree::Seq(parts) => parts,
+        _ => &[],
+    }
+}
+
+fn lost(why: &str) -> Finding {
+    Finding { class: "lost".into(), shown: format!("the connection was lost: {why}") }
+}
+
+fn differ(mine: &Answer, theirs: &Answer) -> Option<Finding> {
+    let class = match (mine, theirs) {
+        (Answer::Rows(a), Answer::Rows(b)) if a != b => "rows".to_owned(),
+        (Answer::Changed(a), Answer::Changed(b)) if a != b => "count of changes".to_owned(),
+        (Answer::Error(a, _), Answer::Error(b, _))
+            if a != b && !BY_PLAN.contains(a) && !BY_PLAN.contains(b) =>
+        {
+            format!("error {a} for {b}")
+        }
+        // What is not built is refused, which is told and not wrong.
+        (Answer::Error(1235, _), _) => return None,
+        (Answer::Error(a, _), Answer::Rows(_) | Answer::Changed(_)) if !BY_PLAN.contains(a) => {
+            format!("error {a} for none")
+        }
+        (Answer::Rows(_) | Answer::Changed(_), Answer::Error(b, _))
+            if !BY_PLAN.contains(b) && !THEIR_OWN.contains(b) =>
+        {
+            format!("no error for {b}")
+        }
+        _ => return None,
+    };
+    let shown = format!("ours:   {}\ntheirs: {}", mine.shown(), theirs.shown());
+    Some(Finding { class, shown })
+}
