@@ -44,6 +44,8 @@ pub struct Block {
     pub select_type: &'static str,
     /// It is run again for rows of a block around it.
     pub dependent: bool,
+    /// It is a subquery of a condition, rather than of what is computed.
+    pub in_condition: bool,
     /// In the order they are read.
     pub tables: Vec<Table>,
     /// What is sorted, grouped or made distinct.
@@ -135,7 +137,8 @@ impl Walk {
                 (false, true) => "DEPENDENT SUBQUERY",
                 (false, false) => "SUBQUERY",
             };
-            let subquery = inside.block(subplan, number, kind, outer);
+            let mut subquery = inside.block(subplan, number, kind, outer);
+            subquery.in_condition = super::steps::in_condition(&plan.root, at);
             block.subqueries.push(subquery);
         }
         self.last = inside.last;

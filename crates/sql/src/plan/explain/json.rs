@@ -208,9 +208,12 @@ fn of_block(block: &Block) -> Json {
         inner = wrap(inner, "ordering_operation", &[("using_filesort", true)]);
     }
     members.extend(inner);
-    if !block.subqueries.is_empty() {
-        let subqueries = block.subqueries.iter().map(specification).collect();
-        members.push(("attached_subqueries".to_owned(), Json::List(subqueries)));
+    for (name, in_condition) in [("attached_subqueries", true), ("select_list_subqueries", false)] {
+        let subqueries = block.subqueries.iter().filter(|subquery| subquery.in_condition == in_condition);
+        let subqueries: Vec<Json> = subqueries.map(specification).collect();
+        if !subqueries.is_empty() {
+            members.push((name.to_owned(), Json::List(subqueries)));
+        }
     }
     Json::Object(members)
 }

@@ -411,7 +411,7 @@ fn scan_facts(scan: &Scan, way: &Way) -> Vec<(&'static str, Json)> {
 }
 
 /// Whether a subquery stands in a condition rather than in what is computed.
-fn in_condition(plan: &Plan, index: usize) -> bool {
+pub fn in_condition(plan: &Plan, index: usize) -> bool {
     let conditions: &[BoundExpr] = match plan {
         Plan::Filter { predicates, .. } => predicates,
         Plan::Scan(scan) => &scan.filter,

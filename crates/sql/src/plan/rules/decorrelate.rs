@@ -5,7 +5,8 @@
 //! Filter(NOT EXISTS (S), x)  -> Anti(x, rows of S)
 //! Filter(a IN (S), x)        -> Semi(x, rows of S) on a = value too
 //! Filter(a NOT IN (S), x)    -> NullAwareAnti(x, rows of S), or Anti where no NULL can be met
-//! Filter(a > ANY (S), x)     -> Semi; > ALL: Anti on what is not greater, or may be NULL
+//! Filter(a > ANY (S), x)     -> Semi; > ALL: Anti on what is not greater, or may be NULL; by MIN or MAX if S is one
+//!                               for all rows
 //! (SELECT f(b) FROM t WHERE t.c = x.c)  -> Left(x, groups of t by c), COUNT of no group being 0
 //! (SELECT b FROM t WHERE t.key = x.c)   -> Left(x, t), since a whole unique key finds one row at most
 //! x, LATERAL (S)             -> the same joins
@@ -23,13 +24,13 @@ use rustydb_value::Collation;
 
 use super::hoist::{self, Hoisted, Peel, columns_of};
 use super::lift_projections::{lift, substitute, types};
-use crate::context::TableRows;
+use super::single_values::{Place, groups, only_row};
 use crate::expr::build::literal_int;
 use crate::expr::types::Class;
 use crate::expr::{BoundExpr, Comparison, ExprType, Node, SubqueryForm};
 use crate::function;
-use crate::plan::aggregate::Operation;
-use crate::plan::{Join, JoinKey, JoinKind, Plan, Scan, SelectPlan};
+use crate::plan::aggregate::{AggregateCall, Operation};
+use crate::plan::{Aggregate, Join, JoinKey, JoinKind, Plan, SelectPlan};
 
 /// Turns the subqueries of a block into joins, where that is safe.
 pub fn decorrelate(plan: &mut SelectPlan) {
@@ -122,6 +123,10 @@ impl Block {
         let mut rest = plain;
         let mut joined = Vec::new();
         for mut condition in runs {
+            if let Some(ordered) = self.as_extreme(&condition) {
+                rest.push(ordered);
+                continue;
+            }
             if let Some(compared) = self.as_comparison(&condition) {
                 condition = compared;
             }
@@ -178,6 +183,64 @@ impl Block {
         let value = BoundExpr { node: value, ty };
         let op = if not { negated(op) } else { op };
         Some(compare(op, plain_integer(needle), value, collation))
+    }
+
+    /// `a > ANY (S)` as `a > (SELECT MIN(..) FROM S)`, and `a > ALL (S)` as more than the greatest of S, where S holds
+    /// no NULL, or nothing at all. S reads nothing of the rows around it and so runs once.
+    fn as_extreme(&mut self, condition: &BoundExpr) -> Option<BoundExpr> {
+        use Comparison as C;
+        let Asked { index, captures, form, not } = asked(condition)?;
+        let SubqueryForm::Compare { needle, op, all, collation } = form else { return None };
+        let (op, all) = if not { (negated(*op), !*all) } else { (*op, *all) };
+        if !captures.is_empty() || !matches!(op, C::Less | C::LessEqual | C::Greater | C::GreaterEqual) {
+            return None;
+        }
+        let subplan = self.movable(index, captures)?;
+        let ty = subplan.types.first()?.clone();
+        let ordered = match ty.class() {
+            Class::Text => ty.collation == *collation,
+            Class::Json | Class::Null => false,
+            _ => true,
+        };
+        if !ordered {
+            return None;
+        }
+        let greatest = matches!(op, C::Greater | C::GreaterEqual) == all;
+        let column = BoundExpr::column(0, "value", ty.clone());
+        let number = ExprType::int(21).not_null();
+        let extreme = if greatest { Operation::Max } else { Operation::Min };
+        let extreme_type = ty.clone().with_nullable(true);
+        let mut calls = vec![AggregateCall::plain(extreme, vec![column.clone()], extreme_type)];
+        if all {
+            calls.push(AggregateCall::plain(Operation::Count, Vec::new(), number.clone()));
+            calls.push(AggregateCall::plain(Operation::Count, vec![column], number));
+        }
+        let types: Vec<ExprType> = calls.iter().map(|call| call.ty.clone()).collect();
+        let input = Plan::Derived(Box::new(subplan.as_ref().clone()));
+        let aggregate = Aggregate { input, keys: Vec::new(), calls, scalar: true, rollup: false };
+        let plan = SelectPlan {
+            columns: types.iter().map(|ty| ty.meta("value")).collect(),
+            types: types.clone(),
+            root: Plan::Aggregate(Box::new(aggregate)),
+            subplans: Vec::new(),
+            dependencies: Vec::new(),
+            ..subplan.as_ref().clone()
+        };
+        let index = self.subplans.len();
+        self.subplans.push(Arc::new(plan));
+        let value = |column: usize| {
+            let node = Node::Subquery { index, captures: Vec::new(), form: SubqueryForm::Scalar { column } };
+            let ty = types.get(column).cloned().unwrap_or_else(ExprType::null).with_nullable(true);
+            BoundExpr { node, ty }
+        };
+        let beyond = compare(op, plain_integer(needle), value(0), *collation);
+        if !all {
+            return Some(beyond);
+        }
+        let empty = compare(C::Equal, value(1), literal_int(0), Collation::BINARY);
+        let solid = compare(C::Equal, value(1), value(2), Collation::BINARY);
+        let both = BoundExpr { node: Node::And(vec![solid, beyond]), ty: ExprType::boolean() };
+        Some(BoundExpr { node: Node::Or(vec![empty, both]), ty: ExprType::boolean() })
     }
 
     /// Turns a condition into a join around `input`; false if it stays.
@@ -353,168 +416,6 @@ impl Block {
         let joined = Join { right_types: types(&rows)?, right: rows, on, lateral: None, ..join.clone() };
         Some(Plan::Project { input: Box::new(Plan::Join(Box::new(joined))), exprs: above })
     }
-}
-
-/// Where the expressions of a subquery stand once it is the right side of a join.
-struct Place<'e> {
-    captures: &'e [BoundExpr],
-    left_width: usize,
-}
-
-impl Place<'_> {
-    /// An expression over the subquery's rows and captures as one over both sides of the join.
-    fn over_both(&self, mut expr: BoundExpr) -> BoundExpr {
-        expr.remap(&|at| at + self.left_width);
-        self.release(&mut expr);
-        expr
-    }
-
-    fn release(&self, expr: &mut BoundExpr) {
-        if let Node::Outer(column) = &expr.node {
-            if let Some(captured) = self.captures.get(column.index) {
-                *expr = captured.clone();
-            }
-            return;
-        }
-        expr.for_children_mut(&mut |child| self.release(child));
-    }
-}
-
-/// The left join of one that finds its group, and what the values are over the joined rows.
-fn groups(
-    node: crate::plan::Aggregate,
-    values: Vec<BoundExpr>,
-    captures: &[BoundExpr],
-    left_width: usize,
-) -> Option<(Join, Vec<BoundExpr>)> {
-    let own = node.keys.is_empty() && node.scalar && !node.rollup;
-    if !own || node.calls.iter().flat_map(|call| &call.args).any(BoundExpr::has_outer) {
-        return None;
-    }
-    let mut conditions = Vec::new();
-    let mut grouped = hoist::by_outer(node, &mut conditions, 0)?;
-    if conditions.is_empty() || finds_by_index(&grouped) {
-        return None;
-    }
-    grouped.scalar = false;
-    let place = Place { captures, left_width };
-    let on = conditions.into_iter().map(|c| place.over_both(c)).collect();
-    let base = left_width + grouped.keys.len();
-    // What each aggregate gives for a row without a group.
-    let mut calls = Vec::with_capacity(grouped.calls.len());
-    for (at, call) in grouped.calls.iter().enumerate() {
-        let column = BoundExpr::column(base + at, call.to_string(), call.ty.clone().with_nullable(true));
-        calls.push(match call.operation {
-            Operation::Count => {
-                let node = Node::Coalesce(vec![column, literal_int(0)]);
-                BoundExpr { node, ty: call.ty.clone() }
-            }
-            // Not NULL, and seldom asked for without a group.
-            Operation::BitAnd | Operation::BitOr | Operation::BitXor => return None,
-            _ => column,
-        });
-    }
-    let values = values
-        .into_iter()
-        .map(|mut value| {
-            substitute(&mut value, &calls);
-            place.release(&mut value);
-            value
-        })
-        .collect();
-    let key_types = grouped.keys.iter().map(|key| key.ty.clone());
-    let right_types = key_types.chain(grouped.calls.iter().map(|call| call.ty.clone())).collect();
-    Some((left_join(Plan::Aggregate(Box::new(grouped)), on, left_width, right_types), values))
-}
-
-/// Whether an index of the table that is grouped finds the rows of a group.
-fn finds_by_index(node: &crate::plan::Aggregate) -> bool {
-    let mut input = &node.input;
-    while let Plan::Filter { input: below, .. } = input {
-        input = below;
-    }
-    let Plan::Scan(scan) = input else { return false };
-    let columns: Vec<usize> = node.keys.iter().filter_map(|key| table_column(key, scan)).collect();
-    scan.table.def.all_indexes().enumerate().any(|(at, index)| {
-        super::access_path::allowed(scan, at, index)
-            && index
-                .columns
-                .first()
-                .is_some_and(|part| part.prefix.is_none() && columns.contains(&part.column))
-    })
-}
-
-/// The left join of the row that a whole unique key finds.
-fn only_row(
-    rows: Plan,
-    values: Vec<BoundExpr>,
-    captures: &[BoundExpr],
-    left_width: usize,
-) -> Option<(Join, Vec<BoundExpr>)> {
-    let mut conditions = Vec::new();
-    let rows = hoist::hoist(rows, &mut conditions)?;
-    let mut input = &rows;
-    let mut local: &[BoundExpr] = &[];
-    if let Plan::Filter { input: below, predicates } = input {
-        (input, local) = (below, predicates);
-    }
-    let Plan::Scan(scan) = input else { return None };
-    let fixed: Vec<usize> =
-        conditions.iter().chain(local).filter_map(|condition| fixed_column(condition, scan)).collect();
-    if !has_unique_key(scan, &fixed) || !values.iter().all(|v| matches!(v.node, Node::Column(_))) {
-        return None;
-    }
-    let right_types = types(&rows)?;
-    let place = Place { captures, left_width };
-    let on = conditions.into_iter().map(|c| place.over_both(c)).collect();
-    let values = values.into_iter().map(|value| place.over_both(value)).collect();
-    Some((left_join(rows, on, left_width, right_types), values))
-}
-
-fn left_join(right: Plan, on: Vec<BoundExpr>, left_width: usize, right_types: Vec<ExprType>) -> Join {
-    Join {
-        left: Plan::Dual,
-        right,
-        kind: JoinKind::Left,
-        on,
-        left_width,
-        right_types,
-        keys: Vec::new(),
-        not_in: Vec::new(),
-        lookup: false,
-        lateral: None,
-        straight: false,
-    }
-}
-
-/// The column of the table that an expression is.
-fn table_column(expr: &BoundExpr, scan: &Scan) -> Option<usize> {
-    let Node::Column(column) = &expr.node else { return None };
-    scan.columns.get(column.index).copied()
-}
-
-/// The column of the table that a condition makes equal to one value, so that equal values are one.
-fn fixed_column(condition: &BoundExpr, scan: &Scan) -> Option<usize> {
-    let Node::Compare { op: Comparison::Equal, sides, collation } = &condition.node else { return None };
-    let [a, b] = sides.as_ref();
-    let reads_row = |e: &BoundExpr| e.any(&mut |e| matches!(e.node, Node::Column(_)));
-    let column = match (table_column(a, scan), table_column(b, scan)) {
-        (Some(column), None) if !reads_row(b) => column,
-        (None, Some(column)) if !reads_row(a) => column,
-        _ => return None,
-    };
-    let def = scan.table.def.columns.get(column)?;
-    let text = a.ty.class() == Class::Text;
-    if text && def.ty.collation != *collation { None } else { Some(column) }
-}
-
-fn has_unique_key(scan: &Scan, fixed: &[usize]) -> bool {
-    matches!(scan.table.rows, TableRows::Stored)
-        && scan.table.def.all_indexes().enumerate().any(|(at, index)| {
-            (at == 0 || index.unique)
-                && !index.columns.is_empty()
-                && index.columns.iter().all(|part| part.prefix.is_none() && fixed.contains(&part.column))
-        })
 }
 
 /// Adds what IN or NOT IN compares to a join.
