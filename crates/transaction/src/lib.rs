@@ -55,7 +55,7 @@ pub use engine::{Engine, EngineOptions, EngineStatistics};
 pub use error::{Error, ErrorClass, Result};
 pub use locks::{LockMode, LockTable, MetadataLocks, OwnerId, WaitOptions};
 pub use prepared::PreparedTransaction;
-pub use rustydb_storage::{Durability, EntryBatch, KeyRange, Tree, TreeId};
+pub use rustydb_storage::{Durability, EntryBatch, KeyRange, Tree, TreeId, TreeSize};
 pub use serial::SerialCounters;
 pub use snapshot::SnapshotCounters;
 pub use transaction::{Direction, Isolation, Savepoint, Scan, StatementMark, Transaction, TransactionId};

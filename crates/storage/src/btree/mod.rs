@@ -18,6 +18,7 @@
 //! them while this module holds the leaf's latch (`applied` of [`Tree::write`], `f` of [`Tree::get`]).
 
 mod course;
+mod estimate;
 mod overflow;
 mod scan;
 mod structure;
@@ -26,8 +27,10 @@ mod write;
 use std::cmp::Ordering;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 pub use course::Course;
+pub use estimate::TreeSize;
 pub use scan::{EntryBatch, ScanPosition};
 pub use write::{Expect, State};
 
@@ -109,6 +112,8 @@ pub struct Tree {
     id: TreeId,
     root: PageNo,
     core: Arc<Core>,
+    /// Leaves that were split since the store was opened.
+    splits: AtomicU64,
 }
 
 impl std::fmt::Debug for Tree {
@@ -119,7 +124,7 @@ impl std::fmt::Debug for Tree {
 
 impl Tree {
     pub(crate) fn new(id: TreeId, root: PageNo, core: Arc<Core>) -> Tree {
-        Tree { id, root, core }
+        Tree { id, root, core, splits: AtomicU64::new(0) }
     }
 
     /// The tree's number.

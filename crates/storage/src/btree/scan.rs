@@ -224,7 +224,7 @@ impl Tree {
         Ok(next)
     }
 
-    fn visit<E: From<crate::Error>>(
+    pub(super) fn visit<E: From<crate::Error>>(
         &self,
         leaf: &[u8],
         indexes: impl Iterator<Item = usize>,

@@ -4,6 +4,8 @@
 //! page on the way that could not take one more separator is split first, so a split never has to
 //! go up again.
 
+use std::sync::atomic::Ordering;
+
 use smallvec::SmallVec;
 
 use super::Tree;
@@ -237,7 +239,14 @@ impl Tree {
             child: right_number,
         };
         mini.apply(parent, &insert, None)?;
+        self.count_split(level);
         mini.commit().map(|_| ())
+    }
+
+    fn count_split(&self, level: u8) {
+        if level == 0 {
+            self.splits.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn split_root<'a>(&'a self, root: PageMut<'a>, key: &[u8], urgent: bool) -> Result<()> {
@@ -272,6 +281,7 @@ impl Tree {
         mini.apply_image(left_page, &left_image)?;
         mini.apply_image(right_page, &right_image)?;
         mini.apply_image(root, &root_image)?;
+        self.count_split(level);
         mini.commit().map(|_| ())
     }
 

@@ -4,6 +4,7 @@
 
 mod crash;
 mod damage;
+mod estimates;
 mod hostile;
 mod model;
 mod old_files;
