@@ -12,6 +12,7 @@ mod embedded;
 mod hotrow;
 mod idle;
 mod isolation_levels;
+mod joins;
 mod larger;
 mod old_snapshot;
 mod options;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Some("hotrow") => hotrow::run(options),
         Some("idle") => idle::run(options),
         Some("isolation") => isolation_levels::isolation(options),
+        Some("joins") => joins::run(options),
         Some("larger") => larger::run(options),
         Some("queries") => queries::run(options),
         Some("restart") => restart::run(options),
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
         Some("scripts") => scripts::run(options),
         Some("tpch") => tpch_comparison::run(options),
         other => Err(Error::Usage(format!(
-            "clients, crash, isolation, sakila, sysbench, serializable, hotrow, idle, larger, queries, restart, snapshot, startup, tpch \
+            "clients, crash, isolation, sakila, sysbench, serializable, hotrow, idle, joins, larger, queries, restart, snapshot, startup, tpch \
              or scripts, not {other:?}"
         ))),
     };

@@ -38,6 +38,7 @@ cargo xtask bench serializable [--quick] read_write at SERIALIZABLE against REPE
 cargo xtask bench hotrow [--quick]       32 clients on one row, 8 on disjoint rows, against MariaDB
 cargo xtask bench restart [--quick]      SIGKILL with 1 GiB of log, time to the first answer, against MariaDB
 cargo xtask bench larger [--minutes N]   data ten times the pool, both servers in cgroups of the same memory
+cargo xtask bench joins [--quick]        join orders of a film database against the best of 100 random ones
 cargo xtask bench idle                   what 2,000 idle connections cost
 cargo xtask bench snapshot [--quick]     a reader open beside a million changes: what it sees, what it costs
 cargo xtask bench tpch [--scale F]       TPC-H against MariaDB and DuckDB; --memory MIB, --alone, --queries 1,6

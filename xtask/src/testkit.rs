@@ -72,7 +72,7 @@ pub(crate) fn sakila(mut arguments: Arguments) -> Result<()> {
 /// `cargo xtask bench NAME`
 pub(crate) fn bench(mut arguments: Arguments) -> Result<()> {
     const NAMES: &str =
-        "sysbench, serializable, hotrow, restart, larger, embedded, idle, snapshot, startup or tpch";
+        "sysbench, serializable, hotrow, restart, larger, embedded, idle, joins, snapshot, startup or tpch";
     let name = arguments.next().ok_or_else(|| Failure::new(format!("bench what? {NAMES}")))?;
     match name.as_str() {
         "sysbench" | "serializable" | "hotrow" | "restart" | "larger" | "tpch" => packages::ensure()?,
@@ -85,7 +85,7 @@ pub(crate) fn bench(mut arguments: Arguments) -> Result<()> {
             "--example",
             "embedded_reads",
         ]))?,
-        "idle" | "snapshot" | "startup" => {}
+        "idle" | "joins" | "snapshot" | "startup" => {}
         _ => return Err(Failure::new(format!("no benchmark '{name}': {NAMES}"))),
     }
     let profile = profile(&mut arguments, "dist")?;

@@ -141,7 +141,13 @@ impl Catalog {
             })
             .collect();
         let (schema_version, layouts) = layouts(&old, &columns, new.rebuild)?;
+        let same_type = |id: u32| {
+            let of = |columns: &[ColumnDef]| columns.iter().find(|c| c.id == id).map(|c| c.ty.clone());
+            of(&old.columns).is_some_and(|ty| of(&columns) == Some(ty))
+        };
+        let histograms = old.histograms.iter().filter(|h| same_type(h.column)).cloned().collect();
         let def = TableDef {
+            histograms,
             id: old.id,
             database: new.database,
             name: new.name,

@@ -21,6 +21,7 @@
 //! Left to others: what a type means and how it is stored (`rustydb-value`), what SQL text made it
 //! (`rustydb-sql`), the bytes of these definitions on disk (the codec in this crate).
 
+use crate::histogram::HistogramDef;
 use rustydb_storage::TreeId;
 use rustydb_value::{Collation, ColumnType, Value};
 
@@ -83,6 +84,8 @@ pub struct TableDef {
     pub options: TableOptions,
     /// When it was created, in microseconds since 1970 UTC.
     pub created_micros: u64,
+    /// What ANALYZE TABLE .. UPDATE HISTOGRAM found, by column.
+    pub histograms: Vec<HistogramDef>,
 }
 
 /// Table options that change nothing in how rows are stored, kept because clients read them back.

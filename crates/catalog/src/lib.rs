@@ -31,6 +31,7 @@ mod codec;
 mod contents;
 mod databases;
 mod error;
+mod histogram;
 mod history;
 mod hosts;
 mod load;
@@ -50,5 +51,6 @@ pub use definitions::{
     TableOptions, UserDef, Verifier, ViewAlgorithm, ViewCheck, ViewDef,
 };
 pub use error::{Error, Result};
+pub use histogram::{Bucket, HistogramDef, MAX_BUCKETS};
 pub use history::{CatalogHistory, CatalogRow, SchemaChange};
 pub use tables::{HIDDEN_PRIMARY, PRIMARY, Rename};

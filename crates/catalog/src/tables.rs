@@ -102,6 +102,7 @@ impl Catalog {
             comment: new.comment,
             options: new.options,
             created_micros: self.clock.wall_micros(),
+            histograms: Vec::new(),
         };
         check::table(&def).map_err(impossible)?;
         if let Some(first) = new.first_auto_increment {

@@ -20,6 +20,7 @@ use rustydb_value::Value;
 use crate::database::Database;
 use crate::database::memory::Grant;
 use crate::error::SqlError;
+use crate::plan::statistics::{Facts, Statistics};
 use crate::session::SessionState;
 
 /// What a statement wants of a table; decides the metadata lock.
@@ -38,6 +39,18 @@ pub struct TableRef {
     pub def: Arc<TableDef>,
     /// Where its rows come from.
     pub rows: TableRows,
+    /// Where the planner learns how large it is; None where plans go by definitions alone.
+    pub statistics: Option<Arc<Statistics>>,
+}
+
+impl TableRef {
+    /// What is known of a stored table.
+    pub fn facts(&self) -> Option<Arc<Facts>> {
+        match self.rows {
+            TableRows::Stored => self.statistics.as_ref()?.of(&self.def),
+            TableRows::Virtual(_) => None,
+        }
+    }
 }
 
 /// Where the rows of a table come from.

@@ -8,6 +8,7 @@
 //! the row's key ([`crate::rows`]) and not repeated.
 
 mod constraints;
+mod histogram;
 mod value;
 pub(crate) mod view;
 mod wire;
@@ -20,6 +21,7 @@ pub(crate) use wire::{WireError, WireResult};
 use self::constraints::{
     read_check, read_foreign_key, read_recorded, write_check, write_foreign_key, write_recorded,
 };
+use self::histogram::{read_histogram, write_histogram};
 use self::value::{decode_value, encode_value, read_collation, read_type, write_type};
 use self::wire::{Reader, Writer};
 use crate::check;
@@ -81,6 +83,7 @@ mod table {
     pub(super) const RECORDED_KEY: u64 = 13;
     pub(super) const FOREIGN_KEY: u64 = 14;
     pub(super) const CHECK: u64 = 15;
+    pub(super) const HISTOGRAM: u64 = 16;
 }
 
 pub(crate) fn encode_table(def: &TableDef) -> Vec<u8> {
@@ -118,6 +121,9 @@ pub(crate) fn encode_table(def: &TableDef) -> Vec<u8> {
     for check in &def.checks {
         writer.message(table::CHECK, |w| write_check(w, check));
     }
+    for histogram in &def.histograms {
+        writer.message(table::HISTOGRAM, |w| write_histogram(w, histogram));
+    }
     writer.finish()
 }
 
@@ -128,6 +134,7 @@ pub(crate) fn decode_table(database: &str, name: &str, bytes: &[u8]) -> WireResu
     let (mut auto_increment, mut collation, mut comment) = (None, None, String::new());
     let (mut options, mut created_micros) = (TableOptions::default(), 0);
     let (mut recorded, mut foreign_keys, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+    let mut histograms = Vec::new();
     while let Some((tag, payload)) = reader.next()? {
         match tag {
             table::ID => id = Some(payload.number()?),
@@ -145,6 +152,7 @@ pub(crate) fn decode_table(database: &str, name: &str, bytes: &[u8]) -> WireResu
             table::RECORDED_KEY => recorded.push(read_recorded(payload.message())?),
             table::FOREIGN_KEY => foreign_keys.push(read_foreign_key(payload.message())?),
             table::CHECK => checks.push(read_check(payload.message())?),
+            table::HISTOGRAM => histograms.push(read_histogram(payload.message())?),
             _ => return Err(WireError::Newer),
         }
     }
@@ -166,6 +174,7 @@ pub(crate) fn decode_table(database: &str, name: &str, bytes: &[u8]) -> WireResu
         comment,
         options,
         created_micros,
+        histograms,
     };
     check::table(&def).map_err(WireError::Damaged)?;
     Ok(def)

@@ -9,6 +9,7 @@ use rustydb_value::{
 
 use super::*;
 use crate::definitions::{CheckDef, ForeignKeyDef, RecordedKey, RecordedKind, ReferenceAction};
+use crate::histogram::{Bucket, HistogramDef};
 
 fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -233,6 +234,24 @@ pub(crate) fn any_table() -> impl Strategy<Value = TableDef> {
                 comment,
                 options,
                 created_micros: created,
+                histograms: vec![HistogramDef {
+                    column: 1,
+                    singleton: false,
+                    buckets: vec![
+                        Bucket { low: Value::Int(-3), high: Value::Int(7), cumulative: 0.25, distinct: 4 },
+                        Bucket {
+                            low: Value::Null,
+                            high: Value::Text("x".into()),
+                            cumulative: 1.0,
+                            distinct: 1,
+                        },
+                    ],
+                    buckets_specified: 2,
+                    nulls: 0.5,
+                    sampled: 0.1,
+                    updated_micros: 17,
+                    auto_update: true,
+                }],
             }
         },
     )
@@ -436,6 +455,7 @@ fn fixed_table() -> TableDef {
         comment: "all".into(),
         options: TableOptions { row_format: Some(RowFormat::Dynamic), ..TableOptions::default() },
         created_micros: 1_700_000_000_000_000,
+        histograms: Vec::new(),
     }
 }
 

@@ -30,6 +30,7 @@ use rustydb_transaction::{Engine, EngineOptions, OwnerId};
 use crate::api::SessionOptions;
 use crate::error::SqlError;
 use crate::gtid::Executed;
+use crate::plan::statistics::Statistics;
 use crate::session::Session;
 use crate::variables::registry::position;
 use crate::variables::{Facts, GlobalVariables, SystemValue};
@@ -118,6 +119,7 @@ impl OpenOptions {
 pub struct Database {
     engine: Arc<Engine>,
     catalog: Arc<Catalog>,
+    statistics: Arc<Statistics>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     globals: Arc<GlobalVariables>,
@@ -150,6 +152,7 @@ impl Database {
         xa.restore(&engine, &catalog, options.clock.wall_micros())?;
         globals.set_executed(Executed::new(Arc::clone(&engine)));
         let database = Arc::new(Database {
+            statistics: Arc::new(Statistics::new(Arc::clone(&engine))),
             engine,
             catalog,
             started: options.clock.monotonic(),
@@ -198,6 +201,11 @@ impl Database {
     /// The definitions.
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
+    }
+
+    /// What the planner knows of tables.
+    pub fn statistics(&self) -> &Arc<Statistics> {
+        &self.statistics
     }
 
     /// What FLUSH TABLES WITH READ LOCK takes.

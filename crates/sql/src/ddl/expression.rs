@@ -258,5 +258,6 @@ pub(crate) fn shell(database: &str, name: &str, columns: &[NewColumn]) -> TableD
         comment: String::new(),
         options: TableOptions::default(),
         created_micros: 0,
+        histograms: Vec::new(),
     }
 }

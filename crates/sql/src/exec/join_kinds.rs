@@ -107,6 +107,7 @@ fn plan(kind: JoinKind, left: &[Row], right: &[Row], conditions: &Conditions) ->
         subplans: Vec::new(),
         dependencies: Vec::new(),
         cacheable: false,
+        warnings: Vec::new(),
     }
 }
 

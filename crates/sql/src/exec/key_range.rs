@@ -158,7 +158,66 @@ pub fn key_ranges(
     frame: &Frame<'_>,
     context: &mut EvalContext<'_>,
 ) -> Result<Ranges, SqlError> {
-    KeyValues::evaluate(access, frame, context)?.ranges(table, 0)
+    let first = KeyValues::evaluate(access, frame, context)?.ranges(table, 0)?;
+    if access.others.is_empty() {
+        return Ok(first);
+    }
+    let mut all = first.into_ranges();
+    for other in &access.others {
+        all.extend(KeyValues::evaluate(other, frame, context)?.ranges(table, 0)?.into_ranges());
+    }
+    Ok(Ranges::Ranges(merged(all)))
+}
+
+impl Ranges {
+    fn into_ranges(self) -> Vec<KeyRange> {
+        match self {
+            Ranges::Ranges(ranges) => ranges,
+            Ranges::Points(keys) => {
+                let point =
+                    |key: Vec<u8>| KeyRange { low: Bound::Included(key.clone()), high: Bound::Included(key) };
+                keys.into_iter().map(point).collect()
+            }
+        }
+    }
+}
+
+/// The same keys in ranges that are in order and do not overlap.
+fn merged(mut ranges: Vec<KeyRange>) -> Vec<KeyRange> {
+    let low = |range: &KeyRange| match &range.low {
+        Bound::Unbounded => (false, Vec::new(), false),
+        Bound::Included(key) => (true, key.clone(), false),
+        Bound::Excluded(key) => (true, key.clone(), true),
+    };
+    ranges.sort_by_cached_key(low);
+    let mut out: Vec<KeyRange> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let Some(last) = out.last_mut() else {
+            out.push(range);
+            continue;
+        };
+        let touches = match (&last.high, &range.low) {
+            (Bound::Unbounded, _) | (_, Bound::Unbounded) => true,
+            (Bound::Included(high), Bound::Included(low)) => low <= high,
+            (Bound::Included(high) | Bound::Excluded(high), Bound::Included(low) | Bound::Excluded(low)) => {
+                low < high
+            }
+        };
+        if !touches {
+            out.push(range);
+            continue;
+        }
+        let further = match (&range.high, &last.high) {
+            (_, Bound::Unbounded) => false,
+            (Bound::Unbounded, _) => true,
+            (Bound::Included(new), Bound::Included(old) | Bound::Excluded(old)) => new >= old,
+            (Bound::Excluded(new), Bound::Included(old) | Bound::Excluded(old)) => new > old,
+        };
+        if further {
+            last.high = range.high;
+        }
+    }
+    out
 }
 
 fn encode(table: &TableDef, part: &IndexColumn, value: &Value, out: &mut Vec<u8>) -> Result<(), SqlError> {
@@ -381,5 +440,25 @@ fn rounded(moment: DateTime, fsp: u8) -> Place {
         Place::At(Value::DateTime(cut))
     } else {
         Place::After(Value::DateTime(cut))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_overlap_become_one() {
+        let range = |low: u8, high: u8| KeyRange {
+            low: Bound::Included(vec![low]),
+            high: Bound::Excluded(vec![high]),
+        };
+        let point = |key: u8| KeyRange { low: Bound::Included(vec![key]), high: Bound::Included(vec![key]) };
+        let found =
+            merged(vec![range(5, 9), point(7), range(1, 3), point(3), range(2, 3), point(9), point(9)]);
+        assert_eq!(found, [range(1, 3), point(3), range(5, 9), point(9)]);
+        let all = merged(vec![range(4, 5), KeyRange::all(), range(1, 2)]);
+        assert_eq!(all, [KeyRange::all()]);
+        assert_eq!(merged(vec![point(4), range(4, 6), range(5, 7)]), [range(4, 7)]);
     }
 }

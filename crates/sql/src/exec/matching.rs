@@ -281,7 +281,7 @@ impl Matching {
         }
         let subplans = std::mem::take(&mut planning.subplans);
         let mut scan = Scan {
-            table: TableRef { def: table.clone(), rows: TableRows::Stored },
+            table: TableRef { def: table.clone(), rows: TableRows::Stored, statistics: None },
             alias: table.name.as_str().into(),
             columns: (0..table.columns.len()).collect(),
             filter: conditions,
@@ -291,6 +291,7 @@ impl Matching {
             one_by_one: false,
             lock: Some(RowLock { exclusive: true, wait: ast::LockWait::Wait }),
             hints: IndexHints::default(),
+            estimate: None,
         };
         access_path::choose(&mut scan, &|e| e.is_row_free());
         let (scan, order) = ordered(scan, order, limit);

@@ -9,7 +9,9 @@ use rustydb_value::Value;
 use super::outer::Level;
 use super::scope::Scope;
 use crate::context::BindContext;
+use crate::error::SqlError;
 use crate::plan::SelectPlan;
+use crate::plan::hints::Waiting;
 use crate::session::SessionState;
 
 /// What the parts of a statement share while it is bound.
@@ -37,6 +39,12 @@ pub struct Planning<'a, 'c> {
     /// How many queries are being planned, one inside the other: the rules improve the outermost with all that is
     /// inside it.
     pub nested: usize,
+    /// Query blocks that were begun: MySQL numbers them so in hints.
+    pub blocks: usize,
+    /// Hints of blocks around for blocks that are still to come.
+    pub hints: Vec<Waiting>,
+    /// What every execution of the plan is to warn of.
+    pub warnings: Vec<SqlError>,
     /// The views that are being planned, outermost first: database and name.
     pub views: Vec<(String, String)>,
 }
@@ -60,6 +68,9 @@ impl<'a, 'c> Planning<'a, 'c> {
             row_keys: false,
             row_key_scope: None,
             nested: 0,
+            blocks: 0,
+            hints: Vec::new(),
+            warnings: Vec::new(),
             views: Vec::new(),
         }
     }

@@ -107,10 +107,10 @@ pub(super) static TABLES: &[Declared] = &[
     ),
     declared(
         "COLUMN_STATISTICS",
-        None,
-        None,
-        "SCHEMA_NAME:b64 TABLE_NAME:b64 COLUMN_NAME:v64 HISTOGRAM:longtext",
-        none,
+        Some("SCHEMA_NAME"),
+        TABLE,
+        "SCHEMA_NAME:b64 TABLE_NAME:b64 COLUMN_NAME:v64 HISTOGRAM:json",
+        keys::column_statistics,
     ),
     declared(
         "ENGINES",
@@ -360,6 +360,7 @@ pub(crate) fn shell(database: &str, name: &str, list: Vec<ColumnDef>) -> TableDe
         comment: String::new(),
         options: TableOptions::default(),
         created_micros: 0,
+        histograms: Vec::new(),
     }
 }
 
@@ -373,6 +374,7 @@ fn column_type(code: &str) -> ColumnType {
         "u8" => ColumnType::new(TypeKind::BigInt { unsigned: true }),
         "ts" => ColumnType::new(TypeKind::Timestamp { fsp: 0 }),
         "dt" => ColumnType::new(TypeKind::DateTime { fsp: 0 }),
+        "json" => ColumnType::new(TypeKind::Json),
         "time" => ColumnType::new(TypeKind::Time { fsp: 0 }),
         "text" => ColumnType::with_collation(TypeKind::Text { size: LobSize::Regular }, bytes),
         "longtext" => ColumnType::with_collation(TypeKind::Text { size: LobSize::Long }, bytes),

@@ -7,6 +7,7 @@ use super::objects::escaped;
 use super::{Rows, Source, maybe, stored_tables, text};
 use crate::ddl::foreign_key::action_name;
 use crate::error::SqlError;
+use crate::plan::statistics::{Facts, histogram};
 use crate::show::create::{Key, ordered_checks, ordered_foreign_keys, ordered_indexes, ordered_keys};
 
 /// The declared unique indexes in MySQL's order, the primary key first.
@@ -22,12 +23,14 @@ fn unique_indexes(table: &TableDef) -> Vec<&IndexDef> {
 pub(super) fn statistics(source: &Source<'_>) -> Result<Rows, SqlError> {
     let mut rows: Rows = Vec::new();
     for table in stored_tables(source) {
+        let facts = source.database.statistics().of(&table);
+        let facts = facts.as_deref();
         if !table.has_hidden_key() {
-            index_rows(&table, &table.primary, &mut rows);
+            index_rows(&table, &table.primary, facts, &mut rows);
         }
         for key in ordered_keys(&table) {
             match key {
-                Key::Index(index) => index_rows(&table, index, &mut rows),
+                Key::Index(index) => index_rows(&table, index, facts, &mut rows),
                 Key::Recorded(key) => recorded_rows(&table, key, &mut rows),
             }
         }
@@ -35,7 +38,13 @@ pub(super) fn statistics(source: &Source<'_>) -> Result<Rows, SqlError> {
     Ok(rows)
 }
 
-fn index_rows(table: &TableDef, index: &IndexDef, rows: &mut Rows) {
+fn index_rows(table: &TableDef, index: &IndexDef, facts: Option<&Facts>, rows: &mut Rows) {
+    let place = table.all_indexes().position(|other| other.id == index.id);
+    let cardinality = |columns: usize| match (facts, place) {
+        (Some(facts), Some(_)) if facts.rows < 0.5 => Value::Int(0),
+        (Some(facts), Some(place)) => Value::Int(facts.distinct_of(place, columns).round() as i64),
+        _ => Value::Null,
+    };
     for (at, part) in index.columns.iter().enumerate() {
         let Some(column) = table.columns.get(part.column) else { continue };
         let expression = column.generated.as_ref().filter(|_| column.functional);
@@ -49,7 +58,7 @@ fn index_rows(table: &TableDef, index: &IndexDef, rows: &mut Rows) {
             Value::UInt(at as u64 + 1),
             maybe((!column.functional).then_some(column.name.as_str())),
             text(if part.descending { "D" } else { "A" }),
-            Value::Null,
+            cardinality(at + 1),
             part.prefix.map_or(Value::Null, |n| Value::Int(i64::from(n))),
             Value::Null,
             text(if column.nullable { "YES" } else { "" }),
@@ -60,6 +69,28 @@ fn index_rows(table: &TableDef, index: &IndexDef, rows: &mut Rows) {
             maybe(expression.map(|generated| escaped(&generated.expression))),
         ]);
     }
+}
+
+pub(super) fn column_statistics(source: &Source<'_>) -> Result<Rows, SqlError> {
+    let mut rows: Rows = Vec::new();
+    for table in stored_tables(source) {
+        for histogram in &table.histograms {
+            let Some(column) = table.columns.iter().find(|column| column.id == histogram.column) else {
+                continue;
+            };
+            let mut document = Vec::new();
+            histogram::json(&table, histogram)
+                .encode(&mut document)
+                .map_err(|e| crate::stored::damaged(&table, e))?;
+            rows.push(vec![
+                text(table.database.as_str()),
+                text(table.name.as_str()),
+                text(column.name.as_str()),
+                Value::Json(document),
+            ]);
+        }
+    }
+    Ok(rows)
 }
 
 fn recorded_rows(table: &TableDef, key: &RecordedKey, rows: &mut Rows) {

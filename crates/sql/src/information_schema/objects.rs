@@ -120,7 +120,7 @@ pub(super) fn tables(source: &Source<'_>) -> Result<Rows, SqlError> {
     }
     for table in stored_tables(source) {
         let next = next_auto_increment(source, &table)?;
-        // Sizes and row counts are not kept yet: NULL says that they are not known.
+        let size = source.database.statistics().size(&table);
         rows.push(vec![
             text("def"),
             text(table.database.as_str()),
@@ -129,12 +129,12 @@ pub(super) fn tables(source: &Source<'_>) -> Result<Rows, SqlError> {
             text("InnoDB"),
             Value::Int(10),
             text(row_format(&table)),
-            Value::Null,
-            Value::Null,
-            Value::Null,
-            Value::Null,
-            Value::Null,
-            Value::Null,
+            Value::UInt(size.rows),
+            Value::UInt(size.data.checked_div(size.rows).unwrap_or(0)),
+            Value::UInt(size.data),
+            Value::UInt(0),
+            Value::UInt(size.indexes),
+            Value::UInt(0),
             next.map_or(Value::Null, Value::UInt),
             moment(table.created_micros),
             Value::Null,

@@ -171,6 +171,7 @@ impl Scan {
             Some(KeyBounds::Prefix(pattern)) => parts.push(format!("{next} like {pattern}")),
             None => {}
         }
-        if parts.is_empty() { String::new() } else { format!(" [{}]", parts.join(" and ")) }
+        let own = if parts.is_empty() { String::new() } else { format!(" [{}]", parts.join(" and ")) };
+        access.others.iter().fold(own, |out, other| out + " or" + &self.bounds(other))
     }
 }

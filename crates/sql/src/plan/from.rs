@@ -22,6 +22,7 @@ use crate::expr::planning::{NamedQuery, Planning};
 use crate::expr::scope::{Scope, derived_table, row_key_column, same_tables, stored_table};
 use crate::expr::types::ExprType;
 use crate::expr::{BoundExpr, Comparison};
+use crate::variables::OptimizerSwitch;
 
 /// What FROM gives.
 pub struct Source {
@@ -213,7 +214,10 @@ fn plan_table(
         }
         TableRows::Virtual(_) => Access::Virtual(VirtualAccess::default()),
     };
-    let hints = index_hints(source, &table.def)?;
+    let mut hints = index_hints(source, &table.def)?;
+    let switch = planning.session().settings.optimizer_switch;
+    hints.invisible = switch.has(OptimizerSwitch::USE_INVISIBLE_INDEXES);
+    hints.no_hash = !switch.has(OptimizerSwitch::BLOCK_NESTED_LOOP);
     let scan = Scan {
         alias: alias.unwrap_or(&table.def.name).into(),
         columns,
@@ -224,6 +228,7 @@ fn plan_table(
         one_by_one: false,
         lock,
         hints,
+        estimate: None,
         table,
     };
     Ok(Source { plan: Plan::Scan(Box::new(scan)), scope })
@@ -290,6 +295,10 @@ fn plan_common_table(
 
 fn index_hints(source: &ast::TableSource, def: &rustydb_catalog::TableDef) -> Result<IndexHints, SqlError> {
     let mut hints = IndexHints::default();
+    let has = |kind| source.index_hints.iter().any(|hint| hint.kind == kind);
+    if has(ast::IndexHintKind::Use) && has(ast::IndexHintKind::Force) {
+        return Err(SqlError::incorrect_usage("USE INDEX", "FORCE INDEX"));
+    }
     for hint in &source.index_hints {
         let mut ids = Vec::new();
         for name in &hint.indexes {
@@ -301,9 +310,19 @@ fn index_hints(source: &ast::TableSource, def: &rustydb_catalog::TableDef) -> Re
         }
         match hint.kind {
             ast::IndexHintKind::Use | ast::IndexHintKind::Force => {
-                hints.only.get_or_insert_with(Vec::new).extend(ids);
+                let list = match hint.scope {
+                    None | Some(ast::IndexHintScope::Join) => &mut hints.only,
+                    Some(ast::IndexHintScope::OrderBy) => &mut hints.order_only,
+                    // Groups are not made through an index.
+                    Some(ast::IndexHintScope::GroupBy) => continue,
+                };
+                list.get_or_insert_with(Vec::new).extend(ids);
             }
-            ast::IndexHintKind::Ignore => hints.never.extend(ids),
+            ast::IndexHintKind::Ignore => match hint.scope {
+                None | Some(ast::IndexHintScope::Join) => hints.never.extend(ids),
+                Some(ast::IndexHintScope::OrderBy) => hints.order_never.extend(ids),
+                Some(ast::IndexHintScope::GroupBy) => {}
+            },
         }
     }
     Ok(hints)

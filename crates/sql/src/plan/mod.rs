@@ -14,11 +14,16 @@
 //! Limits: filters do not move into derived tables.
 
 pub mod aggregate;
+pub mod cost;
 pub mod dependencies;
 mod display;
+pub mod estimate;
 pub mod explain;
 pub mod from;
 pub mod grouping;
+pub mod hints;
+#[cfg(test)]
+mod large;
 mod locking;
 pub mod names;
 pub mod recursive;
@@ -27,6 +32,7 @@ pub mod rules;
 mod scripts;
 pub mod select;
 pub mod set_operation;
+pub mod statistics;
 pub mod walk;
 pub mod window;
 
@@ -62,6 +68,8 @@ pub struct SelectPlan {
     pub(crate) dependencies: Vec<dependencies::Dependency>,
     /// Whether the plan holds nothing of the session that bound it.
     pub(crate) cacheable: bool,
+    /// Warnings of every execution: hints that were ignored.
+    pub(crate) warnings: Vec<crate::error::SqlError>,
 }
 
 /// A table that a plan reads.
@@ -103,6 +111,18 @@ impl SelectPlan {
                 version: scan.table.def.version,
                 usage: if scan.lock.is_some_and(|l| l.exclusive) { TableUse::Write } else { TableUse::Read },
             });
+        });
+        out
+    }
+
+    /// How long what it was made with holds, of each of its tables that was looked at.
+    pub(crate) fn freshness(&self) -> Vec<Arc<statistics::Freshness>> {
+        let mut out: Vec<Arc<statistics::Freshness>> = Vec::new();
+        self.each_scan(&mut |scan| {
+            let found = scan.table.statistics.as_ref().and_then(|all| all.freshness(&scan.table.def));
+            if let Some(found) = found.filter(|found| !out.iter().any(|known| Arc::ptr_eq(known, found))) {
+                out.push(found);
+            }
         });
         out
     }
@@ -367,6 +387,8 @@ pub struct Scan {
     pub lock: Option<RowLock>,
     /// Indexes that hints name.
     pub hints: IndexHints,
+    /// What it is thought to read, where EXPLAIN asked.
+    pub estimate: Option<cost::ScanEstimate>,
 }
 
 /// What USE, FORCE and IGNORE INDEX allow.
@@ -376,6 +398,22 @@ pub struct IndexHints {
     pub only: Option<Vec<u32>>,
     /// None of these.
     pub never: Vec<u32>,
+    /// Only these to have rows in order.
+    pub order_only: Option<Vec<u32>>,
+    /// None of these to have rows in order.
+    pub order_never: Vec<u32>,
+    /// It comes behind these tables, by alias.
+    pub after: Vec<Arc<str>>,
+    /// It is not put into a hash table, if there is another way.
+    pub no_hash: bool,
+    /// It is put into a hash table.
+    pub hash: bool,
+    /// Several of its indexes are to be used together, or never.
+    pub merge: Option<bool>,
+    /// Not to be skipped through.
+    pub no_skip_scan: bool,
+    /// Indexes that are not visible may be used.
+    pub invisible: bool,
 }
 
 impl std::fmt::Debug for Scan {
@@ -426,12 +464,29 @@ pub struct IndexAccess {
     pub range: Option<KeyBounds>,
     /// Whether everything needed is in the index entry.
     pub covering: bool,
+    /// Other parts of the same index that are read too: the operands of OR.
+    pub others: Vec<IndexAccess>,
 }
 
 impl IndexAccess {
+    /// Calls `f` with every value that it compares with.
+    pub fn each_expr(&self, f: &mut dyn FnMut(&BoundExpr)) {
+        for equal in &self.equals {
+            if let KeyEqual::Values(values) = equal {
+                values.iter().for_each(&mut *f);
+            }
+        }
+        match &self.range {
+            Some(KeyBounds::Range { low, high }) => low.iter().chain(high).for_each(|(e, _)| f(e)),
+            Some(KeyBounds::Prefix(pattern)) => f(pattern),
+            None => {}
+        }
+        self.others.iter().for_each(|other| other.each_expr(f));
+    }
+
     /// All of an index.
     pub fn all(index: usize) -> IndexAccess {
-        IndexAccess { index, equals: Vec::new(), range: None, covering: false }
+        IndexAccess { index, equals: Vec::new(), range: None, covering: false, others: Vec::new() }
     }
 }
 
@@ -750,20 +805,7 @@ impl Plan {
             Plan::Scan(scan) => {
                 scan.filter.iter().for_each(&mut *f);
                 match &scan.access {
-                    Access::Index(access) => {
-                        for equal in &access.equals {
-                            if let KeyEqual::Values(values) = equal {
-                                values.iter().for_each(&mut *f);
-                            }
-                        }
-                        match &access.range {
-                            Some(KeyBounds::Range { low, high }) => {
-                                low.iter().chain(high).for_each(|(e, _)| f(e));
-                            }
-                            Some(KeyBounds::Prefix(pattern)) => f(pattern),
-                            None => {}
-                        }
-                    }
+                    Access::Index(access) => access.each_expr(f),
                     Access::Virtual(access) => access.schema.iter().chain(&access.table).for_each(&mut *f),
                 }
             }

@@ -18,7 +18,7 @@ impl TableLookup for FromCatalog {
     fn table(&mut self, database: &str, name: &str, _: TableUse) -> Result<TableRef, SqlError> {
         let def = self.0.catalog().table(database, name);
         let def = def.ok_or_else(|| SqlError::no_such_table(database, name))?;
-        Ok(TableRef { def, rows: TableRows::Stored })
+        Ok(TableRef { def, rows: TableRows::Stored, statistics: None })
     }
 }
 

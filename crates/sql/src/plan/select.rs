@@ -8,6 +8,7 @@ use rustydb_value::{Charset, Collation, Value};
 use super::dependencies::dependencies;
 use super::from::{Source, plan_from};
 use super::grouping::Grouping;
+use super::hints::{BlockHints, warn_of_waiting};
 use super::window::{Windows, take_calls};
 use super::{Aggregate, Plan, RowCount, RowLimit, SelectPlan, SortKey, rules, set_operation};
 use crate::api::ColumnMeta;
@@ -37,7 +38,9 @@ pub fn prepare_select(
     if planning.uncacheable {
         plan.cacheable = false;
     }
-    if let Some(charset) = planning.session().settings.character_set_results {
+    warn_of_waiting(&mut planning);
+    plan.warnings = planning.warnings;
+    if let Some(charset) = planning.context.session.settings.character_set_results {
         for column in &mut plan.columns {
             in_results(column, charset);
         }
@@ -189,6 +192,7 @@ fn plan_values(rows: &[Vec<ast::Expr>], planning: &mut Planning<'_, '_>) -> Resu
         subplans,
         dependencies: Vec::new(),
         cacheable: true,
+        warnings: Vec::new(),
     })
 }
 
@@ -316,9 +320,10 @@ fn plan_select(
     planning: &mut Planning<'_, '_>,
 ) -> Result<SelectPlan, SqlError> {
     let windows = resolve_windows(&select.windows)?;
+    let hints = BlockHints::of(select, planning);
     let around = std::mem::take(&mut planning.subplans);
-    let Source { plan: source, scope } = plan_from(&select.from, &query.locking, planning)?;
-    let mut source = source;
+    let Source { plan: mut source, scope } = plan_from(&select.from, &query.locking, planning)?;
+    hints.apply(&mut source, &scope, planning);
     if select.options.straight_join {
         source.keep_join_order();
     }
@@ -407,7 +412,7 @@ fn plan_select(
     let subplans = std::mem::replace(&mut planning.subplans, around);
     let dependencies = dependencies(&plan);
     let cacheable = !planning.uncacheable;
-    Ok(SelectPlan { columns, types, root: plan, subplans, dependencies, cacheable })
+    Ok(SelectPlan { columns, types, root: plan, subplans, dependencies, cacheable, warnings: Vec::new() })
 }
 
 /// A limit, and whether the rows behind it are counted.

@@ -92,6 +92,7 @@ pub fn plan_set_operation(
         subplans: Vec::new(),
         dependencies: Vec::new(),
         cacheable,
+        warnings: Vec::new(),
     })
 }
 

@@ -77,7 +77,8 @@ fn get_shape(query: &Query) -> Option<(&Select, &TableSource, &Expr)> {
         && select.group_by.is_none()
         && select.having.is_none()
         && select.into.is_none()
-        && select.windows.is_empty();
+        && select.windows.is_empty()
+        && select.hints.is_empty();
     if !plain || !simple {
         return None;
     }

@@ -202,10 +202,11 @@ impl Session {
         let Some(query) = &subject.query else { return Ok(Found { plan: None, meaning: None }) };
         self.within(|scope| {
             let given = if params.is_empty() { None } else { Some(params) };
-            let plan = {
+            let mut plan = {
                 let mut bind = BindContext { tables: &mut scope.tables, session: scope.state };
                 plan::prepare_select(query, sql, given, &mut bind)?
             };
+            plan::estimate::annotate(&mut plan, scope.state);
             let meaning = if subject.change.is_none() { meaning(query, sql, scope) } else { None };
             if !analyze || subject.change.is_some() {
                 return Ok(Left::Untouched(Found { plan: Some(plan), meaning }));

@@ -1,8 +1,8 @@
 //! ANALYZE, CHECK and REPAIR TABLE: result sets of what was found.
 //!
 //! CHECK reads every row and every index entry of a table in one snapshot: rows must be whole, each index must have
-//! the entry of each row, and no more entries than there are rows; of a view it plans the text. ANALYZE has nothing to
-//! gather, because no plan rests on kept statistics; it says so of tables that exist. REPAIR answers as engines do
+//! the entry of each row, and no more entries than there are rows; of a view it plans the text. ANALYZE takes
+//! the planner's statistics of a table anew. REPAIR answers as engines do
 //! that cannot be repaired in place. OPTIMIZE and CHECKSUM are refused (1235).
 //!
 //! What is wrong with a table is a row of the answer and never an error of the statement.
@@ -54,8 +54,8 @@ impl Session {
             TableMaintenance::Checksum => return Err(SqlError::not_supported("CHECKSUM TABLE")),
             TableMaintenance::Optimize => return Err(SqlError::not_supported("OPTIMIZE TABLE")),
         };
-        if what.histogram.is_some() {
-            return Err(SqlError::not_supported("histograms"));
+        if let Some(change) = &what.histogram {
+            return self.change_histograms(&what.tables, change);
         }
         self.commit_implicitly()?;
         let mut listing = Listing::new(&COLUMNS);
@@ -124,7 +124,10 @@ impl Session {
                 (Found::Table(_), TableMaintenance::Repair) => {
                     vec![("note", "The storage engine for the table doesn't support repair".to_owned())]
                 }
-                (Found::Table(_), _) => ok(),
+                (Found::Table(def), _) => {
+                    scope.database.statistics().analyze(&def);
+                    ok()
+                }
             };
             Ok(Left::Used(rows))
         })

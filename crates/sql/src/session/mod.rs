@@ -18,6 +18,8 @@ pub mod diagnostics;
 mod dispatch;
 mod explain;
 mod flush;
+mod hints;
+mod histograms;
 mod lock_tables;
 pub(crate) mod maintain;
 pub(crate) mod plan_cache;

@@ -1,9 +1,10 @@
 //! Plans that outlive a statement, and the check that they still hold.
 //!
-//! A plan holds while every table it was made from has the definition it had. The catalog's epoch tells
+//! A plan holds while every table it was made from has the definition it had and about the size. The catalog's epoch tells
 //! at one glance that nothing at all has changed; only when it has are the tables compared one by one.
 
 use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustydb_value::Value;
@@ -12,6 +13,7 @@ use crate::context::TableUse;
 use crate::database::Database;
 use crate::error::SqlError;
 use crate::plan::SelectPlan;
+use crate::plan::statistics::Freshness;
 use crate::point::PointPlan;
 use crate::session::tables::{Tables, UsedTable};
 
@@ -30,6 +32,8 @@ pub(crate) struct CachedPlan {
     /// It used a temporary table, which may be another the next time.
     pub(crate) once: bool,
     epoch: AtomicU64,
+    /// How long the statistics hold that it was made with.
+    freshness: Vec<Arc<Freshness>>,
     /// The kinds of the parameters that it was planned for.
     parameters: Vec<Discriminant<Value>>,
 }
@@ -38,7 +42,11 @@ impl CachedPlan {
     /// A plan made from these tables, whose locks are held.
     pub(crate) fn new(body: PlanBody, tables: Vec<UsedTable>, epoch: u64, params: &[Value]) -> CachedPlan {
         let parameters = params.iter().map(discriminant).collect();
-        CachedPlan { body, tables, once: false, epoch: AtomicU64::new(epoch), parameters }
+        let freshness = match &body {
+            PlanBody::Point(_) => Vec::new(),
+            PlanBody::Select(select) => select.freshness(),
+        };
+        CachedPlan { body, tables, once: false, epoch: AtomicU64::new(epoch), freshness, parameters }
     }
 
     /// Whether it can run with these parameters: a point plan with those that it
@@ -71,6 +79,9 @@ impl CachedPlan {
         database: &Database,
         tables: &mut Tables<'_>,
     ) -> Result<bool, SqlError> {
+        if !self.freshness.iter().all(|facts| facts.is_current()) {
+            return Ok(false);
+        }
         if self.once || tables.shadows(&self.tables) {
             return Ok(false);
         }

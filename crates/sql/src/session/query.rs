@@ -327,6 +327,7 @@ impl Session {
                     rows = point::get(point, params, zone, scope.txn, sink)?;
                 }
                 PlanBody::Select(select) => {
+                    select.warnings.iter().for_each(|warning| scope.state.warn(warning));
                     let (mut context, _) = scope.exec(params);
                     exec::run(select, &mut context, &mut |cells| {
                         if rows == 0 {
@@ -449,6 +450,7 @@ impl Session {
             if select.columns().len() != targets.len() {
                 return Err(SqlError::different_column_counts());
             }
+            select.warnings.iter().for_each(|warning| scope.state.warn(warning));
             let untouched = scope.tables.used.is_empty() && !scope.tables.temporary_used;
             let mut row: Option<Vec<Value>> = None;
             let (mut context, _) = scope.exec(params);

@@ -148,10 +148,9 @@ impl Session {
             self.state.warnings.clear();
         }
         let rows_before = self.state.found_rows;
-        let limit = match (self.state.settings.max_execution_time, &statement.ast) {
-            (Some(time), Statement::Query(_)) => self.database.deadlines.arm(time, &self.cancel),
-            _ => None,
-        };
+        let hinted = self.set_hinted(&statement.ast);
+        let limit = self.time_limit(&statement.ast);
+        let limit = limit.and_then(|time| self.database.deadlines.arm(time, &self.cancel));
         let mut done = if self.cancel.is_cancelled() {
             Err(SqlError::query_interrupted())
         } else if std::mem::take(&mut self.was_idle) && !matches!(statement.ast, Statement::Rollback(_)) {
@@ -160,6 +159,7 @@ impl Session {
             self.dispatch(running, sink)
         };
         drop(limit);
+        self.restore_hinted(hinted);
         if let Err(error) = done {
             let error = self.explain_cancellation(error);
             self.state.row_count = -1;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustydb_catalog::{TableDef, ViewDef};
 use rustydb_transaction::locks::{LockError, MdlDuration, MdlKey, MdlMode, MetadataLockOwner, WaitOptions};
 
-use crate::context::{TableLookup, TableRef, TableRows, TableUse};
+use crate::context::{TableLookup, TableRef, TableRows, TableUse, VirtualTable};
 use crate::database::Database;
 use crate::database::read_lock::WritePass;
 use crate::error::SqlError;
@@ -231,6 +231,10 @@ pub(crate) fn lock_error(error: &LockError) -> SqlError {
     }
 }
 
+fn computed(table: Arc<dyn VirtualTable>) -> TableRef {
+    TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table), statistics: None }
+}
+
 impl TableLookup for Tables<'_> {
     fn table(&mut self, database: &str, name: &str, usage: TableUse) -> Result<TableRef, SqlError> {
         self.table_as(database, name, name, usage)
@@ -253,11 +257,11 @@ impl TableLookup for Tables<'_> {
             })?;
             self.virtual_used = true;
             self.trace(TableUse::Read);
-            return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
+            return Ok(computed(table));
         }
         if let Some(table) = virtual_database::lone_table(database, name) {
             self.virtual_used = true;
-            return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
+            return Ok(computed(table));
         }
         if let Some(def) = self.temporary.find(database, name) {
             if matches!(self.bounds.barred, Barred::Temporary) {
@@ -265,7 +269,8 @@ impl TableLookup for Tables<'_> {
             }
             self.temporary_used = true;
             self.trace(usage);
-            return Ok(TableRef { def: Arc::clone(def), rows: TableRows::Stored });
+            let statistics = Some(Arc::clone(self.database.statistics()));
+            return Ok(TableRef { def: Arc::clone(def), rows: TableRows::Stored, statistics });
         }
         if self.is_hidden(database, name) {
             return Err(SqlError::no_such_table(database, name));
@@ -287,7 +292,8 @@ impl TableLookup for Tables<'_> {
         {
             used.alias = Some(alias.into());
         }
-        Ok(TableRef { def, rows: TableRows::Stored })
+        let statistics = Some(Arc::clone(self.database.statistics()));
+        Ok(TableRef { def, rows: TableRows::Stored, statistics })
     }
 
     fn view(&mut self, database: &str, name: &str) -> Result<Option<Arc<ViewDef>>, SqlError> {

@@ -3,7 +3,7 @@
 //! All flags of MySQL 9.7 can be set and read, since programs set them around their queries. The table below says
 //! which of them this planner obeys; the others name strategies that it does not choose between (how keys are read
 //! in batches, how MySQL's storage engines are told of conditions), and never change a result.
-//! `COMPATIBILITY.md` lists both.
+//! `docs/planning.md` lists both.
 
 use crate::error::SqlError;
 use crate::plan::rules::{Rule, RuleSet};
@@ -136,8 +136,15 @@ impl OptimizerSwitch {
     /// The rules that its flags leave on.
     pub fn rules(self) -> RuleSet {
         let mut rules = RuleSet::ALL;
-        if !self.has(OptimizerSwitch::PREFER_ORDERING_INDEX) {
-            rules = rules.without(Rule::IndexOrder);
+        let obeyed = [
+            (OptimizerSwitch::PREFER_ORDERING_INDEX, Rule::IndexOrder),
+            (OptimizerSwitch::DERIVED_MERGE, Rule::MergeDerived),
+            (OptimizerSwitch::DERIVED_CONDITION_PUSHDOWN, Rule::PushIntoDerived),
+        ];
+        for (flag, rule) in obeyed {
+            if !self.has(flag) {
+                rules = rules.without(rule);
+            }
         }
         if !self.has(OptimizerSwitch::SEMIJOIN) {
             rules = rules.without(Rule::Decorrelate);

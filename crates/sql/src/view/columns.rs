@@ -47,11 +47,15 @@ impl TableLookup for Unlocked<'_> {
             .and_then(|home| home.table(name))
             .or_else(|| virtual_database::lone_table(database, name))
         {
-            return Ok(TableRef { def: Arc::clone(table.definition()), rows: TableRows::Virtual(table) });
+            return Ok(TableRef {
+                def: Arc::clone(table.definition()),
+                rows: TableRows::Virtual(table),
+                statistics: None,
+            });
         }
         let def = self.0.catalog().table(database, name);
         let def = def.ok_or_else(|| SqlError::no_such_table(database, name))?;
-        Ok(TableRef { def, rows: TableRows::Stored })
+        Ok(TableRef { def, rows: TableRows::Stored, statistics: None })
     }
 
     fn view(&mut self, database: &str, name: &str) -> Result<Option<Arc<ViewDef>>, SqlError> {

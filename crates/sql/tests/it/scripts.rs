@@ -163,6 +163,7 @@ scripts! {
     foreign_keys
     generated
     gtid
+    histograms
     index_versions
     innodb_status
     insert
@@ -176,6 +177,7 @@ scripts! {
     lock_views
     locks
     maintenance
+    optimizer_hints
     performance_schema
     prepared
     serializable

@@ -54,7 +54,8 @@ pub fn way(scan: &Scan, lookup: bool, ids: &[usize]) -> Way {
     let whole = index.unique || access.index == 0;
     let single = whole && access.equals.len() == index.columns.len() && access.range.is_none() && !several;
     let nulls = access.equals.iter().any(|e| matches!(e, KeyEqual::Null));
-    way.kind = match (several || access.range.is_some(), single && !nulls) {
+    let ranges = several || access.range.is_some() || !access.others.is_empty();
+    way.kind = match (ranges, single && !nulls) {
         (true, _) => "range",
         (false, true) if lookup => "eq_ref",
         (false, true) => "const",
@@ -68,6 +69,7 @@ pub fn way(scan: &Scan, lookup: bool, ids: &[usize]) -> Way {
         }
     }
     describe(&mut way, scan, access, index, ids);
+    access.others.iter().for_each(|other| describe(&mut way, scan, other, index, ids));
     if way.kind == "range" {
         way.references.clear();
     }
@@ -212,8 +214,8 @@ pub fn possible_keys(scan: &Scan, others: &[usize]) -> Vec<String> {
         read.extend(index.columns.iter().take(used).map(|part| part.column));
     }
     let mut out = Vec::new();
-    for (at, index) in def.all_indexes().enumerate() {
-        let allowed = crate::plan::rules::access_path::allowed(scan, at, index);
+    for index in def.all_indexes() {
+        let allowed = crate::plan::rules::access_path::allowed(scan, index);
         if allowed && index.columns.first().is_some_and(|part| read.contains(&part.column)) {
             out.push(index.name.clone());
         }
@@ -247,11 +249,19 @@ fn constrained(condition: &BoundExpr, scan: &Scan, out: &mut Vec<usize>) {
 
 /// Rows that a scan reads each time it is opened, and how many of them it gives.
 pub fn rows(scan: &Scan) -> Option<(f64, f64)> {
-    matches!(way(scan, false, &[]).kind, "const").then_some((1.0, 1.0))
+    if way(scan, false, &[]).kind == "const" {
+        return Some((1.0, 1.0));
+    }
+    let estimate = scan.estimate?;
+    let read = estimate.read.max(1.0).round();
+    let share = if estimate.read > 0.0 { (estimate.given / estimate.read).min(1.0) } else { 1.0 };
+    Some((read, read * share))
 }
 
 /// Rows and cost of a plan.
 pub fn estimate(plan: &crate::plan::Plan) -> Option<(f64, f64)> {
-    let _ = plan;
-    None
+    let mut annotated = false;
+    plan.each_scan(&mut |scan| annotated |= scan.estimate.is_some());
+    let estimate = plan.estimate();
+    annotated.then(|| (estimate.rows.max(1.0).round(), estimate.cost))
 }

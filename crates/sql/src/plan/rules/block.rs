@@ -5,11 +5,13 @@ use super::{
     Rule, access_path, factor_or, fold_conditions, index_order, infer_conditions, join_keys, join_order,
     lift_projections, min_max, prune_columns, push_filters, push_top, unneeded,
 };
+use crate::plan::estimate::Estimator;
 use crate::plan::{Plan, SelectPlan};
 
 /// Applies the rules to the operators of a block; conditions may go into its derived tables.
 pub fn improve(plan: &mut SelectPlan, statement: &mut Statement<'_, '_, '_>) {
     let rules = statement.rules;
+    let mut estimator = Estimator::new(statement.planning.session());
     let root = &mut plan.root;
     if rules.has(Rule::LiftProjections) {
         lift_projections::lift(root);
@@ -33,13 +35,13 @@ pub fn improve(plan: &mut SelectPlan, statement: &mut Statement<'_, '_, '_>) {
         push_top::push(root);
     }
     if rules.has(Rule::JoinOrder) {
-        join_order::order_joins(root);
+        join_order::order_joins(root, &mut estimator);
     }
     if rules.has(Rule::JoinKeys) {
         join_keys::choose_join_keys(root);
     }
     if rules.has(Rule::AccessPath) {
-        access_path::choose_access_paths(root);
+        access_path::choose_access_paths(root, &mut estimator);
     }
     if rules.has(Rule::PruneColumns) {
         prune_columns::prune(root);

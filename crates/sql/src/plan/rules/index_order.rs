@@ -6,7 +6,7 @@
 
 use rustydb_catalog::IndexDef;
 
-use super::access_path::allowed;
+use super::access_path::{allowed, choose_index};
 use crate::exec::entry_columns::covers;
 use crate::expr::{BoundExpr, Node};
 use crate::plan::{Access, IndexAccess, KeyEqual, Plan, RowCount, RowLimit, Scan, SortKey};
@@ -89,8 +89,12 @@ fn drop_sort(plan: &mut Plan) {
         None => None,
     };
     let Some((access, reverse)) = found else { return };
+    let chosen = access.index;
     scan.access = Access::Index(access);
     scan.reverse = reverse;
+    if current.is_none() {
+        bound(scan, chosen, &order);
+    }
     if let Some(limit) = limit.take() {
         push_limit(input, &limit);
     }
@@ -98,12 +102,29 @@ fn drop_sort(plan: &mut Plan) {
     *plan = inner;
 }
 
+/// Reads only the part of an index that conditions leave, if it is in the same order.
+fn bound(scan: &mut Scan, index: usize, order: &[(usize, bool)]) {
+    let mut bounded = scan.clone();
+    if !choose_index(&mut bounded, index, &|e| e.is_row_free()) {
+        return;
+    }
+    let covering = scan.lock.is_none() && covers(&scan.table.def, index, &scan.columns);
+    let Access::Index(access) = &mut bounded.access else { return };
+    access.covering = covering;
+    if direction(scan, access, order) == Some(scan.reverse) {
+        *scan = bounded;
+    }
+}
+
 /// Without a limit only an index that has all columns is worth it: looking every row up costs more than a
 /// sort.
 fn other_index(scan: &Scan, order: &[(usize, bool)], limited: bool) -> Option<(IndexAccess, bool)> {
     for (at, index) in scan.table.def.all_indexes().enumerate() {
         let covering = scan.lock.is_none() && covers(&scan.table.def, at, &scan.columns);
-        if allowed(scan, at, index) && (limited || covering) {
+        let hints = &scan.hints;
+        let hinted = hints.order_only.as_ref().is_none_or(|only| only.contains(&index.id))
+            && !hints.order_never.contains(&index.id);
+        if allowed(scan, index) && hinted && (limited || covering || at == 0) {
             let access = IndexAccess { covering, ..IndexAccess::all(at) };
             if let Some(reverse) = direction(scan, &access, order) {
                 return Some((access, reverse));
@@ -128,7 +149,7 @@ fn direction(scan: &Scan, access: &IndexAccess, order: &[(usize, bool)]) -> Opti
             parts.push((usize::MAX, false, false));
             break;
         }
-        let single = match access.equals.get(position) {
+        let single = match access.equals.get(position).filter(|_| access.others.is_empty()) {
             Some(KeyEqual::Values(values)) => values.len() == 1,
             Some(KeyEqual::Null) => true,
             None => false,
@@ -149,6 +170,7 @@ fn direction(scan: &Scan, access: &IndexAccess, order: &[(usize, bool)]) -> Opti
         // A column with one value is in any order.
         let fixed = index.columns.iter().enumerate().any(|(position, part)| {
             part.column == *column
+                && access.others.is_empty()
                 && matches!(access.equals.get(position), Some(KeyEqual::Values(v)) if v.len() == 1)
         });
         if fixed {

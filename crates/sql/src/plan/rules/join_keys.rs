@@ -19,14 +19,14 @@ pub fn choose_join_keys(plan: &mut Plan) {
         && !join.lookup
         && join.lateral.is_none()
         && join.keys.is_empty()
-        && (join.kind == JoinKind::NullAwareAnti || !use_index(join))
+        && (join.kind == JoinKind::NullAwareAnti || !use_index(join, None))
     {
         hash_keys(join);
     }
 }
 
-/// Tries an index of the right side.
-fn use_index(join: &mut Join) -> bool {
+/// Tries an index of the right side: this one, or the best.
+pub(super) fn use_index(join: &mut Join, index: Option<usize>) -> bool {
     let width = join.left_width;
     let Plan::Scan(scan) = &mut join.right else { return false };
     if !matches!(scan.table.rows, TableRows::Stored) {
@@ -53,7 +53,11 @@ fn use_index(join: &mut Join) -> bool {
         e.columns(&mut columns);
         !columns.iter().any(|c| *c < far) && !e.has_side_effects() && !e.has_aggregate()
     };
-    if !access_path::choose(&mut trial, &known) {
+    let found = match index {
+        Some(index) => access_path::choose_index(&mut trial, index, &known),
+        None => access_path::choose(&mut trial, &known),
+    };
+    if !found {
         return false;
     }
     // Only if the left row takes part: else it is a plain scan and a hash join serves better.
@@ -113,7 +117,8 @@ fn use_index(join: &mut Join) -> bool {
     true
 }
 
-fn hash_keys(join: &mut Join) {
+/// Takes the equalities between the sides as keys.
+pub(super) fn hash_keys(join: &mut Join) {
     let width = join.left_width;
     let on = std::mem::take(&mut join.on);
     for condition in on {

@@ -1,22 +1,69 @@
-//! The order of inner joins: a table that constants (or the row around a subquery) bound comes first.
+//! The order of joins, and how each finds its matches.
 //!
-//! Joins are planned as they are written. That is wasteful when the first table is read from end to end
-//! while a later one is found through an index by a known value: then that one leads, and the others follow
-//! where an index finds them by what is there already. The columns are put back in their places above.
+//! A tree of joins is taken apart ([`super::join_graph`]), what is known of its leaves is gathered, the cheapest way to
+//! join them is searched ([`super::join_search`]), and the joins are built anew with their columns put back in their
+//! places above.
 //!
-//! It applies to trees of inner joins of stored tables only; STRAIGHT_JOIN keeps its order. Without
-//! statistics nothing else is moved.
+//! Small tables, and those of which nothing is known, are joined as they are written: their order matters little, and
+//! what is written stays predictable. But a table that constants (or the row around a subquery) bound comes first where
+//! the first is read from end to end, and the others follow where an index finds them by what is there already.
 
-use super::access_path;
+use smallvec::SmallVec;
+
+use super::join_graph::{Attached, Graph, Leaf, Mask};
+use super::join_search::{Joined, LeafFacts, LeafIndex, Search, Way};
+use super::{access_path, join_keys};
 use crate::context::TableRows;
 use crate::expr::BoundExpr;
-use crate::plan::{Access, Join, JoinKind, Plan, Scan};
+use crate::plan::cost;
+use crate::plan::estimate::Estimator;
+use crate::plan::statistics::Facts;
+use crate::plan::{Access, Join, JoinKey, JoinKind, KeyEqual, Plan, Scan};
+use std::sync::Arc;
 
-/// The most tables of a tree that is looked at.
+/// The most tables of a tree that is looked at without knowing how large they are.
 const MOST_TABLES: usize = 16;
+/// Columns of other leaves are moved so far behind a leaf's own.
+const FAR: usize = usize::MAX / 2;
 
 /// Orders the joins of a whole plan.
-pub fn order_joins(plan: &mut Plan) {
+pub fn order_joins(plan: &mut Plan, estimator: &mut Estimator<'_>) {
+    let is_join = match plan {
+        Plan::Join(_) => true,
+        Plan::Filter { input, .. } => matches!(**input, Plan::Join(_)),
+        _ => false,
+    };
+    if !is_join {
+        plan.each_input_mut(&mut |input| order_joins(input, estimator));
+        return;
+    }
+    order_attached(plan, estimator);
+    if let Some(graph) = Graph::of(plan)
+        && let Some(ordered) = by_cost(graph, estimator)
+    {
+        *plan = ordered;
+        return;
+    }
+    as_written(plan);
+}
+
+/// Orders what stays together in a tree of joins: the right sides of outer joins and the like, and what is no join.
+fn order_attached(plan: &mut Plan, estimator: &mut Estimator<'_>) {
+    match plan {
+        Plan::Join(join) => {
+            order_attached(&mut join.left, estimator);
+            if join.kind == JoinKind::Inner && join.lateral.is_none() {
+                order_attached(&mut join.right, estimator);
+            } else {
+                order_joins(&mut join.right, estimator);
+            }
+        }
+        Plan::Filter { input, .. } if matches!(**input, Plan::Join(_)) => order_attached(input, estimator),
+        other => order_joins(other, estimator),
+    }
+}
+
+fn as_written(plan: &mut Plan) {
     if let Plan::Join(_) = plan {
         let mut tree = Tree { leaves: Vec::new(), conditions: Vec::new() };
         if tree.take(plan, 0)
@@ -27,7 +74,274 @@ pub fn order_joins(plan: &mut Plan) {
             return;
         }
     }
-    plan.each_input_mut(&mut order_joins);
+    plan.each_input_mut(&mut as_written);
+}
+
+/// The cheapest way to join; None where what is known is not enough to judge, or nothing is large.
+fn by_cost(graph: Graph, estimator: &mut Estimator<'_>) -> Option<Plan> {
+    let mut known: Vec<Option<Arc<Facts>>> = Vec::with_capacity(graph.leaves.len());
+    let mut largest = 0.0f64;
+    let mut hinted = false;
+    for leaf in &graph.leaves {
+        let facts = match &leaf.plan {
+            Plan::Scan(scan) => {
+                let hints = &scan.hints;
+                hinted |= hints.no_hash || hints.hash || !hints.after.is_empty();
+                Some(scan.table.facts()?)
+            }
+            _ => None,
+        };
+        largest = largest.max(facts.as_ref().map_or(0.0, |facts| facts.rows));
+        known.push(facts);
+    }
+    if largest < access_path::SMALL_TABLE && !hinted {
+        return None;
+    }
+    let mut leaves = Vec::with_capacity(graph.leaves.len());
+    for (at, (leaf, facts)) in graph.leaves.iter().zip(&known).enumerate() {
+        leaves.push(match (&leaf.plan, facts) {
+            (Plan::Scan(scan), Some(facts)) => of_scan(&graph, at, scan, facts, estimator),
+            (other, _) => {
+                let estimate = other.estimate();
+                LeafFacts {
+                    rows: estimate.rows,
+                    cost: estimate.cost,
+                    table: estimate.rows,
+                    ..LeafFacts::default()
+                }
+            }
+        });
+    }
+    let distinct = |number: usize| {
+        let leaf = graph.leaf_of(number)?;
+        let Plan::Scan(scan) = &graph.leaves.get(leaf)?.plan else { return None };
+        let column = *scan.columns.get(number - graph.leaves.get(leaf)?.base)?;
+        Some(known.get(leaf)?.as_ref()?.column(column).0)
+    };
+    let joined = Search::new(&graph, leaves, &distinct, &cost::by_form).best()?;
+    Some(Building { used: vec![false; graph.conditions.len()], graph }.whole(&joined))
+}
+
+fn of_scan(graph: &Graph, at: usize, scan: &Scan, facts: &Facts, estimator: &mut Estimator<'_>) -> LeafFacts {
+    let alone = access_path::alone(scan, facts, estimator);
+    let mut indexes = Vec::new();
+    if let Some(leaf) = graph.leaves.get(at) {
+        let conditions = near_conditions(graph, leaf, at);
+        for (place, index) in scan.table.def.all_indexes().enumerate() {
+            if access_path::allowed(scan, index) {
+                indexes.extend(leaf_index(graph, leaf, scan, facts, place, &conditions));
+            }
+        }
+    }
+    LeafFacts {
+        rows: alone.rows,
+        cost: alone.cost,
+        table: facts.rows,
+        indexes,
+        locks: scan.lock.is_some(),
+        no_hash: scan.hints.no_hash,
+        only_hash: scan.hints.hash,
+    }
+}
+
+/// The conditions by which a leaf is joined, over its own columns and, far behind, those of the others.
+fn near_conditions(graph: &Graph, leaf: &Leaf, at: usize) -> Vec<BoundExpr> {
+    let moved = |condition: &BoundExpr| {
+        let mut condition = condition.clone();
+        let own = leaf.base..leaf.base + leaf.width;
+        condition.remap(&|column| if own.contains(&column) { column - own.start } else { column + FAR });
+        condition
+    };
+    match &leaf.attached {
+        Some(attached) => attached.on.iter().map(moved).collect(),
+        None => {
+            let near = graph.conditions.iter().filter(|c| c.leaves & 1 << at != 0);
+            near.map(|c| moved(&c.expr)).collect()
+        }
+    }
+}
+
+/// How an index of a leaf is found by others, if it is.
+fn leaf_index(
+    graph: &Graph,
+    leaf: &Leaf,
+    scan: &Scan,
+    facts: &Facts,
+    place: usize,
+    conditions: &[BoundExpr],
+) -> Option<LeafIndex> {
+    let index = scan.table.def.all_indexes().nth(place)?;
+    let is_known = |e: &BoundExpr| {
+        let mut columns = Vec::new();
+        e.columns(&mut columns);
+        columns.iter().all(|column| *column >= FAR) && !e.has_aggregate()
+    };
+    let mut parts: Vec<SmallVec<[(Mask, f64); 2]>> = Vec::new();
+    let mut found = Vec::new();
+    for (position, part) in index.columns.iter().enumerate() {
+        if part.prefix.is_some() {
+            break;
+        }
+        let mut ways: SmallVec<[(Mask, f64); 2]> = SmallVec::new();
+        for condition in conditions.iter().chain(&scan.filter) {
+            let Some(equal) = access_path::key_equal(condition, scan, part.column, &is_known) else {
+                continue;
+            };
+            let mut reads = 0;
+            if let KeyEqual::Values(values) = &equal {
+                for value in values {
+                    let mut value = value.clone();
+                    value.remap(&|column| column.saturating_sub(FAR));
+                    reads |= graph.leaves_of(&value);
+                }
+            }
+            ways.push((reads, cost::values_of(&equal)));
+        }
+        if ways.is_empty() {
+            break;
+        }
+        parts.push(ways);
+        let whole = index.unique && position + 1 == index.columns.len();
+        found.push(if whole { 1.0 } else { facts.rows / facts.distinct_of(place, position + 1) });
+    }
+    let joins = parts.iter().flatten().any(|(reads, _)| *reads != 0);
+    // What a leaf of an outer join is found by must be there before it.
+    let _ = leaf;
+    if joins { Some(LeafIndex { at: place, parts, found }) } else { None }
+}
+
+/// Builds a plan from the way that was found.
+struct Building {
+    graph: Graph,
+    /// Which conditions have their place.
+    used: Vec<bool>,
+}
+
+/// A plan, the numbers of its columns, and the leaves in it.
+type Built = (Plan, Vec<usize>, Mask);
+
+impl Building {
+    fn whole(mut self, joined: &Joined) -> Plan {
+        let (mut plan, numbers, _) = self.build(joined);
+        let places = self.places(&numbers);
+        let rest: Vec<BoundExpr> = self.conditions(u32::MAX).iter().map(|c| at_places(c, &places)).collect();
+        if !rest.is_empty() {
+            plan = Plan::Filter { input: Box::new(plan), predicates: rest };
+        }
+        if numbers == self.graph.output {
+            return plan;
+        }
+        let place = |number: &usize| places.get(*number).copied().unwrap_or(*number);
+        let exprs =
+            self.graph.output.iter().map(|number| self.graph.column(*number, place(number))).collect();
+        Plan::Project { input: Box::new(plan), exprs }
+    }
+
+    fn build(&mut self, joined: &Joined) -> Built {
+        match joined {
+            Joined::Leaf(at) => match self.graph.leaves.get_mut(*at) {
+                Some(leaf) => {
+                    let plan = std::mem::replace(&mut leaf.plan, Plan::Dual);
+                    (plan, (leaf.base..leaf.base + leaf.width).collect(), 1 << at)
+                }
+                None => (Plan::Dual, Vec::new(), 0),
+            },
+            Joined::Pair { left, right, way } => {
+                let attached = match right.as_ref() {
+                    Joined::Leaf(at) => self.graph.leaves.get(*at).and_then(|leaf| leaf.attached.clone()),
+                    Joined::Pair { .. } => None,
+                };
+                let (left, right) = (self.build(left), self.build(right));
+                self.pair(left, right, attached, *way)
+            }
+        }
+    }
+
+    fn pair(&mut self, left: Built, right: Built, attached: Option<Attached>, way: Way) -> Built {
+        let mask = left.2 | right.2;
+        let left_width = left.1.len();
+        let mut numbers = left.1;
+        numbers.extend(&right.1);
+        let places = self.places(&numbers);
+        let free: Vec<BoundExpr> = self.conditions(mask).iter().map(|c| at_places(c, &places)).collect();
+        let right_types = super::lift_projections::types(&right.0).unwrap_or_default();
+        let mut join = Join {
+            left: left.0,
+            right: right.0,
+            kind: JoinKind::Inner,
+            on: Vec::new(),
+            left_width,
+            right_types,
+            keys: Vec::new(),
+            not_in: Vec::new(),
+            lookup: false,
+            lateral: None,
+            straight: false,
+        };
+        let mut above = Vec::new();
+        match attached {
+            None => join.on = free,
+            Some(attached) => {
+                above = free;
+                join.kind = attached.kind;
+                join.on = attached.on.iter().map(|c| at_places(c, &places)).collect();
+                let captures = attached.lateral.as_ref();
+                join.lateral = captures.map(|list| list.iter().map(|c| at_places(c, &places)).collect());
+                let pair = |pair: &JoinKey| {
+                    let mut right = at_places(&pair.right, &places);
+                    right.remap(&|at| at.saturating_sub(left_width));
+                    JoinKey { left: at_places(&pair.left, &places), right, collation: pair.collation }
+                };
+                join.not_in = attached.not_in.iter().map(pair).collect();
+            }
+        }
+        let looked_up = match way {
+            Way::Lookup(index) => join_keys::use_index(&mut join, Some(index)),
+            Way::Hash => false,
+        };
+        if !looked_up && join.lateral.is_none() {
+            join_keys::hash_keys(&mut join);
+        }
+        if !join.kind.gives_right() {
+            numbers.truncate(left_width);
+        }
+        let plan = Plan::Join(Box::new(join));
+        if above.is_empty() {
+            return (plan, numbers, mask);
+        }
+        (Plan::Filter { input: Box::new(plan), predicates: above }, numbers, mask)
+    }
+
+    /// The conditions that can be tested where these leaves are, each once.
+    fn conditions(&mut self, there: Mask) -> Vec<BoundExpr> {
+        let mut out = Vec::new();
+        for (condition, used) in self.graph.conditions.iter().zip(&mut self.used) {
+            // What reads nothing is tested at the end.
+            let ready = condition.leaves & !there == 0 && (condition.leaves != 0 || there == u32::MAX);
+            if ready && !*used {
+                *used = true;
+                out.push(condition.expr.clone());
+            }
+        }
+        out
+    }
+
+    /// Where each number is in some rows.
+    fn places(&self, numbers: &[usize]) -> Vec<usize> {
+        let mut places = vec![usize::MAX; self.graph.types.len()];
+        for (place, number) in numbers.iter().enumerate() {
+            if let Some(slot) = places.get_mut(*number) {
+                *slot = place;
+            }
+        }
+        places
+    }
+}
+
+fn at_places(expr: &BoundExpr, places: &[usize]) -> BoundExpr {
+    let mut expr = expr.clone();
+    expr.remap(&|number| places.get(number).copied().unwrap_or(number));
+    expr
 }
 
 /// A tree of inner joins, taken apart.

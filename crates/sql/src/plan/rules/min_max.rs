@@ -35,7 +35,7 @@ fn read_end(aggregate: &mut Aggregate) {
     }
     let Some(column) = scan.columns.get(column.index).copied() else { return };
     let Access::Index(current) = &scan.access else { return };
-    if current.range.is_some() {
+    if current.range.is_some() || !current.others.is_empty() {
         return;
     }
     // The index that is used for equalities, or any if none are.
@@ -63,7 +63,7 @@ fn end_of(scan: &Scan, mut access: IndexAccess, column: usize) -> Option<(IndexA
         KeyEqual::Values(values) => values.len() == 1,
         KeyEqual::Null => true,
     };
-    if !allowed(scan, access.index, index)
+    if !allowed(scan, index)
         || !access.equals.iter().all(single)
         || index.columns.iter().take(access.equals.len()).any(|part| part.prefix.is_some())
     {

@@ -269,7 +269,7 @@ fn narrow_index(scan: &Scan) -> Option<usize> {
     def.all_indexes().enumerate().skip(1).find_map(|(at, index)| {
         let numbers =
             index.columns.iter().all(|c| def.columns.get(c.column).is_some_and(|d| d.ty.is_numeric()));
-        if numbers && super::access_path::allowed(scan, at, index) { Some(at) } else { None }
+        if numbers && super::access_path::allowed(scan, index) { Some(at) } else { None }
     })
 }
 

@@ -96,8 +96,8 @@ fn finds_by_index(node: &Aggregate) -> bool {
     }
     let Plan::Scan(scan) = input else { return false };
     let columns: Vec<usize> = node.keys.iter().filter_map(|key| table_column(key, scan)).collect();
-    scan.table.def.all_indexes().enumerate().any(|(at, index)| {
-        super::access_path::allowed(scan, at, index)
+    scan.table.def.all_indexes().any(|index| {
+        super::access_path::allowed(scan, index)
             && index
                 .columns
                 .first()

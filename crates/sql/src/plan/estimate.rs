@@ -1,0 +1,208 @@
+//! Estimates that look at values: ranges by descents, conditions by a sample of rows.
+//!
+//! A condition whose values are known is evaluated over the rows of the table's sample, all conditions of a scan
+//! together, so that what depends on each other is not multiplied. A condition that no row of the sample satisfies is
+//! taken as rarer than one row of it. What depends on parameters, on rows around or on the moment is estimated by its
+//! form and by the distinct values of its column ([`super::cost`]).
+//!
+//! Evaluation goes through the evaluator of queries with a session of its own, whose warnings nobody sees; an error
+//! counts as not knowing.
+
+use rustydb_transaction::Cancel;
+
+use super::cost::{self, ScanEstimate};
+use super::statistics::Facts;
+use super::{Access, IndexAccess, Plan, Scan, SelectPlan};
+use crate::api::SessionOptions;
+use crate::context::EvalContext;
+use crate::exec::key_range::{Ranges, key_ranges};
+use crate::expr::eval::{Frame, filter};
+use crate::expr::{BoundExpr, Comparison, Node, Vector};
+use crate::session::SessionState;
+
+/// Ranges of one access that are looked at; what is beyond is taken to be like them.
+const MOST_DIVES: usize = 32;
+
+/// Estimates for one statement.
+pub struct Estimator<'s> {
+    session: &'s SessionState,
+    /// Where conditions are evaluated, made when the first one is.
+    scratch: Option<Box<SessionState>>,
+    cancel: Cancel,
+}
+
+impl<'s> Estimator<'s> {
+    /// With the settings of this session.
+    pub fn new(session: &'s SessionState) -> Estimator<'s> {
+        Estimator { session, scratch: None, cancel: Cancel::default() }
+    }
+
+    fn context(&mut self) -> EvalContext<'_> {
+        let session = self.session;
+        let scratch = self.scratch.get_or_insert_with(|| {
+            let globals = std::sync::Arc::clone(session.globals());
+            let clock = std::sync::Arc::clone(session.clock());
+            let mut scratch = SessionState::new(&SessionOptions::root(0), globals, clock);
+            scratch.settings = session.settings.clone();
+            scratch.statement_micros = session.statement_micros;
+            scratch.database.clone_from(&session.database);
+            Box::new(scratch)
+        });
+        EvalContext { params: &[], session: scratch, cancel: &self.cancel, row: 0, store: None }
+    }
+
+    /// Rows that an access of a scan leads to.
+    pub fn rows_of_access(&mut self, scan: &Scan, access: &IndexAccess, facts: Option<&Facts>) -> f64 {
+        let by_form = cost::rows_by_form(scan, access, facts);
+        if access.equals.is_empty() && access.range.is_none() {
+            return by_form;
+        }
+        let (Some(facts), Some(statistics)) = (facts, &scan.table.statistics) else { return by_form };
+        if !is_known(access) {
+            return by_form;
+        }
+        let def = &scan.table.def;
+        let Some(tree) = def.all_indexes().nth(access.index).map(|index| index.tree) else { return by_form };
+        let ranges = key_ranges(def, access, &Frame::constant(), &mut self.context());
+        let rows = match ranges {
+            Ok(Ranges::Points(keys)) => keys.len() as f64,
+            Ok(Ranges::Ranges(ranges)) => {
+                let dives = ranges.len().min(MOST_DIVES);
+                let found = ranges.iter().take(dives).filter_map(|range| statistics.rows_in(tree, range));
+                found.sum::<f64>() * (ranges.len() as f64 / dives.max(1) as f64)
+            }
+            Err(_) => return by_form,
+        };
+        rows.min(facts.rows.max(rows.min(1.0)))
+    }
+
+    /// The share of a table's rows for which all conditions over the columns of a scan are true.
+    pub fn share<'e>(
+        &mut self,
+        scan: &Scan,
+        conditions: impl IntoIterator<Item = &'e BoundExpr>,
+        facts: Option<&Facts>,
+    ) -> f64 {
+        let (known, unknown): (Vec<&BoundExpr>, Vec<&BoundExpr>) =
+            conditions.into_iter().partition(|c| is_closed(c));
+        let mut share: f64 = unknown.iter().map(|c| by_column(scan, c, facts)).product();
+        let Some(facts) = facts.filter(|facts| facts.sample_len() > 0) else {
+            return share * known.iter().map(|c| by_column(scan, c, facts)).product::<f64>();
+        };
+        if known.is_empty() {
+            return share;
+        }
+        let owned: Vec<BoundExpr> = known.iter().map(|c| (*c).clone()).collect();
+        let sample = facts.sample_len() as f64;
+        match self.matching(scan, &owned, facts) {
+            Some(rows) if rows > 0 => share *= rows as f64 / sample,
+            Some(_) => {
+                // Rarer than the sample can tell.
+                let mut rare = 1.0;
+                for condition in &owned {
+                    let alone = self.matching(scan, std::slice::from_ref(condition), facts);
+                    rare *= match alone {
+                        Some(rows) if rows > 0 => rows as f64 / sample,
+                        _ => by_column(scan, condition, Some(facts)).min(1.0 / sample),
+                    };
+                }
+                share *= rare.min(0.7 / sample);
+            }
+            None => share *= owned.iter().map(|c| by_column(scan, c, Some(facts))).product::<f64>(),
+        }
+        share
+    }
+
+    /// How many rows of the sample satisfy conditions.
+    fn matching(&mut self, scan: &Scan, conditions: &[BoundExpr], facts: &Facts) -> Option<usize> {
+        let rows = facts.sample_len();
+        let mut used = Vec::new();
+        conditions.iter().for_each(|c| c.columns(&mut used));
+        let mut columns = Vec::with_capacity(scan.columns.len());
+        for (at, column) in scan.columns.iter().enumerate() {
+            columns.push(if used.contains(&at) { facts.sample_column(*column)? } else { Vector::null(rows) });
+        }
+        let frame = Frame::new(&columns, rows);
+        let kept = filter(conditions, &frame, &mut self.context()).ok()?;
+        Some(kept.map_or(rows, |kept| kept.len()))
+    }
+
+    /// What a scan reads and gives.
+    pub fn scan(&mut self, scan: &Scan) -> ScanEstimate {
+        let facts = scan.table.facts();
+        let facts = facts.as_deref();
+        let table = facts.map_or(cost::UNKNOWN_ROWS, |facts| facts.rows);
+        let read = match &scan.access {
+            Access::Index(access) => self.rows_of_access(scan, access, facts),
+            Access::Virtual(_) => table,
+        };
+        let share = self.share(scan, &scan.filter, facts);
+        ScanEstimate { table, read, given: (read * share).max(read.min(1.0)) }
+    }
+}
+
+/// Whether a condition has one value for a row, whenever it is evaluated.
+fn is_closed(condition: &BoundExpr) -> bool {
+    !condition.any(&mut |e| match &e.node {
+        Node::Outer(_)
+        | Node::Parameter(_)
+        | Node::Aggregate(_)
+        | Node::Window(_)
+        | Node::Assign { .. }
+        | Node::Subquery { .. } => true,
+        Node::Call { function, .. } => function.volatile || function.session,
+        _ => false,
+    })
+}
+
+/// Whether all values of an access are known.
+pub fn is_known(access: &IndexAccess) -> bool {
+    let mut known = true;
+    access.each_expr(&mut |e| known &= e.is_constant());
+    known
+}
+
+/// The share by the distinct values of the column that a condition compares, or by its form.
+fn by_column(scan: &Scan, condition: &BoundExpr, facts: Option<&Facts>) -> f64 {
+    let Some(facts) = facts else { return cost::by_form(condition) };
+    let distinct = |expr: &BoundExpr| {
+        let mut inner = expr;
+        while let Node::Coerce(next) = &inner.node {
+            inner = next;
+        }
+        match &inner.node {
+            Node::Column(column) => scan.columns.get(column.index).map(|at| facts.column(*at).0),
+            _ => None,
+        }
+    };
+    match &condition.node {
+        Node::Compare { op: Comparison::Equal, sides, .. } => {
+            let known = sides.iter().find_map(distinct);
+            known.map_or(cost::EQUAL, |known| 1.0 / known.max(1.0))
+        }
+        Node::In { needle, list, negated: false, .. } => distinct(needle)
+            .map_or_else(|| cost::by_form(condition), |n| (list.len() as f64 / n.max(1.0)).min(1.0)),
+        _ => cost::by_form(condition),
+    }
+}
+
+/// Leaves an estimate in every scan of a plan, its derived tables and subqueries included: what EXPLAIN shows.
+pub fn annotate(plan: &mut SelectPlan, session: &SessionState) {
+    let mut estimator = Estimator::new(session);
+    annotate_block(plan, &mut estimator);
+}
+
+fn annotate_block(plan: &mut SelectPlan, estimator: &mut Estimator<'_>) {
+    annotate_plan(&mut plan.root, estimator);
+    for subplan in &mut plan.subplans {
+        annotate_block(std::sync::Arc::make_mut(subplan), estimator);
+    }
+}
+
+fn annotate_plan(plan: &mut Plan, estimator: &mut Estimator<'_>) {
+    match plan {
+        Plan::Scan(scan) => scan.estimate = Some(estimator.scan(scan)),
+        Plan::Derived(derived) => annotate_block(derived, estimator),
+        _ => plan.each_input_mut(&mut |input| annotate_plan(input, estimator)),
+    }
+}
