@@ -10,7 +10,6 @@
 //! session's zone (`DateTime::to_local`) and whoever writes converts back (`to_utc`); nothing above the scan
 //! sees UTC.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use rustydb_catalog::{TableDef, ViewDef};
@@ -139,7 +138,7 @@ pub struct StoreAccess<'a> {
     /// The transaction of the statement.
     pub txn: &'a mut Transaction,
     /// As in [`ExecContext`].
-    pub memory: Rc<Grant>,
+    pub memory: Arc<Grant>,
     /// Bytes that the operators around hold already.
     pub held: usize,
 }
@@ -153,7 +152,7 @@ pub struct ExecContext<'a> {
     /// For expressions.
     pub eval: EvalContext<'a>,
     /// What the statement may hold in sorts, groups and duplicates before it is refused.
-    pub memory: Rc<Grant>,
+    pub memory: Arc<Grant>,
 }
 
 impl ExecContext<'_> {
@@ -167,7 +166,7 @@ impl ExecContext<'_> {
             store: Some(StoreAccess {
                 database: self.database,
                 txn: &mut *self.txn,
-                memory: Rc::clone(&self.memory),
+                memory: Arc::clone(&self.memory),
                 held,
             }),
         }

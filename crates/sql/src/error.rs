@@ -535,6 +535,11 @@ errors! {
 
 // The floors below.
 errors! {
+    1 b"HY000" file_not_made(file, number, text) "Can't create/write to file '{file}' (OS errno {number} - {text})";
+    2 b"HY000" file_not_read(file, number, text) "Error reading file '{file}' (OS errno {number} - {text})";
+    3 b"HY000" file_not_written(file, number, text) "Error writing file '{file}' (OS errno {number} - {text})";
+    1038 b"HY001" out_of_sort_memory() "Out of sort memory, consider increasing server sort buffer size";
+    1114 b"HY000" temporary_files_full(limit) "The table 'temporary files, max_temporary_bytes = {limit}' is full";
     1030 b"HY000" disk_full() "Got error 28 - 'No space left on device' from storage engine";
     1030 b"HY000" storage(cause) "Got error 168 - '{cause}' from storage engine";
     1105 b"HY000" unknown(cause) "{cause}";

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use rustydb_storage::Error as StorageError;
-use rustydb_storage::disk::{Caching, Disk, File};
+use rustydb_storage::disk::{Caching, Disk, File, remove_leftovers};
 use rustydb_storage::sync::{Mutex, Ordering};
 
 use crate::error::{Error, Result};
@@ -111,11 +111,7 @@ impl Spill {
     /// When the disk fails.
     pub(crate) fn open(disk: Arc<dyn Disk>) -> Result<Spill> {
         let failed = |error| StorageError::io("removing files of older versions", error);
-        for name in disk.list().map_err(failed)? {
-            if name.starts_with(PREFIX) {
-                disk.remove(&name).map_err(failed)?;
-            }
-        }
+        remove_leftovers(&*disk, PREFIX).map_err(failed)?;
         Ok(Spill { disk, files: Mutex::default(), shared: Arc::default() })
     }
 

@@ -14,6 +14,7 @@ pub mod memory;
 pub mod metrics;
 pub mod processes;
 pub(crate) mod read_lock;
+pub mod temporary;
 pub mod user_locks;
 pub(crate) mod xa;
 
@@ -41,6 +42,7 @@ use memory::StatementMemory;
 use metrics::Metrics;
 use processes::{ProcessInfo, Processes};
 use read_lock::GlobalReadLock;
+use temporary::TemporaryFiles;
 use user_locks::UserLocks;
 use xa::XaTransactions;
 
@@ -134,6 +136,7 @@ pub struct Database {
     registry: Arc<Registry>,
     prepared_statements: Arc<AtomicU64>,
     memory: Arc<StatementMemory>,
+    temporary: Arc<TemporaryFiles>,
     slow_statements: Option<SlowStatementHook>,
     started: Duration,
 }
@@ -145,8 +148,11 @@ impl Database {
         for (name, value) in options.variables {
             globals.configure(&name, value)?;
         }
+        let temporary = Arc::clone(&options.disk);
         let engine =
             Engine::open(options.disk, Arc::clone(&options.clock), &*options.entropy, options.engine)?;
+        // Only now is the directory ours alone.
+        let temporary = Arc::new(TemporaryFiles::open(temporary, &options.registry)?);
         let catalog = Catalog::open(Arc::clone(&engine), Arc::clone(&options.clock))?;
         let xa = XaTransactions::default();
         xa.restore(&engine, &catalog, options.clock.wall_micros())?;
@@ -170,6 +176,7 @@ impl Database {
             registry: options.registry,
             prepared_statements: Arc::default(),
             memory: Arc::new(StatementMemory::new(options.statement_memory, options.all_statements_memory)),
+            temporary,
             slow_statements: options.slow_statements,
         });
         database.watch_deadlocks();
@@ -185,6 +192,7 @@ impl Database {
         };
         self.engine.set_max_wal_pinned(number(const { position("max_wal_pinned") }));
         self.engine.set_undo_memory(number(const { position("undo_memory") }));
+        self.temporary.set_limit(number(const { position("max_temporary_bytes") }));
         self.engine.set_max_snapshot_age(Duration::from_secs(number(const { position("max_snapshot_age") })));
     }
 
@@ -241,6 +249,11 @@ impl Database {
     /// What statements may hold to sort, group and join.
     pub fn memory(&self) -> &Arc<StatementMemory> {
         &self.memory
+    }
+
+    /// Temporary files of statements.
+    pub fn temporary(&self) -> &Arc<TemporaryFiles> {
+        &self.temporary
     }
 
     /// How many prepared statements all sessions have together.

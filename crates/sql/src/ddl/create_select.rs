@@ -3,7 +3,6 @@
 //! The table has the declared columns that the query does not give, then the query's, each as it was declared where a
 //! declaration has its name. Definition and rows commit together: after a crash both are there or neither.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use rustydb_catalog::{Catalog, ColumnDef, ColumnDefault, NewColumn, TableDef};
@@ -87,28 +86,10 @@ pub(crate) fn fill(
     context: &mut ExecContext<'_>,
 ) -> Result<Changes, SqlError> {
     let targets: Vec<usize> = source.columns.iter().filter_map(|c| def.column_index(&c.name)).collect();
-    let memory = Rc::clone(&context.memory);
-    let mut rows: Vec<Vec<Value>> = Vec::new();
-    let mut bytes = 0usize;
-    exec::run(&source.plan, context, &mut |cells| {
-        let row: Vec<Value> = cells.iter().map(|c| c.to_owned()).collect();
-        bytes += row.iter().map(value_size).sum::<usize>();
-        memory.charge(bytes, "CREATE TABLE ... SELECT", "Insert fewer rows at once.")?;
-        rows.push(row);
-        Ok(())
-    })?;
+    let rows = exec::Collected::run(&source.plan, "CREATE TABLE ... SELECT", context)?;
     dml::insert_rows(def, &rows, &targets, source.ignore, source.replace, context)
 }
 
 fn is_zero_time(value: &Value) -> bool {
     matches!(value, Value::DateTime(at) if at.with_fsp(0) == DateTime::ZERO)
-}
-
-fn value_size(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::Text(text) => text.len(),
-            Value::Bytes(bytes) => bytes.len(),
-            _ => 0,
-        }
 }

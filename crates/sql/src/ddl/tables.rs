@@ -3,7 +3,6 @@
 //! A table that others refer to by foreign keys is not dropped (3730) or emptied (1701) while
 //! `foreign_key_checks` is on; when it is renamed its children follow.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use rustydb_catalog::{Rename, TableDef};
@@ -148,7 +147,7 @@ impl Definition<'_> {
                         row: 0,
                         store: None,
                     },
-                    memory: Rc::new(this.database.memory().grant()),
+                    memory: Arc::new(this.database.memory().grant()),
                 };
                 this.filled = Some(create_select::fill(selected, def, &mut context)?);
                 if this.state.settings.foreign_key_checks {

@@ -5,7 +5,6 @@
 //! so), or, for IGNORE, REPLACE and ON DUPLICATE KEY UPDATE, something to be decided: there the unique
 //! keys are locked and looked at before the row is written.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use rustydb_catalog::definitions::same_name;
@@ -31,6 +30,7 @@ use crate::ddl::names;
 use crate::ddl::table::implicit_default;
 use crate::error::SqlError;
 use crate::exec;
+use crate::exec::spill::rows::Cursor;
 use crate::expr::vector::Builder;
 use crate::expr::{Scope, Vector};
 use crate::literal;
@@ -131,7 +131,7 @@ fn run(
 /// Inserts rows into a table that is being made: CREATE TABLE ... SELECT.
 pub(crate) fn insert_rows(
     table: &Arc<TableDef>,
-    rows: &[Vec<Value>],
+    rows: &exec::Collected,
     targets: &[usize],
     ignore: bool,
     replace: bool,
@@ -323,49 +323,44 @@ impl Insertion {
                 return Err(SqlError::generated_value(&column.name, &self.table.name));
             }
         }
-        let mut rows: Vec<Vec<Value>> = Vec::new();
-        let mut bytes = 0usize;
-        let memory = Rc::clone(&context.memory);
-        exec::run(&plan, context, &mut |cells| {
-            bytes += cells.len() * size_of::<Value>()
-                + cells
-                    .iter()
-                    .map(|c| match c {
-                        rustydb_value::ValueRef::Text(t) => t.len(),
-                        rustydb_value::ValueRef::Bytes(b) => b.len(),
-                        _ => 0,
-                    })
-                    .sum::<usize>();
-            memory.charge(bytes, "INSERT ... SELECT", "Insert fewer rows at once.")?;
-            rows.push(cells.iter().map(|c| c.to_owned()).collect());
-            Ok(())
-        })?;
+        let rows = exec::Collected::run(&plan, "INSERT ... SELECT", context)?;
         self.rows(&rows, targets, context)
     }
 
     /// Writes rows of values for the columns `targets`; what a row has behind those is for ON DUPLICATE KEY.
     fn rows(
         &mut self,
-        rows: &[Vec<Value>],
+        rows: &exec::Collected,
         targets: &[usize],
         context: &mut ExecContext<'_>,
     ) -> Result<(), SqlError> {
         let table = Arc::clone(&self.table);
-        let total = rows.len() as u64;
-        for (number, row) in (1u64..).zip(rows) {
-            context.eval.row = number;
-            let mut values = blank_row(&table, targets, self.mode.strict, context.eval.session)?;
-            for (value, at) in row.iter().zip(targets) {
-                let (Some(column), Some(slot)) = (table.columns.get(*at), values.get_mut(*at)) else {
-                    continue;
-                };
-                let value = to_column(value, column, number, &self.mode, context.eval.session)?;
-                *slot = self.checked(value, *at, context)?;
+        let total = rows.len();
+        let mut cursor = Cursor::default();
+        let mut number = 0;
+        loop {
+            let part = rows.next(&mut cursor)?;
+            if part.is_empty() {
+                return Ok(());
             }
-            self.further = row.get(targets.len()..).unwrap_or_default().to_vec();
-            self.write(values, targets, total - number + 1, number, context)?;
+            for mut row in part {
+                if context.eval.cancel.is_cancelled() {
+                    return Err(SqlError::query_interrupted());
+                }
+                number += 1;
+                context.eval.row = number;
+                self.further = row.split_off(targets.len().min(row.len()));
+                let mut values = blank_row(&table, targets, self.mode.strict, context.eval.session)?;
+                for (value, at) in row.iter().zip(targets) {
+                    let (Some(column), Some(slot)) = (table.columns.get(*at), values.get_mut(*at)) else {
+                        continue;
+                    };
+                    let value = to_column(value, column, number, &self.mode, context.eval.session)?;
+                    *slot = self.checked(value, *at, context)?;
+                }
+                self.write(values, targets, total - number + 1, number, context)?;
+            }
         }
-        Ok(())
     }
 
     /// The columns of the query that ON DUPLICATE KEY UPDATE reads, of its current row.

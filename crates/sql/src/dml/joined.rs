@@ -9,9 +9,9 @@
 //! - Values with a subquery are computed by the query, from the rows as they were.
 //! - A subquery may not read a table that changes (1093), unless through a derived table.
 //!
-//! Limit: the keys are held in memory under the statement's grant (3170 beyond it).
+//! What the query finds goes on in a temporary file. Limit: of a join, the keys of the rows that have changed are held
+//! in memory under the statement's grant (3170 beyond it).
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
@@ -21,7 +21,7 @@ use rustydb_sql_parser::ast::{
     ObjectName, OrderItem, Query, QueryBody, Select, SelectItem, Span, TableReference, Update, With,
 };
 use rustydb_transaction::LockMode;
-use rustydb_value::{Value, ValueRef};
+use rustydb_value::Value;
 
 use super::auto_increment::AutoIncrement;
 use super::conversion::store_mode;
@@ -34,9 +34,11 @@ use super::update::check_assigned;
 use super::writer::{TableWriter, row_values};
 use super::{Changes, Summary};
 use crate::context::{BindContext, ExecContext, TableLookup, TableUse};
+use crate::database::memory::Reservation;
 use crate::ddl::names;
 use crate::error::SqlError;
 use crate::exec;
+use crate::exec::spill::rows::Cursor;
 use crate::expr::bind::Binder;
 use crate::expr::planning::Planning;
 use crate::expr::scope::{ROW_KEY, Scope, ScopeTable};
@@ -132,7 +134,7 @@ impl Clauses<'_> {
         sql: &str,
         tables: &mut dyn TableLookup,
         context: &mut ExecContext<'_>,
-    ) -> Result<Vec<Found>, SqlError> {
+    ) -> Result<exec::Collected, SqlError> {
         let key = |target: &Target| Expr::new(ExprKind::Column(qualified(scope, target.offset, ROW_KEY)));
         let items: Vec<SelectItem> = targets
             .iter()
@@ -147,21 +149,8 @@ impl Clauses<'_> {
             planning.row_keys = true;
             plan::plan_query(&query, &mut planning)?
         };
-        let mut found: Vec<Found> = Vec::new();
-        let mut bytes = 0usize;
-        let memory = Rc::clone(&context.memory);
         let found_rows = context.eval.session.found_rows;
-        exec::run(&plan, context, &mut |cells| {
-            let text = |c: &ValueRef<'_>| match c {
-                ValueRef::Text(t) => t.len(),
-                ValueRef::Bytes(b) => b.len(),
-                _ => 0,
-            };
-            bytes += size_of_val(cells) * 2 + cells.iter().map(text).sum::<usize>();
-            memory.charge(bytes, "the rows of a change", "Change fewer rows at once.")?;
-            found.push(cells.iter().map(|c| c.to_owned()).collect());
-            Ok(())
-        })?;
+        let found = exec::Collected::run(&plan, "the rows of a change", context)?;
         context.eval.session.found_rows = found_rows;
         Ok(found)
     }
@@ -422,7 +411,7 @@ impl JoinedUpdate {
     fn run(
         mut self,
         ignore: bool,
-        found: &[Found],
+        found: &exec::Collected,
         tables: &mut dyn TableLookup,
         context: &mut ExecContext<'_>,
     ) -> Result<Changes, SqlError> {
@@ -450,9 +439,11 @@ impl JoinedUpdate {
                 table: Arc::clone(&target.def),
             });
         }
-        let mut done: HashSet<(usize, &[u8])> = HashSet::new();
+        // The only table of a query gives each of its rows once.
+        let mut done = (self.scope.tables.len() > 1).then(|| Done::new(context));
         let mut number = 0;
-        for row in found {
+        let mut found = Walk::over(found);
+        while let Some(row) = &found.next()? {
             if context.eval.cancel.is_cancelled() {
                 return Err(SqlError::query_interrupted());
             }
@@ -470,7 +461,9 @@ impl JoinedUpdate {
                 let Some(key) = old.get(target).and_then(|o| o.as_ref().map(|(key, _, _)| *key)) else {
                     continue;
                 };
-                if !done.insert((target, key)) {
+                if let Some(done) = &mut done
+                    && !done.insert(target, key)?
+                {
                     continue;
                 }
                 let cascades = changing.iter().any(|updating| updating.writer.cascades());
@@ -582,6 +575,47 @@ fn key_bytes(value: &Value) -> Option<&[u8]> {
     }
 }
 
+/// The rows of a query, one by one.
+struct Walk<'f> {
+    found: &'f exec::Collected,
+    cursor: Cursor,
+    part: std::vec::IntoIter<Found>,
+}
+
+impl<'f> Walk<'f> {
+    fn over(found: &'f exec::Collected) -> Walk<'f> {
+        Walk { found, cursor: Cursor::default(), part: Vec::new().into_iter() }
+    }
+
+    fn next(&mut self) -> Result<Option<Found>, SqlError> {
+        if self.part.len() == 0 {
+            self.part = self.found.next(&mut self.cursor)?.into_iter();
+        }
+        Ok(self.part.next())
+    }
+}
+
+/// Which rows of which targets have changed.
+struct Done {
+    keys: HashSet<(usize, Box<[u8]>)>,
+    reservation: Reservation,
+}
+
+impl Done {
+    fn new(context: &ExecContext<'_>) -> Done {
+        Done { keys: HashSet::new(), reservation: context.memory.reserve() }
+    }
+
+    /// Remembers a row; false if it was known.
+    fn insert(&mut self, target: usize, key: &[u8]) -> Result<bool, SqlError> {
+        let fresh = self.keys.insert((target, key.into()));
+        if fresh {
+            self.reservation.require(key.len() + 56, "the rows of a change")?;
+        }
+        Ok(fresh)
+    }
+}
+
 type Row = (Vec<u8>, Vec<Value>);
 
 /// The key of a row, its bytes and its values.
@@ -648,9 +682,16 @@ pub(super) fn delete(
     for (at, target) in targets.iter().enumerate() {
         let mut writer = TableWriter::open(&target.def, tables, context)?;
         let trees = Arc::clone(writer.trees());
-        let mut done: HashSet<&[u8]> = HashSet::new();
-        for key in found.iter().filter_map(|row| row.get(at)).filter_map(key_bytes) {
-            if !done.insert(key) {
+        let mut done = (scope.tables.len() > 1).then(|| Done::new(context));
+        let mut walk = Walk::over(&found);
+        while let Some(row) = walk.next()? {
+            if context.eval.cancel.is_cancelled() {
+                return Err(SqlError::query_interrupted());
+            }
+            let Some(key) = row.get(at).and_then(key_bytes) else { continue };
+            if let Some(done) = &mut done
+                && !done.insert(at, key)?
+            {
                 continue;
             }
             context.eval.row = affected + 1;

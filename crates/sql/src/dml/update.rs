@@ -27,6 +27,8 @@ use super::{Changes, Summary};
 use crate::context::{BindContext, ExecContext, TableLookup};
 use crate::ddl::table::implicit_default;
 use crate::error::SqlError;
+use crate::exec::collected::Records;
+use crate::exec::spill::rows::Cursor;
 use crate::exec::{self, Matching};
 use crate::expr::Scope;
 use crate::session::SessionState;
@@ -96,16 +98,21 @@ fn run(
     };
     let mut rows = exec::matching_rows(&mut matching, context)?;
     if updating.touches_index() || updating.writer.cascades() {
-        let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-        let mut bytes = 0usize;
+        let mut found = Records::new(2, "UPDATE", context);
         while let Some((key, row)) = rows.next(context)? {
-            bytes += key.len() + row.len() + size_of::<(Vec<u8>, Vec<u8>)>();
-            let advice = "Update fewer rows at once, for instance with LIMIT.";
-            context.memory.charge(bytes, "UPDATE", advice)?;
-            found.push((key, row));
+            found.push(&[&key, &row])?;
         }
-        for (key, row) in found {
-            updating.row(&key, &row, context)?;
+        drop(rows);
+        found.settle()?;
+        let mut cursor = Cursor::default();
+        while let Some(batch) = found.next(&mut cursor)? {
+            let [keys, rows] = batch.columns.as_slice() else { break };
+            for at in 0..batch.rows {
+                if context.eval.cancel.is_cancelled() {
+                    return Err(SqlError::query_interrupted());
+                }
+                updating.row(keys.bytes(at), rows.bytes(at), context)?;
+            }
         }
     } else {
         while let Some((key, row)) = rows.next(context)? {

@@ -5,14 +5,25 @@
 //! the spelling that came first, and groups come in the order of their first rows.
 //! WITH ROLLUP every row also belongs to the groups by fewer keys; then the groups come in the order of the keys.
 //!
-//! [`Groups`] is what is known after some of the rows. It says how much memory that is, after every batch, and takes
-//! rows in any order: a caller that must part its input into partitions can have one for each.
+//! [`Groups`] is what is known after some of the rows. When it may not grow any more it *closes*: rows of groups that
+//! are known go on to be counted, so a frequent group is never written anywhere; the others (their keys and arguments
+//! as they were evaluated) are dealt into parts by the hash of their key, and each part is grouped for itself when the
+//! input has ended. What DISTINCT inside of an aggregate has not seen is dealt into parts in the same way, by group and
+//! value, and counted at the end.
+//!
+//! Limits: the groups of ROLLUP and what GROUP_CONCAT and JSON_ARRAYAGG collect for the groups at hand are held in
+//! memory (3170 beyond it).
+
+use std::sync::Arc;
 
 use super::accumulator::Accumulator;
 use super::batch::{Batch, MAX_ROWS};
-use super::key_table::{KeyPart, KeyShape, KeyTable, Keys};
+use super::key_table::{KeyPart, KeyShape, KeyTable, Keys, NO_KEY};
 use super::run::{Operator, Run};
 use super::sort_key::append_value;
+use super::spill::parts::{FANOUT, Parts};
+use super::spill::rows::{Cursor, Rows, Space};
+use crate::database::memory::Reservation;
 use crate::error::SqlError;
 use crate::expr::Vector;
 use crate::expr::eval::{Frame, evaluate};
@@ -21,34 +32,63 @@ use crate::plan::aggregate::AggregateCall;
 
 /// Stands in a key for the columns that are rolled up: behind all values.
 const ROLLED_UP: &[u8] = &[0xff];
+const PURPOSE: &str = "GROUP BY";
 
 /// Groups its input.
 pub struct HashAggregate<'p> {
     input: Option<Box<dyn Operator + 'p>>,
     plan: &'p Aggregate,
+    memory: Option<(Arc<Reservation>, Space)>,
+    /// Parts that are to be grouped, each with its level.
+    left: Vec<(Rows, u32)>,
     result: Option<(Batch, usize)>,
 }
 
 impl<'p> HashAggregate<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Aggregate) -> HashAggregate<'p> {
-        HashAggregate { input: Some(input), plan, result: None }
+        HashAggregate { input: Some(input), plan, memory: None, left: Vec::new(), result: None }
     }
 
-    fn group(&mut self, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
-        let mut groups = Groups::new(self.plan);
-        let mut held = 0;
+    /// The groups of the input, or of a part; None when there is none left.
+    fn group(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        let (reservation, space) =
+            self.memory.get_or_insert_with(|| (Arc::new(run.context.memory.reserve()), Space::of(run)));
+        // What the last groups took; they have been given.
+        reservation.clear();
+        let mut groups = Groups::new(self.plan, Arc::clone(reservation), space.clone());
         if let Some(mut input) = self.input.take() {
             while let Some(batch) = input.next(run)? {
                 run.check()?;
-                groups.add(&batch, run)?;
-                let now = groups.memory();
-                run.hold(now.saturating_sub(held), "GROUP BY")?;
-                held = held.max(now);
+                let batch = evaluated(self.plan, &batch, run)?;
+                groups.add(&batch)?;
+            }
+        } else {
+            let Some((rows, level)) = self.left.pop() else { return Ok(None) };
+            groups.level = level;
+            let mut cursor = Cursor::default();
+            while let Some(batch) = rows.read(&mut cursor, u64::MAX)? {
+                run.check()?;
+                groups.add(&batch)?;
             }
         }
-        groups.finish(run)
+        if let Some(parts) = groups.overflow.take() {
+            let level = groups.level + 1;
+            let parts = parts.finish()?.into_iter().filter(|rows| !rows.is_empty());
+            self.left.extend(parts.map(|rows| (rows, level)));
+        }
+        groups.finish(run).map(Some)
     }
+}
+
+/// The keys of a batch, then the arguments of all aggregates.
+fn evaluated(plan: &Aggregate, batch: &Batch, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
+    let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
+    let mut columns = Vec::with_capacity(plan.keys.len() + plan.calls.len());
+    for expr in plan.keys.iter().chain(plan.calls.iter().flat_map(|call| &call.args)) {
+        columns.push(evaluate(expr, &frame, &mut run.eval())?);
+    }
+    Ok(Batch { columns, rows: batch.rows })
 }
 
 /// The groups of one number of keys: all of them, or with ROLLUP some of the first.
@@ -64,39 +104,131 @@ struct Level {
 /// An aggregate over all groups.
 struct State {
     accumulator: Accumulator,
-    /// DISTINCT: the values that every group has had, behind the group's number.
-    seen: Option<(Keys, KeyTable)>,
+    /// DISTINCT: the values that every group has had.
+    seen: Option<Seen>,
+}
+
+/// The values that every group has had, behind the group's number.
+struct Seen {
+    keys: Keys,
+    table: KeyTable,
+    /// Rows for which there is no room: the group, then the arguments.
+    overflow: Option<Parts>,
+    level: u32,
+}
+
+impl Seen {
+    fn new(call: &AggregateCall, level: u32) -> Seen {
+        let group = KeyPart { class: crate::expr::Class::UInt, collation: rustydb_value::Collation::BINARY };
+        let parts = call.args.iter().take(call.parts()).map(|arg| KeyPart::of(&arg.ty));
+        let shape = KeyShape::new(std::iter::once(group).chain(parts).collect());
+        Seen { keys: Keys::new(shape), table: KeyTable::new(), overflow: None, level }
+    }
+
+    /// Which rows are new; when `closed`, those that are not known wait in parts.
+    fn fresh(
+        &mut self,
+        call: &AggregateCall,
+        args: &[Vector],
+        groups: &[u32],
+        closed: Option<&Memory>,
+    ) -> Result<Vec<bool>, SqlError> {
+        let group = Vector::uints(groups.iter().map(|group| u64::from(*group)).collect(), None);
+        let columns: Vec<Vector> = std::iter::once(group).chain(args.iter().cloned()).collect();
+        self.keys.make(columns.get(..=call.parts()).unwrap_or(&columns), groups.len());
+        let mut numbers = Vec::new();
+        let mut keep = vec![false; groups.len()];
+        let Some(memory) = closed else {
+            let mut fresh = Vec::new();
+            self.table.insert(&self.keys, false, &mut numbers, &mut fresh)?;
+            for row in fresh {
+                if let Some(keep) = keep.get_mut(row as usize) {
+                    *keep = true;
+                }
+            }
+            return Ok(keep);
+        };
+        self.table.find(&self.keys, &mut numbers);
+        let parts = match &mut self.overflow {
+            Some(parts) => parts,
+            None => self.overflow.insert(memory.parts(columns.len())?),
+        };
+        for (row, _) in (0u32..).zip(&numbers).filter(|(_, number)| **number == NO_KEY) {
+            parts.choose(self.keys.partition(row as usize, FANOUT, self.level), row);
+        }
+        parts.take(&Batch { columns, rows: groups.len() })?;
+        Ok(keep)
+    }
 }
 
 impl State {
     fn new(call: &AggregateCall) -> State {
-        let seen = call.distinct.then(|| {
-            let group =
-                KeyPart { class: crate::expr::Class::UInt, collation: rustydb_value::Collation::BINARY };
-            let parts = call.args.iter().take(call.parts()).map(|arg| KeyPart::of(&arg.ty));
-            (Keys::new(KeyShape::new(std::iter::once(group).chain(parts).collect())), KeyTable::new())
-        });
-        State { accumulator: Accumulator::new(call), seen }
+        State { accumulator: Accumulator::new(call), seen: call.distinct.then(|| Seen::new(call, 0)) }
     }
 
     /// Takes the rows of a batch; gives the bytes that the accumulator newly holds.
-    fn add(&mut self, call: &AggregateCall, args: &[Vector], groups: &[u32]) -> Result<usize, SqlError> {
-        let Some((keys, table)) = &mut self.seen else {
+    fn add(
+        &mut self,
+        call: &AggregateCall,
+        args: &[Vector],
+        groups: &[u32],
+        closed: Option<&Memory>,
+    ) -> Result<usize, SqlError> {
+        let Some(seen) = &mut self.seen else {
             return self.accumulator.update(call, args, groups, None);
         };
-        let group = Vector::uints(groups.iter().map(|group| u64::from(*group)).collect(), None);
-        let columns: Vec<Vector> =
-            std::iter::once(group).chain(args.iter().take(call.parts()).cloned()).collect();
-        keys.make(&columns, groups.len());
-        let (mut numbers, mut fresh) = (Vec::new(), Vec::new());
-        table.insert(keys, false, &mut numbers, &mut fresh)?;
-        let mut keep = vec![false; groups.len()];
-        for row in fresh {
-            if let Some(keep) = keep.get_mut(row as usize) {
-                *keep = true;
-            }
-        }
+        let keep = seen.fresh(call, args, groups, closed)?;
         self.accumulator.update(call, args, groups, Some(&keep))
+    }
+
+    /// Counts what had to wait, part by part.
+    fn settle(&mut self, call: &AggregateCall, memory: &Memory, run: &Run<'_, '_>) -> Result<(), SqlError> {
+        let Some(seen) = self.seen.take() else { return Ok(()) };
+        let mut left: Vec<(Rows, u32)> = Vec::new();
+        let mut waiting = seen.overflow.map(|parts| (parts, seen.level + 1));
+        drop((seen.table, seen.keys));
+        loop {
+            if let Some((parts, level)) = waiting.take() {
+                left.extend(parts.finish()?.into_iter().filter(|r| !r.is_empty()).map(|rows| (rows, level)));
+            }
+            let Some((rows, level)) = left.pop() else { return Ok(()) };
+            let mut seen = Seen::new(call, level);
+            let mut cursor = Cursor::default();
+            let mut held = 0;
+            let mut closed = false;
+            while let Some(batch) = rows.read(&mut cursor, u64::MAX)? {
+                run.check()?;
+                let Some((group, args)) = batch.columns.split_first() else { break };
+                let groups: Vec<u32> = (0..batch.rows).map(|row| group.as_uints().at(row) as u32).collect();
+                if !closed && !seen.table.is_empty() {
+                    let wanted = seen.table.memory_for(batch.rows);
+                    closed = wanted > memory.room() || !memory.reservation.grow(wanted.saturating_sub(held));
+                    held = if closed { held } else { held.max(wanted) };
+                }
+                let keep = seen.fresh(call, args, &groups, closed.then_some(memory))?;
+                self.accumulator.update(call, args, &groups, Some(&keep))?;
+            }
+            waiting = seen.overflow.take().map(|parts| (parts, level + 1));
+            memory.reservation.shrink(held);
+        }
+    }
+}
+
+/// What groups may hold, and where the others go.
+#[derive(Clone)]
+struct Memory {
+    reservation: Arc<Reservation>,
+    space: Space,
+}
+
+impl Memory {
+    /// Groups close here: half is for giving them, and for what the parts take.
+    fn room(&self) -> usize {
+        self.reservation.allowance() / 2
+    }
+
+    fn parts(&self, width: usize) -> Result<Parts, SqlError> {
+        Parts::new(width, PURPOSE, &self.reservation, &self.space)
     }
 }
 
@@ -112,11 +244,20 @@ pub struct Groups<'p> {
     order: Vec<(Box<[u8]>, usize)>,
     /// Bytes held beside tables and counters.
     held: usize,
+    memory: Memory,
+    /// Bytes of the reservation.
+    reserved: usize,
+    /// No group is added any more.
+    closed: bool,
+    /// Rows of other groups, by the hash of their keys.
+    overflow: Option<Parts>,
+    /// Which bits of the hash deal them out.
+    level: u32,
 }
 
 impl<'p> Groups<'p> {
     /// Of no rows.
-    pub fn new(plan: &'p Aggregate) -> Groups<'p> {
+    pub fn new(plan: &'p Aggregate, reservation: Arc<Reservation>, space: Space) -> Groups<'p> {
         let fewest = if plan.rollup { 1 } else { plan.keys.len() };
         let level = |keys: usize| {
             let parts = plan.keys.iter().take(keys).map(|key| KeyPart::of(&key.ty)).collect();
@@ -131,6 +272,11 @@ impl<'p> Groups<'p> {
             groups: usize::from(plan.scalar || plan.rollup),
             order: Vec::new(),
             held: 0,
+            memory: Memory { reservation, space },
+            reserved: 0,
+            closed: false,
+            overflow: None,
+            level: 0,
         };
         if plan.rollup {
             groups.order.push((ROLLED_UP.into(), 0));
@@ -142,41 +288,99 @@ impl<'p> Groups<'p> {
         groups
     }
 
-    /// Bytes of memory that they take.
-    pub fn memory(&self) -> usize {
-        let tables = self.levels.iter().map(|level| level.table.memory() + level.groups.capacity() * 4);
-        let seen = self.states.iter().filter_map(|state| Some(state.seen.as_ref()?.1.memory()));
-        let states = self.plan.calls.len() * 32 * self.groups;
+    /// Bytes of memory that they take when `more` groups have come.
+    fn memory_for(&self, more: usize) -> usize {
+        let tables =
+            self.levels.iter().map(|level| level.table.memory_for(more) + level.groups.capacity() * 4);
+        let seen = self.states.iter().filter_map(|state| Some(state.seen.as_ref()?.table.memory_for(more)));
+        let states = self.plan.calls.len() * 48 * (self.groups + more);
         tables.sum::<usize>() + seen.sum::<usize>() + states + self.held
     }
 
-    /// Takes the rows of a batch.
-    pub fn add(&mut self, batch: &Batch, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
-        let plan = self.plan;
-        let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
-        let mut keys = Vec::with_capacity(plan.keys.len());
-        for expr in &plan.keys {
-            keys.push(evaluate(expr, &frame, &mut run.eval())?);
+    /// Makes sure that a batch may be taken, or closes.
+    fn make_room(&mut self, rows: usize) -> Result<(), SqlError> {
+        if self.closed {
+            return Ok(());
         }
-        // The groups of each row: one, or with ROLLUP one for each number of keys.
-        let mut of_rows: Vec<Vec<u32>> = Vec::with_capacity(self.levels.len() + 1);
-        if plan.scalar || plan.rollup {
-            of_rows.push(vec![0; batch.rows]);
-        }
-        for at in 0..self.levels.len() {
-            of_rows.push(self.number(at, &keys, batch.rows)?);
-        }
-        for (state, call) in self.states.iter_mut().zip(&plan.calls) {
-            state.accumulator.grow(self.groups, call);
-            let mut args = Vec::with_capacity(call.args.len());
-            for arg in &call.args {
-                args.push(evaluate(arg, &frame, &mut run.eval())?);
-            }
-            for of_row in &of_rows {
-                self.held += state.add(call, &args, of_row)?;
-            }
+        let wanted = self.memory_for(rows);
+        let more = wanted.saturating_sub(self.reserved);
+        let fits = wanted <= self.memory.room() && self.memory.reservation.grow(more);
+        if fits {
+            self.reserved += more;
+        } else if self.plan.rollup || self.groups == 0 {
+            // The first batch is always taken.
+            self.memory.reservation.require(more, PURPOSE)?;
+            self.reserved += more;
+        } else {
+            self.closed = true;
         }
         Ok(())
+    }
+
+    /// Takes evaluated rows.
+    pub fn add(&mut self, batch: &Batch) -> Result<(), SqlError> {
+        let plan = self.plan;
+        self.make_room(batch.rows)?;
+        let mut batch = batch.clone();
+        let key_count = plan.keys.len();
+        // The groups of each row: one, or with ROLLUP one for each number of keys.
+        let mut of_rows: Vec<Vec<u32>> = Vec::with_capacity(self.levels.len() + 1);
+        if self.closed && !plan.scalar {
+            let (known, numbers) = self.known(&batch)?;
+            of_rows.push(numbers);
+            batch = batch.select(known.as_ref())?;
+        } else {
+            if plan.scalar || plan.rollup {
+                of_rows.push(vec![0; batch.rows]);
+            }
+            for at in 0..self.levels.len() {
+                let keys = batch.columns.get(..key_count).unwrap_or_default();
+                of_rows.push(self.number(at, keys, batch.rows)?);
+            }
+        }
+        if batch.rows == 0 {
+            return Ok(());
+        }
+        let mut args = batch.columns.get(key_count..).unwrap_or_default();
+        let held = self.held;
+        for (state, call) in self.states.iter_mut().zip(&plan.calls) {
+            let (own, others) = args.split_at(call.args.len().min(args.len()));
+            args = others;
+            state.accumulator.grow(self.groups, call);
+            for of_row in &of_rows {
+                self.held += state.add(call, own, of_row, self.closed.then_some(&self.memory))?;
+            }
+        }
+        if self.closed && self.held > held {
+            self.memory.reservation.require(self.held - held, "aggregates")?;
+        }
+        Ok(())
+    }
+
+    /// The rows whose groups are known, and the numbers of those; the other rows wait.
+    fn known(&mut self, batch: &Batch) -> Result<(Option<arrow_array::UInt32Array>, Vec<u32>), SqlError> {
+        let Some(level) = self.levels.first_mut() else { return Ok((None, Vec::new())) };
+        let keys = batch.columns.get(..level.keys).unwrap_or_default();
+        level.made.make(keys, batch.rows);
+        let mut numbers = Vec::new();
+        level.table.find(&level.made, &mut numbers);
+        if numbers.iter().all(|number| *number != NO_KEY) {
+            return Ok((None, numbers));
+        }
+        let parts = match &mut self.overflow {
+            Some(parts) => parts,
+            None => self.overflow.insert(self.memory.parts(batch.columns.len())?),
+        };
+        let mut known = Vec::with_capacity(batch.rows);
+        for (row, number) in (0u32..).zip(&numbers) {
+            match *number {
+                NO_KEY => parts.choose(level.made.partition(row as usize, FANOUT, self.level), row),
+                _ => known.push(row),
+            }
+        }
+        parts.take(batch)?;
+        numbers.retain(|number| *number != NO_KEY);
+        Ok((Some(known.into()), numbers))
     }
 
     /// The group of each row at a level; new ones are entered.
@@ -217,7 +421,11 @@ impl<'p> Groups<'p> {
     }
 
     /// A row for each group: the keys, then the aggregates.
-    pub fn finish(self, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
+    pub fn finish(mut self, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
+        self.levels.clear();
+        for (state, call) in self.states.iter_mut().zip(&self.plan.calls) {
+            state.settle(call, &self.memory, run)?;
+        }
         let mut columns = Vec::with_capacity(self.plan.width());
         for parts in &self.keys {
             columns.push(if parts.is_empty() { Vector::null(self.groups) } else { Vector::concat(parts)? });
@@ -246,16 +454,16 @@ impl<'p> Groups<'p> {
 
 impl Operator for HashAggregate<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
-        let (batch, at) = match &mut self.result {
-            Some(result) => result,
-            None => {
-                let batch = self.group(run)?;
-                self.result.insert((batch, 0))
+        while self.result.as_ref().is_none_or(|(batch, at)| *at >= batch.rows) {
+            if self.result.take().is_some() && self.left.is_empty() {
+                return Ok(None);
             }
-        };
-        if *at >= batch.rows {
-            return Ok(None);
+            match self.group(run)? {
+                Some(batch) => self.result = Some((batch, 0)),
+                None => return Ok(None),
+            }
         }
+        let Some((batch, at)) = &mut self.result else { return Ok(None) };
         let part = batch.slice(*at, MAX_ROWS);
         *at += part.rows;
         Ok(Some(part))

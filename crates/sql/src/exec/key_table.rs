@@ -397,6 +397,16 @@ impl KeyTable {
             + self.ends.capacity() * size_of::<usize>()
     }
 
+    /// Bytes of memory that it takes while `more` keys come: a table that grows is there twice for a moment.
+    pub fn memory_for(&self, more: usize) -> usize {
+        fn growth<T>(table: &HashTable<T>, more: usize) -> usize {
+            let wanted = table.len() + more;
+            let doubled = (wanted * 8 / 7).next_power_of_two() * (size_of::<T>() + 1);
+            if table.is_empty() || wanted <= table.capacity() { 0 } else { doubled }
+        }
+        self.memory() + growth(&self.words, more) + growth(&self.pairs, more) + growth(&self.long, more)
+    }
+
     /// Finds the number of the key of every row, or gives it the next one. `numbers` gets one per row, `fresh` the
     /// rows whose keys are new. With `skip_nulls` a key that holds a NULL has no number ([`NO_KEY`]).
     pub fn insert(

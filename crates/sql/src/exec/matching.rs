@@ -11,15 +11,19 @@
 
 use std::sync::Arc;
 
+use arrow_array::builder::BinaryBuilder;
 use rustydb_catalog::TableDef;
 use rustydb_sql_parser::ast;
 use rustydb_transaction::{Direction, Error, Isolation, KeyRange, LockMode, LockedScan, Met, Tree};
 use rustydb_value::{TypeKind, Value, ValueRef};
 
+use super::batch::Batch;
+use super::collected::gathered;
 use super::key_range::{Ranges, key_ranges};
 use super::run::Run;
 use super::scan::{to_local, type_of};
 use super::sort_key::append_sorted;
+use super::spill::sort::{Sorted, Sorter};
 use super::subquery::Surroundings;
 use crate::context::{BindContext, ExecContext, TableRef, TableRows};
 use crate::error::SqlError;
@@ -32,6 +36,11 @@ use crate::expr::{BoundExpr, Scope};
 use crate::plan::rules::{access_path, index_order};
 use crate::plan::{Access, IndexAccess, IndexHints, Plan, RowLock, Scan, SelectPlan, SortKey};
 use crate::stored::{IndexEntry, RowReader, damaged};
+
+/// So many rows are given to a sort at once.
+const SORTED_AT_ONCE: usize = 256;
+/// Or so many bytes of them.
+const SORTED_BYTES_AT_ONCE: usize = 64 << 10;
 
 /// A key and its value: of an index entry, or of a row in the primary tree.
 pub type KeyAndRow = (Vec<u8>, Vec<u8>);
@@ -348,7 +357,7 @@ pub struct MatchingRows {
     subqueries: Surroundings,
     left: u64,
     /// All rows, when they had to be sorted first.
-    sorted: Option<std::vec::IntoIter<KeyAndRow>>,
+    sorted: Option<(Sorted, Option<(Batch, usize)>)>,
 }
 
 /// Begins to find and lock the rows of a statement.
@@ -385,7 +394,11 @@ pub fn matching_rows(
 
 impl MatchingRows {
     fn sort(&mut self, order: &[(BoundExpr, bool)], run: &mut Run<'_, '_>) -> Result<(), SqlError> {
-        let mut all: Vec<(Vec<u8>, KeyAndRow)> = Vec::new();
+        let keep = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let keys = [SortKey { column: 0, ty: ExprType::binary(u32::MAX), descending: false }];
+        let mut sorter = Sorter::new(&keys, keep, run);
+        let mut building = [BinaryBuilder::new(), BinaryBuilder::new(), BinaryBuilder::new()];
+        let (mut count, mut bytes) = (0, 0);
         while let Some((key, row)) = self.rows.next(&self.conditions, run)? {
             let columns = row_vectors(&self.rows.reader, &row, &self.rows.columns, &self.rows.types, run)?;
             let frame = Frame::new(&columns, 1).with_subqueries(run.subqueries);
@@ -394,13 +407,36 @@ impl MatchingRows {
                 let value = evaluate(expr, &frame, &mut run.eval())?;
                 append_sorted(&mut sort_key, &value, 0, &expr.ty, *descending, false);
             }
-            run.hold(sort_key.len() + key.len() + row.len() + 96, "sort")?;
-            all.push((sort_key, (key, row)));
+            for (builder, value) in building.iter_mut().zip([&sort_key, &key, &row]) {
+                builder.append_value(value);
+                bytes += value.len();
+            }
+            count += 1;
+            if count >= SORTED_AT_ONCE || bytes >= SORTED_BYTES_AT_ONCE {
+                bytes = 0;
+                if let Some(batch) = gathered(&mut building, std::mem::take(&mut count)) {
+                    sorter.push(batch, run)?;
+                }
+            }
         }
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        let rows: Vec<_> = all.into_iter().map(|(_, row)| row).collect();
-        self.sorted = Some(rows.into_iter());
+        if let Some(batch) = gathered(&mut building, count) {
+            sorter.push(batch, run)?;
+        }
+        self.sorted = Some((sorter.finish(run)?, None));
         Ok(())
+    }
+
+    /// The next row of the sorted ones.
+    fn next_sorted(&mut self) -> Result<Option<KeyAndRow>, SqlError> {
+        let Some((sorted, current)) = &mut self.sorted else { return Ok(None) };
+        if current.as_ref().is_none_or(|(batch, at)| *at >= batch.rows) {
+            *current = sorted.read()?.map(|batch| (batch, 0));
+        }
+        let Some((batch, at)) = current else { return Ok(None) };
+        let [_, keys, rows] = batch.columns.as_slice() else { return Ok(None) };
+        let found = (keys.bytes(*at).to_vec(), rows.bytes(*at).to_vec());
+        *at += 1;
+        Ok(Some(found))
     }
 
     /// The next row: its key in the primary tree, and its bytes. It is locked.
@@ -408,8 +444,8 @@ impl MatchingRows {
         if self.left == 0 {
             return Ok(None);
         }
-        let found = match &mut self.sorted {
-            Some(sorted) => sorted.next(),
+        let found = match &self.sorted {
+            Some(_) => self.next_sorted()?,
             None => {
                 let mut run = Run { context, subqueries: &self.subqueries, held: 0, cut_off: 0 };
                 self.rows.next(&self.conditions, &mut run)?

@@ -3,17 +3,18 @@
 //! [`run`] opens the operators of a [`SelectPlan`](crate::plan::SelectPlan), runs its subqueries, and hands every row
 //! to a callback as borrowed cells. Batches start small (16 rows) and grow to 1,024, so that a query for one row does
 //! not pay for a thousand. Between batches every operator looks at the statement's cancel flag, and what it collects
-//! (sorts, groups, the right side of a join) is charged to the statement's memory grant: beyond it the statement is
-//! refused (error 1038 for sorts, 3170 else), it does not grow without bound.
+//! is charged to the statement's memory grant: beyond it operators go on in temporary files ([`spill`]). A statement
+//! whose least does not fit is refused (error 1038 for sorts, 3170 else).
 //!
 //! [`matching_rows`] is the other door: the rows that an UPDATE or DELETE will change, found by current
 //! reads under exclusive locks.
 //!
-//! Left for later: spilling to temporary files, parallel scans.
+//! Left for later: parallel scans.
 
 pub mod accumulator;
 pub mod aggregate;
 pub mod batch;
+pub mod collected;
 pub mod counted;
 mod direct;
 pub mod distinct;
@@ -39,6 +40,7 @@ pub mod set_operation;
 pub mod shared;
 pub mod sort;
 pub mod sort_key;
+pub mod spill;
 pub mod subquery;
 #[cfg(test)]
 mod twins;
@@ -48,5 +50,6 @@ pub mod window;
 mod window_frame;
 
 pub use batch::Batch;
+pub use collected::Collected;
 pub use matching::{Matching, MatchingRows, matching_rows};
 pub use run::{Run, run};

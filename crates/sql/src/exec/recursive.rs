@@ -2,111 +2,115 @@
 //!
 //! Each round runs the members over the rows that the last one made. The table stops growing when a round
 //! makes nothing new, when a LIMIT of its own is reached, or with error 3636 when there are more rounds than
-//! `cte_max_recursion_depth`. All rows are held under the statement's memory grant.
+//! `cte_max_recursion_depth`. The rows are a list that goes on in a temporary file; a round reads the part of it that
+//! the last one made.
+//!
+//! Limit: UNION DISTINCT needs the keys of all rows at hand; they are held under the statement's grant (3170 beyond it).
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use arrow_array::UInt32Array;
 use hashbrown::HashSet;
 
-use super::batch::{Batch, MAX_ROWS};
+use super::batch::Batch;
 use super::distinct::row_key;
 use super::run::{Operator, Run, open};
-use super::shared::collect;
+use super::shared::{Part, PartReader};
+use super::spill::rows::Rows;
+use crate::database::memory::Reservation;
 use crate::error::SqlError;
 use crate::expr::types::{Class, ExprType};
 use crate::plan::SharedTable;
 use crate::plan::recursive::Recursion;
 
+const PURPOSE: &str = "recursive query";
+
 /// Makes the rows of a table that goes on from its seed; `run` is that of its own query block.
-pub fn grow(table: &SharedTable, recursion: &Recursion, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
+pub fn grow(table: &SharedTable, recursion: &Recursion, run: &mut Run<'_, '_>) -> Result<Part, SqlError> {
     let types = &table.plan.types;
     let shared = Rc::clone(&run.subqueries.shared);
-    let wanted = match &recursion.limit {
+    let params = run.context.eval.params;
+    let (offset, wanted) = match &recursion.limit {
         Some(limit) => {
-            let params = run.context.eval.params;
-            limit.offset.resolve(params)?.saturating_add(limit.count.resolve(params)?)
+            let offset = limit.offset.resolve(params)?;
+            (offset, offset.saturating_add(limit.count.resolve(params)?))
         }
-        None => u64::MAX,
+        None => (0, u64::MAX),
     };
     let most_rounds = run.context.eval.session.settings.cte_max_recursion_depth;
-    let mut seen: HashSet<Vec<u8>> = HashSet::new();
-    let mut operator = open(&table.plan.root);
-    let mut seed = collect(operator.as_mut(), types.len(), "recursive query", run)?;
-    drop(operator);
     let distinct = recursion.distinct_seed || recursion.members.iter().any(|m| m.distinct);
-    if distinct {
-        seed = fresh(seed, types, &mut seen, recursion.distinct_seed, run)?;
+    let mut seen = Seen { keys: HashSet::new(), reservation: run.context.memory.reserve() };
+    let rows = Rc::new(RefCell::new(Rows::new(types.len(), PURPOSE, run)));
+    let mut operator = open(&table.plan.root);
+    while let Some(mut batch) = operator.next(run)? {
+        if distinct {
+            batch = seen.fresh(batch, types, recursion.distinct_seed)?;
+        }
+        rows.borrow_mut().push(batch)?;
+        run.check()?;
     }
-    let mut rows = seed.rows as u64;
-    let mut parts = vec![seed];
+    drop(operator);
     // A member goes on until it has read everything, its own rows too; then the next one has its turn.
-    let mut read = vec![0; recursion.members.len()];
+    let mut read = vec![0u64; recursion.members.len()];
     let mut rounds = vec![0u64; recursion.members.len()];
     loop {
-        let before = parts.len();
+        let before = rows.borrow().len();
         for ((member, read), rounds) in recursion.members.iter().zip(&mut read).zip(&mut rounds) {
-            while *read < parts.len() && rows < wanted {
+            loop {
+                let end = rows.borrow().len();
+                if *read >= end || end >= wanted {
+                    break;
+                }
                 *rounds += 1;
                 if *rounds > most_rounds {
                     return Err(SqlError::recursion_depth(*rounds));
                 }
-                let frontier = Batch::concat(parts.get(*read..).unwrap_or(&[]))?;
-                *read = parts.len();
-                if frontier.rows == 0 {
-                    continue;
-                }
-                shared.put(recursion.work, Rc::new(frontier));
+                shared.put(recursion.work, Part { rows: Rc::clone(&rows), start: *read, end });
+                *read = end;
                 let mut operator = open(&member.plan);
-                let mut batch = collect(operator.as_mut(), types.len(), "recursive query", run)?;
-                drop(operator);
-                check_lengths(&batch, types, recursion, run)?;
-                if distinct {
-                    batch = fresh(batch, types, &mut seen, member.distinct, run)?;
-                }
-                if batch.rows > 0 {
-                    rows += batch.rows as u64;
-                    parts.push(batch);
+                while let Some(mut batch) = operator.next(run)? {
+                    check_lengths(&batch, types, recursion, run)?;
+                    if distinct {
+                        batch = seen.fresh(batch, types, member.distinct)?;
+                    }
+                    rows.borrow_mut().push(batch)?;
+                    run.check()?;
                 }
                 run.check()?;
             }
         }
-        if parts.len() == before {
+        if rows.borrow().len() == before {
             break;
         }
     }
-    let mut all = Batch::concat(&parts)?;
-    if let Some(limit) = &recursion.limit {
-        let params = run.context.eval.params;
-        let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        let (offset, count) = (at(limit.offset.resolve(params)?), at(limit.count.resolve(params)?));
-        let offset = offset.min(all.rows);
-        all = all.slice(offset, count);
-    }
-    Ok(all)
+    let all = rows.borrow().len();
+    Ok(Part { rows, start: offset.min(all), end: wanted.min(all) })
 }
 
-/// Remembers the rows of a batch; leaves out those that were there if `distinct`.
-fn fresh(
-    batch: Batch,
-    types: &[ExprType],
-    seen: &mut HashSet<Vec<u8>>,
-    distinct: bool,
-    run: &mut Run<'_, '_>,
-) -> Result<Batch, SqlError> {
-    let mut key = Vec::new();
-    let mut kept = Vec::new();
-    for row in 0..batch.rows {
-        row_key(&batch, row, types, &mut key);
-        if !seen.contains(&key) {
-            run.hold(key.len() + 48, "recursive query")?;
-            seen.insert(key.clone());
-            kept.push(row as u32);
-        } else if !distinct {
-            kept.push(row as u32);
+/// The keys of the rows that there are, where they are asked for.
+struct Seen {
+    keys: HashSet<Box<[u8]>>,
+    reservation: Reservation,
+}
+
+impl Seen {
+    /// Remembers the rows of a batch; leaves out those that were there if `distinct`.
+    fn fresh(&mut self, batch: Batch, types: &[ExprType], distinct: bool) -> Result<Batch, SqlError> {
+        let mut key = Vec::new();
+        let mut kept = Vec::new();
+        for row in 0..batch.rows {
+            row_key(&batch, row, types, &mut key);
+            if !self.keys.contains(key.as_slice()) {
+                self.reservation.require(key.len() + 48, PURPOSE)?;
+                self.keys.insert(key.as_slice().into());
+                kept.push(row as u32);
+            } else if !distinct {
+                kept.push(row as u32);
+            }
         }
+        if kept.len() == batch.rows { Ok(batch) } else { batch.select(Some(&UInt32Array::from(kept))) }
     }
-    if kept.len() == batch.rows { Ok(batch) } else { batch.select(Some(&UInt32Array::from(kept))) }
 }
 
 /// A text that is longer than the seed's column is an error, as in a table.
@@ -135,7 +139,7 @@ fn check_lengths(
 /// The rows that the round before made.
 pub struct WorkRows {
     number: usize,
-    rows: Option<(Rc<Batch>, usize)>,
+    rows: Option<PartReader>,
 }
 
 impl WorkRows {
@@ -147,18 +151,13 @@ impl WorkRows {
 
 impl Operator for WorkRows {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
-        let (rows, at) = match &mut self.rows {
-            Some(rows) => rows,
+        let reader = match &mut self.rows {
+            Some(reader) => reader,
             None => match run.subqueries.shared.get(self.number) {
-                Some(rows) => self.rows.insert((rows, 0)),
+                Some(part) => self.rows.insert(PartReader::new(part)),
                 None => return Err(SqlError::unknown("plan: a recursive query was not begun")),
             },
         };
-        if *at >= rows.rows {
-            return Ok(None);
-        }
-        let part = rows.slice(*at, MAX_ROWS);
-        *at += part.rows;
-        Ok(Some(part))
+        reader.next(run)
     }
 }

@@ -6,8 +6,8 @@ use super::batch::Batch;
 use super::direct::Direct;
 use super::subquery::Surroundings;
 use super::{
-    aggregate, counted, distinct, filter, join, limit, recursive, scan, set_operation, shared, sort, values,
-    virtual_scan, window,
+    aggregate, counted, distinct, filter, join, limit, recursive, scan, set_operation, shared, sort, spill,
+    values, virtual_scan, window,
 };
 use crate::context::{EvalContext, ExecContext};
 use crate::error::SqlError;
@@ -51,10 +51,7 @@ impl Run<'_, '_> {
         if purpose != "sort" {
             return self.context.memory.charge(self.held, purpose, "The statement was refused.");
         }
-        self.context.memory.cover(self.held).map_err(|_| {
-            let text = "Out of sort memory, consider increasing server sort buffer size";
-            SqlError::new(1038, b"HY001", text)
-        })
+        self.context.memory.cover(self.held).map_err(|_| SqlError::out_of_sort_memory())
     }
 
     /// Gives memory back.
@@ -100,19 +97,31 @@ pub type RowSink<'s> = dyn FnMut(&[ValueRef<'_>]) -> Result<(), SqlError> + 's;
 
 /// Runs a plan. Every row is given to `sink` as one cell per column; FOUND_ROWS() is set at the end.
 pub fn run(plan: &SelectPlan, context: &mut ExecContext<'_>, sink: &mut RowSink<'_>) -> Result<(), SqlError> {
-    let subqueries = Surroundings::of_statement(&plan.subplans);
-    let mut run = Run { context, subqueries: &subqueries, held: 0, cut_off: 0 };
-    if let Some(direct) = Direct::of(plan)
-        && let Some(found) = direct.run(&mut run, sink)?
-    {
-        run.context.eval.session.found_rows = found;
-        return Ok(());
+    if let Some(direct) = Direct::of(plan) {
+        let subqueries = Surroundings::of_statement(&plan.subplans);
+        let mut run = Run { context, subqueries: &subqueries, held: 0, cut_off: 0 };
+        if let Some(found) = direct.run(&mut run, sink)? {
+            run.context.eval.session.found_rows = found;
+            return Ok(());
+        }
     }
+    run_batches(plan, context, &mut |batch| give_rows(&batch, &plan.types, sink))
+}
+
+/// The same, batch by batch.
+pub fn run_batches(
+    plan: &SelectPlan,
+    context: &mut ExecContext<'_>,
+    sink: &mut dyn FnMut(Batch) -> Result<(), SqlError>,
+) -> Result<(), SqlError> {
+    let subqueries = Surroundings::of_statement(&plan.subplans);
+    context.memory.set_width(spill::width(plan));
+    let mut run = Run { context, subqueries: &subqueries, held: 0, cut_off: 0 };
     let mut operator = open(&plan.root);
     let mut found = 0u64;
     while let Some(batch) = operator.next(&mut run)? {
         found += batch.rows as u64;
-        give_rows(&batch, &plan.types, sink)?;
+        sink(batch)?;
         run.check()?;
     }
     drop(operator);
@@ -122,7 +131,7 @@ pub fn run(plan: &SelectPlan, context: &mut ExecContext<'_>, sink: &mut RowSink<
 }
 
 /// Hands the rows of a batch to the sink. One vector of cells serves all of them.
-fn give_rows(batch: &Batch, types: &[ExprType], sink: &mut RowSink<'_>) -> Result<(), SqlError> {
+pub(crate) fn give_rows(batch: &Batch, types: &[ExprType], sink: &mut RowSink<'_>) -> Result<(), SqlError> {
     // SET members are joined once per batch: a cell only borrows.
     let texts: Vec<Option<Vec<String>>> = batch
         .columns

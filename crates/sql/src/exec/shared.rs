@@ -1,6 +1,6 @@
 //! Tables that a statement makes once and reads in several places: queries of WITH that are mentioned more
 //! than once, derived tables inside of subqueries that run for many rows, and the growing table of a
-//! recursive query.
+//! recursive query. Their rows are in memory or, beyond their share of it, in a temporary file.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,29 +8,60 @@ use std::sync::atomic::Ordering;
 
 use hashbrown::HashMap;
 
-use super::batch::{Batch, MAX_ROWS};
+use super::batch::Batch;
 use super::recursive::grow;
 use super::run::{Operator, Run, open};
+use super::spill::rows::{Cursor, Rows};
 use super::values::Derived;
 use crate::error::SqlError;
-use crate::expr::Vector;
 use crate::plan::SharedTable;
+
+/// Some rows of a table: its list, where they begin and end.
+#[derive(Clone)]
+pub struct Part {
+    /// All rows of the table.
+    pub rows: Rc<RefCell<Rows>>,
+    /// The first one of the part.
+    pub start: u64,
+    /// The one behind the last.
+    pub end: u64,
+}
 
 /// What is materialised, by the number that the plan gave it.
 #[derive(Default)]
 pub struct Shared {
-    tables: RefCell<HashMap<usize, Rc<Batch>>>,
+    tables: RefCell<HashMap<usize, Part>>,
 }
 
 impl Shared {
     /// The rows of a table, if they were made.
-    pub fn get(&self, number: usize) -> Option<Rc<Batch>> {
-        self.tables.borrow().get(&number).map(Rc::clone)
+    pub fn get(&self, number: usize) -> Option<Part> {
+        self.tables.borrow().get(&number).cloned()
     }
 
     /// Puts rows in the place of those that were there.
-    pub fn put(&self, number: usize, rows: Rc<Batch>) {
-        self.tables.borrow_mut().insert(number, rows);
+    pub fn put(&self, number: usize, part: Part) {
+        self.tables.borrow_mut().insert(number, part);
+    }
+}
+
+/// Reads a part from its beginning to its end.
+pub struct PartReader {
+    part: Part,
+    cursor: Cursor,
+}
+
+impl PartReader {
+    /// At the first row.
+    pub fn new(part: Part) -> PartReader {
+        let cursor = Cursor::at(part.start);
+        PartReader { part, cursor }
+    }
+
+    /// The next rows.
+    pub fn next(&mut self, run: &Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        run.check()?;
+        self.part.rows.borrow().read(&mut self.cursor, self.part.end)
     }
 }
 
@@ -39,7 +70,7 @@ pub struct SharedRows<'p> {
     table: &'p SharedTable,
     /// Its rows as they are made, when nobody else reads them.
     only: Option<Derived<'p>>,
-    rows: Option<(Rc<Batch>, usize)>,
+    rows: Option<PartReader>,
 }
 
 impl<'p> SharedRows<'p> {
@@ -51,26 +82,20 @@ impl<'p> SharedRows<'p> {
     }
 }
 
-/// All rows of an operator as one batch of `width` columns, charged to the statement.
-pub fn collect(
+/// Appends all rows of an operator to a list.
+pub fn collect_into(
+    rows: &RefCell<Rows>,
     operator: &mut dyn Operator,
-    width: usize,
-    purpose: &str,
     run: &mut Run<'_, '_>,
-) -> Result<Batch, SqlError> {
-    let mut parts = Vec::new();
+) -> Result<(), SqlError> {
     while let Some(batch) = operator.next(run)? {
-        run.hold(batch.memory(), purpose)?;
-        parts.push(batch);
+        rows.borrow_mut().push(batch)?;
         run.check()?;
     }
-    if parts.is_empty() {
-        return Ok(Batch { columns: (0..width).map(|_| Vector::null(0)).collect(), rows: 0 });
-    }
-    Batch::concat(&parts)
+    Ok(())
 }
 
-fn materialise(table: &SharedTable, run: &mut Run<'_, '_>) -> Result<Rc<Batch>, SqlError> {
+fn materialise(table: &SharedTable, run: &mut Run<'_, '_>) -> Result<Part, SqlError> {
     if !table.has_outer()
         && let Some(known) = run.subqueries.shared.get(table.number)
     {
@@ -78,17 +103,20 @@ fn materialise(table: &SharedTable, run: &mut Run<'_, '_>) -> Result<Rc<Batch>, 
     }
     let around = run.subqueries.within(&table.plan.subplans);
     let mut inner = Run { context: run.context, subqueries: &around, held: run.held, cut_off: 0 };
-    let rows = match &table.recursion {
+    let part = match &table.recursion {
         Some(recursion) => grow(table, recursion, &mut inner)?,
         None => {
+            let rows = RefCell::new(Rows::new(table.plan.types.len(), "derived table", &inner));
             let mut operator = open(&table.plan.root);
-            collect(operator.as_mut(), table.plan.types.len(), "derived table", &mut inner)?
+            collect_into(&rows, operator.as_mut(), &mut inner)?;
+            let end = rows.borrow().len();
+            Part { rows: Rc::new(rows), start: 0, end }
         }
     };
+    part.rows.borrow_mut().settle()?;
     run.held = inner.held;
-    let rows = Rc::new(rows);
-    run.subqueries.shared.put(table.number, Rc::clone(&rows));
-    Ok(rows)
+    run.subqueries.shared.put(table.number, part.clone());
+    Ok(part)
 }
 
 impl Operator for SharedRows<'_> {
@@ -96,18 +124,13 @@ impl Operator for SharedRows<'_> {
         if let Some(only) = &mut self.only {
             return only.next(run);
         }
-        let (rows, at) = match &mut self.rows {
-            Some(rows) => rows,
+        let reader = match &mut self.rows {
+            Some(reader) => reader,
             None => {
-                let rows = materialise(self.table, run)?;
-                self.rows.insert((rows, 0))
+                let part = materialise(self.table, run)?;
+                self.rows.insert(PartReader::new(part))
             }
         };
-        if *at >= rows.rows {
-            return Ok(None);
-        }
-        let part = rows.slice(*at, MAX_ROWS);
-        *at += part.rows;
-        Ok(Some(part))
+        reader.next(run)
     }
 }

@@ -1,14 +1,32 @@
 //! Values as bytes whose order is the order of the values: sort keys, group keys, join keys.
 //!
 //! Every value is a marker (0 for NULL, 1 for a value) and a form of its class: integers big-endian with the sign
-//! turned, doubles likewise, decimals of one scale as 256-bit integers, text as its collation's sort key, documents
+//! turned, doubles likewise, decimals of one scale as the bytes that they need, text as its collation's sort key, documents
 //! as theirs. Strings are escaped and ended, so that keys of several columns can stand one after the other. For a
 //! descending column all its bytes are turned over.
 
+use arrow_buffer::i256;
 use rustydb_value::{Collation, Json};
 
 use crate::expr::types::{Class, ExprType};
 use crate::expr::vector::Vector;
+
+/// The bits of a value of a fixed width, in the order of the values; zero for other classes.
+pub fn fixed_bits(vector: &Vector, row: usize, class: Class) -> u64 {
+    match class {
+        Class::Int | Class::Date | Class::Time | Class::DateTime => {
+            (vector.as_ints().at(row) as u64) ^ (1 << 63)
+        }
+        Class::UInt => vector.as_uints().at(row),
+        Class::Double => {
+            // -0.0 and 0.0 are one value.
+            let value = vector.as_doubles().at(row) + 0.0;
+            let bits = value.to_bits();
+            if bits >> 63 == 1 { !bits } else { bits ^ (1 << 63) }
+        }
+        Class::Null | Class::Decimal | Class::Text | Class::Binary | Class::Json => 0,
+    }
+}
 
 /// Appends one value. Equal values of one class and collation give equal bytes.
 pub fn append_value(out: &mut Vec<u8>, vector: &Vector, row: usize, class: Class, collation: Collation) {
@@ -19,23 +37,10 @@ pub fn append_value(out: &mut Vec<u8>, vector: &Vector, row: usize, class: Class
     out.push(1);
     match class {
         Class::Null => {}
-        Class::Int | Class::Date | Class::Time | Class::DateTime => {
-            let value = vector.as_ints().at(row);
-            out.extend_from_slice(&((value as u64) ^ (1 << 63)).to_be_bytes());
+        Class::Int | Class::Date | Class::Time | Class::DateTime | Class::UInt | Class::Double => {
+            out.extend_from_slice(&fixed_bits(vector, row, class).to_be_bytes());
         }
-        Class::UInt => out.extend_from_slice(&vector.as_uints().at(row).to_be_bytes()),
-        Class::Double => {
-            // -0.0 and 0.0 are one value.
-            let value = vector.as_doubles().at(row) + 0.0;
-            let bits = value.to_bits();
-            let turned = if bits >> 63 == 1 { !bits } else { bits ^ (1 << 63) };
-            out.extend_from_slice(&turned.to_be_bytes());
-        }
-        Class::Decimal => {
-            let mut bytes = vector.as_decimals().at(row).to_be_bytes();
-            bytes[0] ^= 0x80;
-            out.extend_from_slice(&bytes);
-        }
+        Class::Decimal => append_decimal(out, vector.as_decimals().at(row)),
         Class::Text => {
             let start = out.len();
             collation.sort_key(vector.text(row), out);
@@ -52,6 +57,17 @@ pub fn append_value(out: &mut Vec<u8>, vector: &Vector, row: usize, class: Class
             escape_from(out, start);
         }
     }
+}
+
+/// The number of bytes that a scaled integer needs, above 128 with a plus and below with a minus, then those bytes: most
+/// decimals take two to six bytes in place of 32.
+fn append_decimal(out: &mut Vec<u8>, value: i256) {
+    let bytes = value.to_be_bytes();
+    let sign = if value < i256::ZERO { 0xff } else { 0 };
+    let first = bytes.iter().position(|byte| *byte != sign).unwrap_or(bytes.len());
+    let count = (bytes.len() - first) as u8;
+    out.push(if sign == 0 { 0x80 + count } else { 0x7f - count });
+    out.extend_from_slice(bytes.get(first..).unwrap_or_default());
 }
 
 /// Appends a value that no other follows in its key: strings need no end then.
@@ -130,6 +146,22 @@ mod tests {
             key(&doubles, 2, Class::Double)
         );
         assert!(key(&Vector::null(1), 0, Class::Int) < key(&ints, 0, Class::Int));
+    }
+
+    #[test]
+    fn decimals_order_by_their_bytes() {
+        let mut values: Vec<i256> = vec![i256::MIN, i256::MAX, i256::ZERO];
+        for shift in 0..120 {
+            for near in [-1, 0, 1] {
+                values.extend([1i128, -1].map(|sign| i256::from_i128(sign * ((1i128 << shift) + near))));
+            }
+        }
+        values.sort();
+        values.dedup();
+        let vector = Vector::wide_decimals(values, None);
+        for row in 1..vector.len() {
+            assert!(key(&vector, row - 1, Class::Decimal) < key(&vector, row, Class::Decimal), "{row}");
+        }
     }
 
     #[test]

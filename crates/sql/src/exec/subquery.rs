@@ -163,7 +163,7 @@ impl Subquery {
         let Some(store) = &mut context.store else {
             return Err(SqlError::unknown("a subquery stands where none can be run"));
         };
-        let (memory, held) = (Rc::clone(&store.memory), store.held);
+        let (memory, held) = (Arc::clone(&store.memory), store.held);
         let memory_limit = memory.limit();
         let mut exec = ExecContext {
             database: store.database,

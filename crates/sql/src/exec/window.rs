@@ -6,90 +6,131 @@
 //! ([`super::window_frame`]). So a call takes n log n at most. The rows leave in the order of the last sort, as
 //! MySQL's do.
 //!
-//! The input is held in memory under the statement's grant.
+//! ```text
+//!   input -> Stage (sort, whole partitions, calls of one order) -> Stage (the next order) -> ... -> rows
+//! ```
+//! Each order is a [`Stage`]: the rows are sorted, in a temporary file if need be, and whole partitions are taken from
+//! the sorted rows, some thousand rows at a time.
+//!
+//! Limit: one partition is held in memory under the statement's grant (3170 beyond it).
 
 use std::ops::Range;
 
-use arrow_array::UInt32Array;
 use rustydb_sql_parser::ast::WindowFunction as W;
 
 use super::batch::{Batch, MAX_ROWS};
 use super::run::{Operator, Run};
-use super::shared::collect;
+use super::sort::InParts;
 use super::sort_key::append_sorted;
+use super::spill::rows::bytes_of;
+use super::spill::sort::Sorter;
 use super::window_frame::{Frames, aggregate};
+use crate::database::memory::Reservation;
 use crate::error::SqlError;
+use crate::expr::Vector;
 use crate::expr::eval::{Frame, evaluate};
-use crate::expr::{BoundExpr, Vector};
+use crate::plan::SortKey;
 use crate::plan::window::{Operation, WindowCall, Windows};
+
+const PURPOSE: &str = "window";
 
 /// Computes the window functions of a query block.
 pub struct WindowRows<'p> {
     input: Option<Box<dyn Operator + 'p>>,
     plan: &'p Windows,
-    result: Option<(Batch, usize)>,
+    /// The last stage, and where each call's column is in what it gives.
+    last: Option<(Box<Stage<'p>>, Vec<usize>)>,
+    current: Option<(Batch, usize)>,
 }
 
 impl<'p> WindowRows<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Windows) -> WindowRows<'p> {
-        WindowRows { input: Some(input), plan, result: None }
+        WindowRows { input: Some(input), plan, last: None, current: None }
     }
 
-    fn compute(&mut self, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
+    /// Runs all stages but the last one.
+    fn begin(&mut self, run: &mut Run<'_, '_>) -> Result<(Box<Stage<'p>>, Vec<usize>), SqlError> {
         let width = self.plan.input.width();
-        let Some(mut input) = self.input.take() else { return Ok(Batch { columns: Vec::new(), rows: 0 }) };
-        let mut batch = collect(input.as_mut(), width, "window", run)?;
-        drop(input);
-        if batch.rows == 0 {
-            return Ok(batch);
-        }
         // Which call each column behind the input's is of.
         let mut done: Vec<usize> = Vec::with_capacity(self.plan.calls.len());
-        for (at, first) in self.plan.calls.iter().enumerate() {
-            if done.contains(&at) {
-                continue;
-            }
-            let (ordered, partitions) = arrange(batch, first, run)?;
-            batch = ordered;
-            for (other, call) in self.plan.calls.iter().enumerate().skip(at) {
-                if done.contains(&other) || !call.same_order(first) {
-                    continue;
+        let mut source = Source::Input(self.input.take());
+        loop {
+            let Some(first) = self.plan.calls.iter().enumerate().find(|(at, _)| !done.contains(at)) else {
+                return Err(SqlError::unknown("plan: windows without calls"));
+            };
+            let columns = width + done.len();
+            let mut calls = Vec::new();
+            for (at, call) in self.plan.calls.iter().enumerate() {
+                if !done.contains(&at) && call.same_order(first.1) {
+                    calls.push(call);
+                    done.push(at);
                 }
-                let column = call_column(call, &batch, &partitions, run)?;
-                run.hold(column.memory(), "window")?;
-                batch.columns.push(column);
-                done.push(other);
-                run.check()?;
             }
-        }
-        let mut columns: Vec<Vector> = batch.columns.get(..width).unwrap_or(&[]).to_vec();
-        for call in 0..done.len() {
-            let place = done.iter().position(|d| *d == call).map(|place| width + place);
-            if let Some(column) = place.and_then(|place| batch.columns.get(place)) {
-                columns.push(column.clone());
+            let stage = Box::new(Stage::open(calls, columns, source, run)?);
+            if done.len() == self.plan.calls.len() {
+                let places = (0..done.len())
+                    .filter_map(|call| done.iter().position(|d| *d == call).map(|place| width + place));
+                return Ok((stage, places.collect()));
             }
+            source = Source::Stage(stage);
         }
-        Ok(Batch { columns, rows: batch.rows })
     }
 }
 
 impl Operator for WindowRows<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
-        let (batch, at) = match &mut self.result {
-            Some(result) => result,
-            None => {
-                let batch = self.compute(run)?;
-                self.result.insert((batch, 0))
-            }
-        };
-        if *at >= batch.rows {
-            return Ok(None);
+        if self.last.is_none() {
+            self.last = Some(self.begin(run)?);
         }
+        let Some((stage, places)) = &mut self.last else { return Ok(None) };
+        if self.current.as_ref().is_none_or(|(batch, at)| *at >= batch.rows) {
+            self.current = None;
+            let Some(found) = stage.next(run)? else { return Ok(None) };
+            let mut columns: Vec<Vector> =
+                found.columns.get(..self.plan.input.width()).unwrap_or_default().to_vec();
+            columns.extend(places.iter().filter_map(|place| found.columns.get(*place).cloned()));
+            self.current = Some((Batch { columns, rows: found.rows }, 0));
+        }
+        let Some((batch, at)) = &mut self.current else { return Ok(None) };
         let part = batch.slice(*at, MAX_ROWS);
         *at += part.rows;
         Ok(Some(part))
     }
+}
+
+/// Where the rows of a stage come from.
+enum Source<'p> {
+    Input(Option<Box<dyn Operator + 'p>>),
+    Stage(Box<Stage<'p>>),
+    Sorted(Box<InParts>),
+}
+
+impl Source<'_> {
+    fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        match self {
+            Source::Input(Some(input)) => input.next(run),
+            Source::Input(None) => Ok(None),
+            Source::Stage(stage) => stage.next(run),
+            Source::Sorted(sorted) => sorted.next(run),
+        }
+    }
+}
+
+/// The calls of one order.
+struct Stage<'p> {
+    calls: Vec<&'p WindowCall>,
+    /// Columns before the keys.
+    width: usize,
+    keys: Vec<SortKey>,
+    source: Source<'p>,
+    reservation: Reservation,
+    /// Rows of whole partitions.
+    whole: Vec<Batch>,
+    /// Rows of the partition that the source is in, and its key.
+    begun: Vec<Batch>,
+    key: Vec<u8>,
+    held: usize,
 }
 
 /// A partition of the ordered rows.
@@ -100,61 +141,148 @@ pub(super) struct Partition {
     pub(super) peers: Vec<usize>,
 }
 
-/// Puts rows in the order of a window and finds its partitions.
-fn arrange(
-    batch: Batch,
-    call: &WindowCall,
-    run: &mut Run<'_, '_>,
-) -> Result<(Batch, Vec<Partition>), SqlError> {
-    let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
-    let mut keys: Vec<(Vector, &BoundExpr, bool)> = Vec::new();
-    for expr in &call.partition {
-        keys.push((evaluate(expr, &frame, &mut run.eval())?, expr, false));
-    }
-    for (expr, descending) in &call.order {
-        keys.push((evaluate(expr, &frame, &mut run.eval())?, expr, *descending));
-    }
-    // The key of a row, and how much of it is of the partition.
-    let mut rows: Vec<(Vec<u8>, usize, u32)> = Vec::with_capacity(batch.rows);
-    let mut held = 0;
-    for row in 0..batch.rows {
-        let mut bytes = Vec::new();
-        let mut partition = 0;
-        for (at, (vector, expr, descending)) in keys.iter().enumerate() {
-            append_sorted(&mut bytes, vector, row, &expr.ty, *descending, false);
-            if at + 1 == call.partition.len() {
-                partition = bytes.len();
-            }
+impl<'p> Stage<'p> {
+    /// Sorts the rows of a source.
+    fn open(
+        calls: Vec<&'p WindowCall>,
+        width: usize,
+        mut source: Source<'p>,
+        run: &mut Run<'_, '_>,
+    ) -> Result<Stage<'p>, SqlError> {
+        let mut exprs = Vec::new();
+        if let Some(first) = calls.first() {
+            exprs.extend(first.partition.iter().map(|expr| (expr, false)));
+            exprs.extend(first.order.iter().map(|(expr, descending)| (expr, *descending)));
         }
-        held += bytes.len() + size_of::<(Vec<u8>, usize, u32)>();
-        rows.push((bytes, partition, row as u32));
-    }
-    run.hold(held, "sort")?;
-    rows.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut partitions: Vec<Partition> = Vec::new();
-    for (at, (bytes, partition, _)) in rows.iter().enumerate() {
-        let before = at.checked_sub(1).and_then(|before| rows.get(before));
-        let same_partition =
-            before.is_some_and(|(other, length, _)| other.get(..*length) == bytes.get(..*partition));
-        match partitions.last_mut() {
-            Some(current) if same_partition => {
-                if before.is_some_and(|(other, _, _)| other != bytes) {
-                    current.peers.push(at);
+        let keys: Vec<SortKey> = exprs
+            .iter()
+            .enumerate()
+            .map(|(at, (expr, descending))| SortKey {
+                column: width + at,
+                ty: expr.ty.clone(),
+                descending: *descending,
+            })
+            .collect();
+        if !keys.is_empty() {
+            let mut sorter = Sorter::new(&keys, usize::MAX, run);
+            while let Some(mut batch) = source.next(run)? {
+                let mut values = Vec::with_capacity(exprs.len());
+                let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
+                for (expr, _) in &exprs {
+                    values.push(evaluate(expr, &frame, &mut run.eval())?);
                 }
-                current.rows.end = at + 1;
+                batch.columns.append(&mut values);
+                sorter.push(batch, run)?;
+                run.check()?;
             }
-            _ => partitions.push(Partition { rows: at..at + 1, peers: vec![at] }),
+            source = Source::Sorted(Box::new(InParts::new(sorter.finish(run)?)));
+        }
+        Ok(Stage {
+            calls,
+            width,
+            keys,
+            source,
+            reservation: run.context.memory.reserve(),
+            whole: Vec::new(),
+            begun: Vec::new(),
+            key: Vec::new(),
+            held: 0,
+        })
+    }
+
+    /// The bytes of the first keys of a row.
+    fn key_of(&self, batch: &Batch, row: usize, keys: usize, out: &mut Vec<u8>) {
+        out.clear();
+        for key in self.keys.iter().take(keys) {
+            if let Some(column) = batch.columns.get(key.column) {
+                append_sorted(out, column, row, &key.ty, key.descending, false);
+            }
         }
     }
-    for partition in &mut partitions {
-        partition.peers.push(partition.rows.end);
+
+    fn partition_keys(&self) -> usize {
+        self.calls.first().map_or(0, |call| call.partition.len())
     }
-    let order: Vec<u32> = rows.iter().map(|(_, _, row)| *row).collect();
-    drop(keys);
-    drop(rows);
-    run.release(held);
-    let batch = batch.select(Some(&UInt32Array::from(order)))?;
-    Ok((batch, partitions))
+
+    /// The rows of some whole partitions with the columns of the calls.
+    fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        while self.whole.iter().map(|b| b.rows).sum::<usize>() < MAX_ROWS {
+            let Some(batch) = self.source.next(run)? else {
+                self.whole.append(&mut self.begun);
+                break;
+            };
+            run.check()?;
+            let bytes = bytes_of(&batch);
+            self.reservation.require(bytes, PURPOSE)?;
+            self.held += bytes;
+            // Where the last partition of the batch begins.
+            let mut last = None;
+            let mut key = Vec::new();
+            for row in 0..batch.rows {
+                self.key_of(&batch, row, self.partition_keys(), &mut key);
+                let first_of_all = row == 0 && self.begun.is_empty();
+                if first_of_all || key != self.key {
+                    last = Some(row);
+                    std::mem::swap(&mut self.key, &mut key);
+                }
+            }
+            match last {
+                Some(row) => {
+                    self.whole.append(&mut self.begun);
+                    if row > 0 {
+                        self.whole.push(batch.slice(0, row));
+                    }
+                    self.begun.push(batch.slice(row, batch.rows));
+                }
+                None => self.begun.push(batch),
+            }
+        }
+        if self.whole.is_empty() {
+            return Ok(None);
+        }
+        let batch = Batch::concat(&std::mem::take(&mut self.whole))?;
+        let found = self.compute(batch, run)?;
+        let begun: usize = self.begun.iter().map(bytes_of).sum();
+        self.reservation.shrink(self.held.saturating_sub(begun));
+        self.held = begun;
+        Ok(Some(found))
+    }
+
+    /// The columns of the calls over some whole partitions.
+    fn compute(&self, batch: Batch, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
+        let partitions = self.partitions(&batch);
+        let mut columns: Vec<Vector> = batch.columns.get(..self.width).unwrap_or_default().to_vec();
+        for call in &self.calls {
+            columns.push(call_column(call, &batch, &partitions, run)?);
+            run.check()?;
+        }
+        Ok(Batch { columns, rows: batch.rows })
+    }
+
+    fn partitions(&self, batch: &Batch) -> Vec<Partition> {
+        let mut partitions: Vec<Partition> = Vec::new();
+        let (mut part, mut key) = (Vec::new(), Vec::new());
+        let (mut part_before, mut key_before) = (Vec::new(), Vec::new());
+        for row in 0..batch.rows {
+            self.key_of(batch, row, self.partition_keys(), &mut part);
+            self.key_of(batch, row, self.keys.len(), &mut key);
+            match partitions.last_mut() {
+                Some(current) if part == part_before => {
+                    if key != key_before {
+                        current.peers.push(row);
+                    }
+                    current.rows.end = row + 1;
+                }
+                _ => partitions.push(Partition { rows: row..row + 1, peers: vec![row] }),
+            }
+            std::mem::swap(&mut part, &mut part_before);
+            std::mem::swap(&mut key, &mut key_before);
+        }
+        for partition in &mut partitions {
+            partition.peers.push(partition.rows.end);
+        }
+        partitions
+    }
 }
 
 /// The column of a call over ordered rows.

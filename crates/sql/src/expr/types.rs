@@ -120,6 +120,10 @@ impl Class {
     pub fn is_temporal(self) -> bool {
         matches!(self, Self::Date | Self::Time | Self::DateTime)
     }
+    /// Numbers and moments of 64 bits.
+    pub fn is_fixed(self) -> bool {
+        self.is_integer() || self.is_temporal() || self == Self::Double
+    }
     /// Characters or bytes.
     pub fn is_string(self) -> bool {
         matches!(self, Self::Text | Self::Binary)

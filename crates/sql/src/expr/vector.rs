@@ -506,8 +506,8 @@ impl Vector {
             Data::Int(_) | Data::UInt(_) | Data::Double(_) | Data::Short(_) => self.stored() * 8,
             Data::Long(_) => self.stored() * 16,
             Data::Wide(_) => self.stored() * 32,
-            Data::Text(a) => a.value_data().len() + self.stored() * 4,
-            Data::Binary(a) => a.value_data().len() + self.stored() * 4,
+            Data::Text(a) => span(a.value_offsets()) + self.stored() * 4,
+            Data::Binary(a) => span(a.value_offsets()) + self.stored() * 4,
         }
     }
 
@@ -517,7 +517,7 @@ impl Vector {
 }
 
 /// The parts, where these are decimals all in the width of the widest.
-fn of_one_width(parts: &[Vector]) -> Cow<'_, [Vector]> {
+pub(crate) fn of_one_width(parts: &[Vector]) -> Cow<'_, [Vector]> {
     let width = |part: &Vector| match part.data {
         Data::Short(_) => 1,
         Data::Long(_) => 2,
@@ -543,6 +543,14 @@ fn of_one_width(parts: &[Vector]) -> Cow<'_, [Vector]> {
         vector
     };
     Cow::Owned(parts.iter().map(widened).collect())
+}
+
+/// The bytes of strings between the first and the last of their offsets.
+fn span(offsets: &[i32]) -> usize {
+    match (offsets.first(), offsets.last()) {
+        (Some(first), Some(last)) => last.abs_diff(*first) as usize,
+        _ => 0,
+    }
 }
 
 /// The member of an ENUM by its number; 0 is the empty error value.

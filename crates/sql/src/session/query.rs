@@ -1,6 +1,5 @@
 //! Queries: a kept plan or a new one, rows into the sink, the transaction around them.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use rustydb_sql_parser::ast::{IntoTarget, Query, QueryBody, VariableTarget};
@@ -39,7 +38,7 @@ impl<'a> Scope<'a> {
             database: self.database,
             txn: self.txn,
             eval: EvalContext { params, session: self.state, cancel: self.cancel, row: 0, store: None },
-            memory: Rc::new(self.database.memory().grant()),
+            memory: Arc::new(self.database.memory().grant()),
         };
         (context, &mut self.tables)
     }

@@ -21,6 +21,7 @@ pub(super) fn status(session: &Session, global: bool) -> Listing {
     let waits = database.engine().locks().waits();
     let row_waits = waits.iter().filter(|wait| !matches!(wait.wanted, Wanted::Definition { .. })).count();
     let ended = engine.locks.waits.saturating_sub(row_waits as u64);
+    let temporary = database.temporary();
     let definitions = count(StatementKind::Definition);
     let mut figures: Vec<(&str, u64)> = vec![
         ("Com_begin", count(StatementKind::Begin)),
@@ -33,6 +34,8 @@ pub(super) fn status(session: &Session, global: bool) -> Listing {
         ("Com_set_option", count(StatementKind::Set)),
         ("Com_stmt_prepare", metrics.prepared.get()),
         ("Com_update", count(StatementKind::Update)),
+        ("Created_tmp_disk_tables", temporary.files.get()),
+        ("Created_tmp_files", temporary.files.get()),
         ("Innodb_row_lock_current_waits", row_waits as u64),
         ("Innodb_row_lock_time", millis(engine.locks.wait_time)),
         ("Innodb_row_lock_time_avg", millis(engine.locks.wait_time).checked_div(ended).unwrap_or(0)),
@@ -54,10 +57,13 @@ pub(super) fn status(session: &Session, global: bool) -> Listing {
         ("Rustydb_statement_cache_entries", database.cache.len() as u64),
         ("Rustydb_statement_cache_hits", metrics.cache_hits.get()),
         ("Rustydb_statement_cache_misses", metrics.cache_misses.get()),
+        ("Rustydb_temporary_bytes", temporary.bytes()),
+        ("Rustydb_temporary_bytes_written", temporary.written.get()),
         ("Rustydb_version_bytes", engine.version_bytes as u64),
         ("Rustydb_version_spilled_bytes", engine.version_spilled),
         ("Rustydb_wal_pinned_bytes", engine.log_pinned),
         ("Slow_queries", metrics.slow.get()),
+        ("Sort_merge_passes", temporary.merge_passes.get()),
         ("Threads_connected", database.processes().count() as u64),
         ("Threads_running", running(session)),
         ("Uptime", database.uptime().as_secs()),

@@ -259,6 +259,8 @@ pub static VARIABLES: &[Variable] = &[
     size("max_snapshot_age", Global, Settable, 0, 0, YEAR_SECONDS),
     size("max_sort_length", Both, Fixed, 1024, 4, 8_388_608),
     size("max_sp_recursion_depth", Both, Fixed, 0, 0, 255),
+    // Bytes that temporary files of all statements may have together.
+    size("max_temporary_bytes", Global, Settable, 64 << 30, 1 << 20, MAX),
     size("max_user_connections", Both, Fixed, 0, 0, 4_294_967_295),
     size("max_wal_pinned", Global, Settable, 16 << 30, 0, MAX),
     size("net_buffer_length", Both, Fixed, 16_384, 1024, 1_048_576),

@@ -9,6 +9,7 @@
 mod overlay;
 mod simulated;
 mod system;
+mod temporary;
 
 use std::io;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub use overlay::Overlay;
 pub use simulated::{Fault, SimulatedClock, SimulatedDisk};
 pub use system::{SystemClock, SystemDisk};
+pub use temporary::remove_leftovers;
 
 /// The unit in which writes may be torn.
 pub const SECTOR: usize = 512;

@@ -1,0 +1,306 @@
+//! Statements with little memory give the rows that they give with much, on good disks and bad ones.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustydb_storage::disk::{Caching, Disk, Fault, File, Locked, SimulatedDisk};
+
+use crate::api::SessionOptions;
+use crate::database::{Database, OpenOptions};
+use crate::exec::scripts::answer;
+use crate::session::Session;
+
+/// A disk whose temporary files give one bit back wrong, when it is told to.
+struct Flipping {
+    disk: SimulatedDisk,
+    reads: Arc<AtomicU64>,
+}
+
+struct FlippingFile {
+    file: Arc<dyn File>,
+    reads: Arc<AtomicU64>,
+}
+
+impl Disk for Flipping {
+    fn open(&self, name: &str, create: bool, caching: Caching) -> io::Result<Arc<dyn File>> {
+        let file = self.disk.open(name, create, caching)?;
+        if name.starts_with("temporary-") {
+            return Ok(Arc::new(FlippingFile { file, reads: Arc::clone(&self.reads) }));
+        }
+        Ok(file)
+    }
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+    fn sync_directory(&self) -> io::Result<()> {
+        self.disk.sync_directory()
+    }
+    fn lock(&self, name: &str, about: &str) -> io::Result<Result<Box<dyn Locked>, String>> {
+        self.disk.lock(name, about)
+    }
+}
+
+impl File for FlippingFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_at(buffer, offset)?;
+        if self.reads.fetch_sub(1, Ordering::Relaxed) == 0 {
+            let middle = buffer.len() / 2;
+            buffer[middle] ^= 4;
+        }
+        Ok(())
+    }
+    fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_at(data, offset)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn reserve(&self, length: u64) -> io::Result<()> {
+        self.file.reserve(length)
+    }
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+    fn discard(&self, offset: u64, length: u64) -> io::Result<()> {
+        self.file.discard(offset, length)
+    }
+}
+
+struct Server {
+    disk: SimulatedDisk,
+    reads: Arc<AtomicU64>,
+    database: Arc<Database>,
+    session: Session,
+}
+
+impl Server {
+    /// A database whose statements have so much memory.
+    fn new(memory: usize) -> Server {
+        let disk = SimulatedDisk::new(1);
+        let reads = Arc::new(AtomicU64::new(u64::MAX / 2));
+        let flipping = Flipping { disk: disk.clone(), reads: Arc::clone(&reads) };
+        let mut options = OpenOptions::new(Arc::new(flipping), disk.clock(), Arc::new(disk.clone()));
+        options.engine.background = false;
+        options.statement_memory = memory;
+        let database = Database::open(options).unwrap();
+        let session = database.session(&SessionOptions::root(1)).unwrap();
+        let mut server = Server { disk, reads, database, session };
+        for statement in [
+            "create database s",
+            "use s",
+            "set cte_max_recursion_depth = 1000000",
+            "create table t (id int primary key, i int, d decimal(30,6), f double, v varchar(60), \
+             b varbinary(40), at datetime(3), e enum('b','a','c'), j json, k int not null)",
+        ] {
+            server.run(statement);
+        }
+        server
+    }
+
+    fn run(&mut self, sql: &str) -> Vec<String> {
+        let lines = answer(&mut self.session, sql);
+        assert!(!lines.iter().any(|l| l.starts_with("ERROR")), "{sql:.200}: {:.300}", lines.join("|"));
+        lines
+    }
+
+    /// Rows with few and with many different values, NULLs, and texts that are equal without being the same.
+    fn fill(&mut self, rows: u64) {
+        let mut state = 7u64;
+        let mut random = move |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let mut values = Vec::new();
+        for id in 0..rows {
+            let or_null = |text: String, random: &mut dyn FnMut(u64) -> u64| match random(8) {
+                0 => "NULL".to_owned(),
+                _ => text,
+            };
+            let i = or_null(format!("{}", random(2000) as i64 - 1000), &mut random);
+            let d =
+                or_null(format!("{}.{:06}", random(5_000_000) as i64 - 2_500_000, random(3)), &mut random);
+            let f = or_null(format!("{}e-2", random(900_000) as i64 - 450_000), &mut random);
+            let word = ["straße", "STRASSE", "abc", "ABC", "a b", "", "z\\0z", "é"][random(8) as usize];
+            let v = or_null(format!("'{word}{}'", random(600)), &mut random);
+            let b =
+                or_null(format!("x'{:04x}{}'", random(60_000), "00".repeat(random(4) as usize)), &mut random);
+            let at = or_null(
+                format!("'20{:02}-0{}-11 10:00:00.{:03}'", random(90), 1 + random(9), random(1000)),
+                &mut random,
+            );
+            let e = or_null(format!("'{}'", ["a", "b", "c"][random(3) as usize]), &mut random);
+            let j = or_null(format!("'{{\"a\": {}}}'", random(400)), &mut random);
+            values.push(format!("({id},{i},{d},{f},{v},{b},{at},{e},{j},{})", random(rows / 4 + 1)));
+        }
+        for part in values.chunks(2000) {
+            self.run(&format!("insert into t values {}", part.join(",")));
+        }
+    }
+
+    fn files(&self) -> u64 {
+        self.database.temporary().files.get()
+    }
+}
+
+/// Queries whose order is given, or at least that of equal rows, and which need more than the small memory.
+const ORDERED: &[&str] = &[
+    "select * from t order by i, id",
+    "select * from t order by v, id desc",
+    "select v, id from t order by v",
+    "select id, i, v from t order by d desc, b, at, e desc, f, j",
+    "select id from t order by i",
+    "select id, v from t order by at desc limit 4000 offset 1000",
+    "select id, f, v from t order by f limit 3000",
+    "select id, b from t order by b, i limit 5",
+    "select max(n), count(*), sum(n) from (with recursive r as (select 1 n union all select n + 1 from r \
+     where n < 20000) select n from r) x",
+    "with recursive r as (select 1 n, cast('x' as char(100)) s union all select n + 1, repeat('y', 100) from r \
+     where n < 3000) select a.n, b.s from r a join r b on a.n = b.n - 1 where a.n > 2990 and b.n > 2990 order by a.n",
+];
+
+/// Queries of which the rows are given, in any order.
+const UNORDERED: &[&str] = &[
+    "select distinct v, i from t",
+    "select distinct v, k from t",
+    "select distinct d, f, at, j from t",
+    "select v, count(*), sum(d), min(at), max(f), avg(i) from t group by v",
+    "select k, v, count(*), sum(i) from t group by k, v",
+    "select i, d, count(distinct v), sum(distinct k) from t group by i, d",
+    "select e, count(distinct v, i), count(distinct d), sum(distinct d), count(*) from t group by e",
+    "select count(distinct v, k), count(distinct b, d), avg(distinct i), count(distinct e) from t",
+    "select k, group_concat(v order by id) from t group by k, e",
+    "select i, v from t union select k, v from t",
+    "select i, v from t union select k, v from t union all select id, v from t where id < 10",
+    "select i, v from t except select i, v from t where id % 3 = 0",
+    "select i, v from t except all select i, v from t where id % 3 = 0",
+    "select v, e from t intersect select v, e from t where id % 2 = 0",
+    "select v, e from t intersect all select v, e from t where id % 2 = 0",
+];
+
+#[test]
+fn little_memory_gives_the_same_rows() {
+    let (mut large, mut small) = (Server::new(256 << 20), Server::new(256 << 10));
+    large.fill(6000);
+    small.fill(6000);
+    for (sql, ordered) in ORDERED.iter().map(|q| (q, true)).chain(UNORDERED.iter().map(|q| (q, false))) {
+        let files = small.files();
+        let (mut wanted, mut found) = (large.run(sql), small.run(sql));
+        assert!(!ordered || wanted == found, "{sql}: {:?}", wanted.iter().zip(&found).find(|(a, b)| a != b));
+        wanted.sort();
+        found.sort();
+        assert_eq!(wanted.len(), found.len(), "{sql}");
+        assert!(wanted == found, "{sql}: {:?}", wanted.iter().zip(&found).find(|(a, b)| a != b));
+        let limited = sql.ends_with("limit 5");
+        assert_eq!(small.files() > files, !limited, "whether it spilled: {sql}");
+        assert_eq!(small.database.temporary().bytes(), 0, "{sql}");
+        assert_eq!(small.database.memory().granted(), 0, "{sql}");
+        assert!(!small.disk.list().unwrap().iter().any(|name| name.starts_with("temporary-")), "{sql}");
+    }
+    assert_eq!(large.files(), 0);
+}
+
+/// A partition is held whole, all rows are not.
+#[test]
+fn windows_take_partitions_from_a_file() {
+    let (mut large, mut small) = (Server::new(256 << 20), Server::new(768 << 10));
+    large.fill(6000);
+    small.fill(6000);
+    for sql in [
+        "select id, row_number() over (partition by i order by v, id), sum(d) over (partition by i order by v, id), \
+     rank() over (partition by e, i order by at, id) from t order by id",
+        "select id, lag(v) over (partition by i, e order by id), count(*) over (partition by v) from t order by id",
+    ] {
+        let files = small.files();
+        assert!(large.run(sql) == small.run(sql), "{sql}");
+        assert!(small.files() > files, "{sql}");
+        assert_eq!((small.database.temporary().bytes(), small.database.memory().granted()), (0, 0));
+    }
+}
+
+#[test]
+fn changes_collect_more_rows_than_memory_holds() {
+    let mut small = Server::new(256 << 10);
+    small.fill(5000);
+    let files = small.files();
+    small.run("create table u (id int primary key, v varchar(60), n int)");
+    small.run("insert into u select id, v, 0 from t");
+    small.run("create table w as select * from t order by v");
+    small.run("update u set id = id + 100000 where id >= 0");
+    small.run("update u set n = n + 1, id = id - 50000 order by id limit 4900");
+    small.run("update u join t on t.id = u.id - 50000 set u.n = u.n + t.id where t.id < 1000");
+    small.run("delete u from u join t on t.id = u.id - 50000 where t.id < 100");
+    assert_eq!(
+        small.run("select count(*), sum(n), min(id), max(id) from u"),
+        ["4900\t499350\t50100\t104999"]
+    );
+    assert_eq!(small.run("select count(*), sum(id) from w"), ["5000\t12497500"]);
+    assert!(small.files() >= files + 2, "{}", small.files() - files);
+    assert_eq!((small.database.temporary().bytes(), small.database.memory().granted()), (0, 0));
+}
+
+#[test]
+fn a_bad_disk_is_an_error_of_the_statement_and_of_nothing_else() {
+    let mut small = Server::new(256 << 10);
+    small.fill(4000);
+    let sql = "select * from t order by v, id";
+    let wanted = small.run(sql);
+    // A bit that comes back wrong, at whichever read.
+    for read in [0, 1, 7] {
+        small.reads.store(read, Ordering::Relaxed);
+        let refused = answer(&mut small.session, sql);
+        let error = refused.last().cloned().unwrap_or_default();
+        assert!(error.starts_with("ERROR 2 (HY000): Error reading file 'temporary-"), "{error}");
+        small.reads.store(u64::MAX / 2, Ordering::Relaxed);
+        assert_eq!(small.run(sql), wanted);
+    }
+    // A disk that is full: from now on nothing can grow.
+    small.disk.inject(Fault::FullAtGrowth { after: 3 });
+    let refused = answer(&mut small.session, sql);
+    let error = refused.last().cloned().unwrap_or_default();
+    assert!(error.starts_with("ERROR 3 (HY000): Error writing file 'temporary-"), "{error}");
+    assert!(error.contains("28 - No space left on device"), "{error}");
+    small.disk.heal();
+    assert_eq!(small.run(sql), wanted);
+    // More than all statements may have in such files.
+    small.run("set global max_temporary_bytes = 1048576");
+    let refused = answer(&mut small.session, "select * from t a join t b on b.id < 4 order by a.v, b.id");
+    let error = refused.last().cloned().unwrap_or_default();
+    assert!(error.starts_with("ERROR 1114 (HY000)") && error.contains("max_temporary_bytes"), "{error}");
+    assert_eq!((small.database.temporary().bytes(), small.database.memory().granted()), (0, 0));
+    assert_eq!(small.run(sql), wanted);
+}
+
+#[test]
+fn what_a_crash_has_left_is_removed() {
+    let disk = SimulatedDisk::new(3);
+    disk.open("temporary-0.tmp", true, Caching::Buffered).unwrap();
+    let mut options = OpenOptions::new(Arc::new(disk.clone()), disk.clock(), Arc::new(disk.clone()));
+    options.engine.background = false;
+    Database::open(options).unwrap();
+    assert!(!disk.list().unwrap().contains(&"temporary-0.tmp".to_owned()));
+}
+
+/// Merges of several passes: many short runs under the smallest memory.
+#[test]
+fn runs_are_merged_in_several_passes() {
+    let (mut large, mut small) = (Server::new(256 << 20), Server::new(96 << 10));
+    large.fill(5000);
+    small.fill(5000);
+    for sql in ["select * from t order by e, id", "select id, v, b from t order by e"] {
+        assert!(large.run(sql) == small.run(sql), "{sql}");
+    }
+    let passes = small.database.temporary().merge_passes.get();
+    assert!(passes > 4, "{passes}");
+    let status = small.run("show global status like 'Sort_merge_passes'");
+    assert_eq!(status, [format!("Sort_merge_passes\t{passes}")]);
+}
