@@ -9,14 +9,19 @@
 //! NOT IN needs three lists: rows by all keys, rows that have a NULL among what is compared, and, where left values
 //! may be NULL, all rows; the last two by the other keys alone.
 //!
-//! The right side is charged to the statement's grant as it comes. Once built, it does not change.
+//! The right side is charged to the statement's grant as it comes. Once built, it does not change. When it may not grow
+//! any more the join goes on as a [`SpilledJoin`].
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::batch::{Batch, MAX_ROWS};
 use super::join_pairs::{LeftRows, Pairing, RightRows};
 use super::key_table::{KeyPart, KeyShape, KeyTable, Keys, NO_KEY};
 use super::run::{Operator, Run, open};
+use super::spill::rows::{Space, bytes_of};
+use super::spilled_join::SpilledJoin;
+use crate::database::memory::Reservation;
 use crate::error::SqlError;
 use crate::expr::Vector;
 use crate::expr::compare::order_at;
@@ -114,9 +119,11 @@ impl Buckets {
         from.zip(to).and_then(|(from, to)| self.rows.get(from as usize..to as usize)).unwrap_or(&[])
     }
 
-    fn memory(&self) -> usize {
+    /// Bytes of memory that it takes while `more` rows come.
+    fn memory_for(&self, more: usize) -> usize {
         // The lists of `seal` are counted from the beginning.
-        self.table.memory() + self.numbers.len() * 8 + self.table.len() * 8
+        let rows = (self.numbers.len() + more) * 12;
+        self.table.memory_for(more) + rows + self.table.len() * 8
     }
 
     /// The numbers of the keys of left rows.
@@ -140,7 +147,7 @@ struct NotIn {
 }
 
 /// The right side of a hash join.
-struct Table {
+pub(super) struct Table {
     /// Its columns.
     columns: Vec<Vector>,
     /// Rows by `keys` and then `not_in`.
@@ -159,75 +166,141 @@ fn side(keys: &[JoinKey], left: bool, batch: &Batch, run: &mut Run<'_, '_>) -> R
     Ok(vectors)
 }
 
-impl Table {
-    fn build(
-        plan: &Join,
-        mut right: Box<dyn Operator + '_>,
-        run: &mut Run<'_, '_>,
-    ) -> Result<Table, SqlError> {
+/// The keys of left rows.
+pub(super) fn left_keys(
+    keys: &[JoinKey],
+    batch: &Batch,
+    run: &mut Run<'_, '_>,
+) -> Result<Vec<Vector>, SqlError> {
+    side(keys, true, batch, run)
+}
+
+/// The keys of right rows.
+pub(super) fn right_keys(
+    keys: &[JoinKey],
+    batch: &Batch,
+    run: &mut Run<'_, '_>,
+) -> Result<Vec<Vector>, SqlError> {
+    side(keys, false, batch, run)
+}
+
+/// Makes a [`Table`] of right rows, as long as there is memory for more.
+pub(super) struct Builder {
+    by_key: Buckets,
+    made: Keys,
+    unsure: Buckets,
+    all: Option<Buckets>,
+    made_plain: Keys,
+    compared: Vec<Vec<Vector>>,
+    batches: Vec<Batch>,
+    rows: u64,
+    /// Bytes of rows.
+    bytes: usize,
+    /// Bytes that were granted.
+    charged: usize,
+}
+
+impl Builder {
+    /// Without rows.
+    pub(super) fn new(plan: &Join) -> Builder {
         let (keys, not_in) = (&plan.keys, &plan.not_in);
-        let mut by_key = Buckets::new(keys.iter().chain(not_in));
-        let mut made = Keys::new(by_key.shape.clone());
-        let mut unsure = Buckets::new(keys.iter());
-        let mut all = not_in.iter().any(|pair| pair.left.ty.nullable).then(|| Buckets::new(keys.iter()));
-        let mut made_plain = Keys::new(unsure.shape.clone());
-        let mut compared: Vec<Vec<Vector>> = not_in.iter().map(|_| Vec::new()).collect();
-        let mut batches = Vec::new();
-        let mut held = 0;
-        let mut rows = 0u64;
-        while let Some(batch) = right.next(run)? {
-            run.hold(batch.memory(), "join")?;
-            rows += batch.rows as u64;
-            if rows >= u64::from(NO_KEY) {
-                return Err(SqlError::unknown("more than 2^32 rows on one side of a join"));
-            }
-            let plain = side(keys, false, &batch, run)?;
-            let values = side(not_in, false, &batch, run)?;
-            let both: Vec<Vector> = plain.iter().chain(&values).cloned().collect();
-            by_key.add(&mut made, &both, batch.rows, |_| true)?;
-            let mut now = by_key.memory();
-            if !not_in.is_empty() {
-                unsure
-                    .add(&mut made_plain, &plain, batch.rows, |row| values.iter().any(|v| v.is_null(row)))?;
-                now += unsure.memory();
-                if let Some(all) = &mut all {
-                    all.add(&mut made_plain, &plain, batch.rows, |_| true)?;
-                    now += all.memory();
-                }
-                for (parts, value) in compared.iter_mut().zip(values) {
-                    run.hold(value.memory(), "join")?;
-                    parts.push(value);
-                }
-            }
-            run.hold(now.saturating_sub(held), "join")?;
-            held = held.max(now);
-            batches.push(batch);
-            run.check()?;
+        let by_key = Buckets::new(keys.iter().chain(not_in));
+        let unsure = Buckets::new(keys.iter());
+        Builder {
+            made: Keys::new(by_key.shape.clone()),
+            made_plain: Keys::new(unsure.shape.clone()),
+            by_key,
+            unsure,
+            all: not_in.iter().any(|pair| pair.left.ty.nullable).then(|| Buckets::new(keys.iter())),
+            compared: not_in.iter().map(|_| Vec::new()).collect(),
+            batches: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            charged: 0,
         }
-        by_key.seal();
-        unsure.seal();
-        if let Some(all) = &mut all {
+    }
+
+    /// The form of the keys without what NOT IN compares.
+    pub(super) fn plain_shape(plan: &Join) -> KeyShape {
+        Buckets::new(plan.keys.iter()).shape
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Bytes that are wanted beyond those granted, to take one more batch. Rows count twice: they are put together at
+    /// the end.
+    pub(super) fn wanted(&self, batch: &Batch) -> usize {
+        let tables = [Some(&self.by_key), Some(&self.unsure), self.all.as_ref()];
+        let used = if self.compared.is_empty() { 1 } else { 3 };
+        let tables: usize = tables.into_iter().take(used).flatten().map(|t| t.memory_for(batch.rows)).sum();
+        let rows = 2 * (self.bytes + bytes_of(batch)) * if self.compared.is_empty() { 1 } else { 2 };
+        (tables + rows).saturating_sub(self.charged)
+    }
+
+    /// Notes what was granted.
+    pub(super) fn charge(&mut self, bytes: usize) {
+        self.charged += bytes;
+    }
+
+    /// Takes a batch.
+    pub(super) fn add(&mut self, plan: &Join, batch: Batch, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
+        self.rows += batch.rows as u64;
+        if self.rows >= u64::from(NO_KEY) {
+            return Err(SqlError::unknown("more than 2^32 rows on one side of a join"));
+        }
+        let plain = side(&plan.keys, false, &batch, run)?;
+        let values = side(&plan.not_in, false, &batch, run)?;
+        let both: Vec<Vector> = plain.iter().chain(&values).cloned().collect();
+        self.by_key.add(&mut self.made, &both, batch.rows, |_| true)?;
+        if !plan.not_in.is_empty() {
+            let is_unsure = |row: usize| values.iter().any(|v| v.is_null(row));
+            self.unsure.add(&mut self.made_plain, &plain, batch.rows, is_unsure)?;
+            if let Some(all) = &mut self.all {
+                all.add(&mut self.made_plain, &plain, batch.rows, |_| true)?;
+            }
+            for (parts, value) in self.compared.iter_mut().zip(values) {
+                parts.push(value);
+            }
+        }
+        self.bytes += bytes_of(&batch);
+        self.batches.push(batch);
+        Ok(())
+    }
+
+    /// The rows so far, when the table is given up.
+    pub(super) fn into_batches(self) -> Vec<Batch> {
+        self.batches
+    }
+
+    /// The table, and the bytes that are not needed any more.
+    pub(super) fn finish(mut self, plan: &Join) -> Result<(Table, usize), SqlError> {
+        self.by_key.seal();
+        self.unsure.seal();
+        if let Some(all) = &mut self.all {
             all.seal();
         }
-        let columns = if batches.is_empty() {
+        let columns = if self.batches.is_empty() {
             plan.right_types.iter().map(|_| Vector::null(0)).collect()
         } else {
-            Batch::concat(&batches)?.columns
+            Batch::concat(&self.batches)?.columns
         };
         let not_in = match plan.not_in.is_empty() {
             true => None,
             false => {
                 let concat = |parts: &Vec<Vector>| Vector::concat(parts);
-                Some(NotIn { unsure, all, compared: compared.iter().map(concat).collect::<Result<_, _>>()? })
+                let compared = self.compared.iter().map(concat).collect::<Result<_, _>>()?;
+                Some(NotIn { unsure: self.unsure, all: self.all, compared })
             }
         };
-        Ok(Table { columns, by_key, not_in })
+        Ok((Table { columns, by_key: self.by_key, not_in }, self.bytes))
     }
 }
 
 /// The candidates of the rows of a left batch.
-struct Probe {
-    left: LeftRows,
+pub(super) struct Probe {
+    pub(super) left: LeftRows,
     /// The number of each row's key.
     numbers: Vec<u32>,
     /// NOT IN: the candidates themselves.
@@ -238,7 +311,12 @@ struct Probe {
 }
 
 impl Probe {
-    fn new(plan: &Join, table: &Table, batch: Batch, run: &mut Run<'_, '_>) -> Result<Probe, SqlError> {
+    pub(super) fn new(
+        plan: &Join,
+        table: &Table,
+        batch: Batch,
+        run: &mut Run<'_, '_>,
+    ) -> Result<Probe, SqlError> {
         let plain = side(&plan.keys, true, &batch, run)?;
         let (mut numbers, mut lists) = (Vec::new(), None);
         match &table.not_in {
@@ -389,14 +467,40 @@ fn candidates_of_not_in(
     Ok(lists)
 }
 
+impl Probe {
+    /// The next rows, and whether that were all. What left rows give besides pairs comes with `closes`.
+    pub(super) fn step(
+        &mut self,
+        plan: &Join,
+        pairing: &Pairing<'_>,
+        table: &Table,
+        closes: bool,
+        run: &mut Run<'_, '_>,
+    ) -> Result<(Option<Batch>, bool), SqlError> {
+        let (mut left, mut right) = (Vec::new(), RightRows::At(Vec::new()));
+        if matches!(plan.kind, JoinKind::Inner | JoinKind::Left) {
+            let (of_left, of_right) = self.next(table);
+            (left, right) = (of_left, RightRows::At(of_right));
+            pairing.test(&self.left.batch, &mut left, &table.columns, &mut right, run)?;
+        } else {
+            self.match_rows(pairing, !plan.on.is_empty(), table, run)?;
+        }
+        let closed = if closes { self.row } else { 0 };
+        let given = pairing.give(&mut self.left, left, &table.columns, right, closed)?;
+        Ok((given, self.row >= self.left.batch.rows))
+    }
+}
+
 /// Finds the right rows in a hash table.
 pub struct HashJoin<'p> {
     plan: &'p Join,
     pairing: Pairing<'p>,
-    left: Box<dyn Operator + 'p>,
+    left: Option<Box<dyn Operator + 'p>>,
     right: Option<Box<dyn Operator + 'p>>,
-    table: Option<Table>,
+    table: Option<(Table, Arc<Reservation>)>,
     probe: Option<Probe>,
+    /// In the place of the table, when memory is too small for it.
+    spilled: Option<Box<SpilledJoin<'p>>>,
 }
 
 impl<'p> HashJoin<'p> {
@@ -405,40 +509,61 @@ impl<'p> HashJoin<'p> {
         HashJoin {
             plan,
             pairing: Pairing::new(plan),
-            left: open(&plan.left),
+            left: Some(open(&plan.left)),
             right: Some(open(&plan.right)),
             table: None,
             probe: None,
+            spilled: None,
         }
+    }
+
+    fn build(&mut self, mut right: Box<dyn Operator + 'p>, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
+        let reservation = Arc::new(run.context.memory.reserve());
+        let mut builder = Builder::new(self.plan);
+        while let Some(batch) = right.next(run)? {
+            let more = builder.wanted(&batch);
+            if !reservation.grow(more) {
+                let mut read = builder.into_batches();
+                read.push(batch);
+                let Some(left) = self.left.take() else { return Ok(()) };
+                reservation.clear();
+                let space = Space::of(run);
+                let spilled = SpilledJoin::new(self.plan, reservation, space, read, right, left, run)?;
+                self.spilled = Some(Box::new(spilled));
+                return Ok(());
+            }
+            builder.charge(more);
+            builder.add(self.plan, batch, run)?;
+            run.check()?;
+        }
+        let (table, freed) = builder.finish(self.plan)?;
+        reservation.shrink(freed);
+        reservation.settle();
+        self.table = Some((table, reservation));
+        Ok(())
     }
 }
 
 impl Operator for HashJoin<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
         if let Some(right) = self.right.take() {
-            self.table = Some(Table::build(self.plan, right, run)?);
+            self.build(right, run)?;
         }
-        let Some(table) = &self.table else { return Ok(None) };
+        if let Some(spilled) = &mut self.spilled {
+            return spilled.next_rows(run);
+        }
+        let (Some((table, _)), Some(input)) = (&self.table, &mut self.left) else { return Ok(None) };
         loop {
             run.check()?;
             let probe = match &mut self.probe {
                 Some(probe) => probe,
-                None => match self.left.next(run)? {
+                None => match input.next(run)? {
                     Some(batch) => self.probe.insert(Probe::new(self.plan, table, batch, run)?),
                     None => return Ok(None),
                 },
             };
-            let (mut left, mut right) = (Vec::new(), RightRows::At(Vec::new()));
-            if matches!(self.plan.kind, JoinKind::Inner | JoinKind::Left) {
-                let (of_left, of_right) = probe.next(table);
-                (left, right) = (of_left, RightRows::At(of_right));
-                self.pairing.test(&probe.left.batch, &mut left, &table.columns, &mut right, run)?;
-            } else {
-                probe.match_rows(&self.pairing, !self.plan.on.is_empty(), table, run)?;
-            }
-            let closed = probe.row;
-            let given = self.pairing.give(&mut probe.left, left, &table.columns, right, closed)?;
-            if closed >= probe.left.batch.rows {
+            let (given, ended) = probe.step(self.plan, &self.pairing, table, true, run)?;
+            if ended {
                 self.probe = None;
             }
             if given.is_some() {

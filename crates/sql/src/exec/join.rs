@@ -7,7 +7,7 @@
 //! - Inner gives each pair that matches; Left also each left row without a match, once, beside NULLs; Semi each left
 //!   row that has a match, once; Anti and NullAwareAnti each left row that has none. Semi and anti joins give the left
 //!   columns alone.
-//! - The order is that of the left side. Matches of one left row come in the order of the right side.
+//! - The order is that of the left side (but for a hash join that has spilled, see [`super::spilled_join`]). Matches of one left row come in the order of the right side.
 //! - ON is not evaluated for a pair whose keys differ. Semi and anti joins stop at the first match of a left row:
 //!   what ON would have said of later pairs (an error, a warning) is not met.
 //! - With an empty right side Semi gives nothing, Anti everything, and NullAwareAnti everything too: NULL NOT IN

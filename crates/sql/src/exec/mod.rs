@@ -41,6 +41,7 @@ pub mod shared;
 pub mod sort;
 pub mod sort_key;
 pub mod spill;
+pub mod spilled_join;
 pub mod subquery;
 #[cfg(test)]
 mod twins;

@@ -179,6 +179,15 @@ const UNORDERED: &[&str] = &[
     "select e, count(distinct v, i), count(distinct d), sum(distinct d), count(*) from t group by e",
     "select count(distinct v, k), count(distinct b, d), avg(distinct i), count(distinct e) from t",
     "select k, group_concat(v order by id) from t group by k, e",
+    "select a.id, b.id, b.v from t a join t b on a.k = b.i",
+    "select a.id, b.id, b.v from t a left join t b on a.v = b.v and b.id % 3 = 0 and a.id < b.id",
+    "select a.id, b.id from t a left join t b on a.k = b.k and a.at = b.at and a.id <> b.id",
+    "select a.id, b.id from t a join t b on a.e = b.e and a.id = b.id + 1",
+    "select id, v from t a where exists (select * from t b where b.i = a.k and b.v > a.v)",
+    "select id, v from t a where not exists (select * from t b where b.i = a.k and b.v > a.v)",
+    "select id, d from t a where d not in (select d from t b where b.id > 100 and b.d is not null)",
+    "select id, i from t a where i not in (select b.k from t b where b.e = a.e and b.v > 'b')",
+    "select id from t a where (i, e) in (select b.k, b.e from t b where b.v > 'b')",
     "select i, v from t union select k, v from t",
     "select i, v from t union select k, v from t union all select id, v from t where id < 10",
     "select i, v from t except select i, v from t where id % 3 = 0",
@@ -200,8 +209,10 @@ fn little_memory_gives_the_same_rows() {
         found.sort();
         assert_eq!(wanted.len(), found.len(), "{sql}");
         assert!(wanted == found, "{sql}: {:?}", wanted.iter().zip(&found).find(|(a, b)| a != b));
-        let limited = sql.ends_with("limit 5");
-        assert_eq!(small.files() > files, !limited, "whether it spilled: {sql}");
+        // What a join or a subquery reads may be few rows; the first join has all of them.
+        let may_fit = sql.ends_with("limit 5") || sql.contains(" b on a.") || sql.contains("(select");
+        let must = !may_fit || sql.contains("a.k = b.i");
+        assert!(small.files() > files || !must, "it did not spill: {sql}");
         assert_eq!(small.database.temporary().bytes(), 0, "{sql}");
         assert_eq!(small.database.memory().granted(), 0, "{sql}");
         assert!(!small.disk.list().unwrap().iter().any(|name| name.starts_with("temporary-")), "{sql}");
