@@ -13,7 +13,9 @@ mod hotrow;
 mod idle;
 mod isolation_levels;
 mod joins;
+mod large;
 mod larger;
+mod mixed;
 mod old_snapshot;
 mod options;
 mod outcome;
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
         Some("idle") => idle::run(options),
         Some("isolation") => isolation_levels::isolation(options),
         Some("joins") => joins::run(options),
+        Some("large") => large::run(options),
+        Some("mixed") => mixed::run(options),
         Some("larger") => larger::run(options),
         Some("queries") => queries::run(options),
         Some("restart") => restart::run(options),
@@ -54,7 +58,7 @@ fn main() -> ExitCode {
         Some("scripts") => scripts::run(options),
         Some("tpch") => tpch_comparison::run(options),
         other => Err(Error::Usage(format!(
-            "clients, crash, isolation, sakila, sysbench, serializable, hotrow, idle, joins, larger, queries, restart, snapshot, startup, tpch \
+            "clients, crash, isolation, sakila, sysbench, serializable, hotrow, idle, joins, large, larger, mixed, queries, restart, snapshot, startup, tpch \
              or scripts, not {other:?}"
         ))),
     };

@@ -42,6 +42,8 @@ cargo xtask bench joins [--quick]        join orders of a film database against 
 cargo xtask bench idle                   what 2,000 idle connections cost
 cargo xtask bench snapshot [--quick]     a reader open beside a million changes: what it sees, what it costs
 cargo xtask bench tpch [--scale F]       TPC-H against MariaDB and DuckDB; --memory MIB, --alone, --queries 1,6
+cargo xtask bench large [--quick]        sorts, groups and recursion beyond their memory, against MariaDB
+cargo xtask bench mixed [--quick]        point reads while TPC-H runs beside them
 cargo xtask bench startup                time from clone to the first answer
 cargo xtask scripts --peer PORT [NAME..] the golden SQL scripts against a real MySQL on this port
 cargo xtask points [--statements N]      the point executor against the general one [--seed S]

@@ -71,11 +71,12 @@ pub(crate) fn sakila(mut arguments: Arguments) -> Result<()> {
 
 /// `cargo xtask bench NAME`
 pub(crate) fn bench(mut arguments: Arguments) -> Result<()> {
-    const NAMES: &str =
-        "sysbench, serializable, hotrow, restart, larger, embedded, idle, joins, snapshot, startup or tpch";
+    const NAMES: &str = "sysbench, serializable, hotrow, restart, larger, embedded, idle, joins, snapshot, startup, tpch, large or mixed";
     let name = arguments.next().ok_or_else(|| Failure::new(format!("bench what? {NAMES}")))?;
     match name.as_str() {
-        "sysbench" | "serializable" | "hotrow" | "restart" | "larger" | "tpch" => packages::ensure()?,
+        "sysbench" | "serializable" | "hotrow" | "restart" | "larger" | "tpch" | "large" | "mixed" => {
+            packages::ensure()?
+        }
         "embedded" => run(cargo().args([
             "build",
             "--release",
