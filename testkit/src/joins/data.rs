@@ -1,6 +1,6 @@
 //! The tables: films, who made them, what is said of them.
 //!
-//! Keys are drawn so that a share of all rows has few of them (the square or cube of an even draw): some films have
+//! Keys are drawn so that few of them have a large share of all rows (an even draw to the power of 1.5): some films have
 //! hundreds of people, most have a handful. Attributes depend on each other as they do in life: the year on the film's
 //! number, the note on the company's country, so that the product of two shares is not the share of both.
 
@@ -52,7 +52,7 @@ const GENRES: &[&str] =
 /// A number below `bound`, small ones far more often.
 fn skewed(random: &mut Random, bound: u64) -> u64 {
     let even = random.below(1 << 20) as f64 / f64::from(1 << 20);
-    ((even * even * even) * bound as f64) as u64
+    ((even * even.sqrt()) * bound as f64) as u64
 }
 
 /// Fills all tables; gives the number of rows.
