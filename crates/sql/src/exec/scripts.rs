@@ -163,6 +163,22 @@ fn found_rows_counts_past_the_limit_when_asked() {
     }
 }
 
+/// A limit for queries that have none of their own.
+#[test]
+fn sql_select_limit_bounds_results() {
+    let mut session = session();
+    set_up(&mut session);
+    let count = |session: &mut Session, sql: &str| answer(session, sql).len();
+    let queries = ["select x from h", "select x from h union all select x from h", "select x from h limit 4"];
+    assert_eq!(queries.map(|sql| count(&mut session, sql)), [5, 10, 4]);
+    answer(&mut session, "set sql_select_limit = 2");
+    assert_eq!(queries.map(|sql| count(&mut session, sql)), [2, 2, 4]);
+    // Only what is sent is cut, not what is read for it.
+    assert_eq!(answer(&mut session, "select count(*) from (select x from h) d"), ["5"]);
+    answer(&mut session, "set sql_select_limit = default");
+    assert_eq!(queries.map(|sql| count(&mut session, sql)), [5, 10, 4]);
+}
+
 /// A statement that collects more than it may hold spills, or is refused and leaves the session usable.
 #[test]
 fn memory_is_bounded() {

@@ -418,7 +418,10 @@ impl Session {
             database: self.state.database.as_deref().map(Arc::from),
             sql_mode: settings.sql_mode.0,
             text,
-            optimizer: settings.rules.bits() ^ u64::from(settings.optimizer_switch.bits()).rotate_left(32),
+            optimizer: settings.rules.bits()
+                ^ u64::from(settings.optimizer_switch.bits()).rotate_left(32)
+                // Limits of different sizes make different plans; no limit leaves the number as it is.
+                ^ (!settings.sql_select_limit).wrapping_mul(0x9e37_79b9_7f4a_7c15),
             form: Form::Text,
         };
     }

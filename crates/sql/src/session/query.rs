@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustydb_sql_parser::ast::{IntoTarget, Query, QueryBody, VariableTarget};
+use rustydb_sql_parser::ast::{IntoTarget, Limit, LimitValue, Query, QueryBody, VariableTarget};
 use rustydb_transaction::{Cancel, Transaction};
 use rustydb_value::{Value, ValueRef};
 
@@ -525,7 +525,14 @@ fn plan_for(
     scope.tables.used.clear();
     scope.tables.virtual_used = false;
     scope.tables.temporary_used = false;
-    let point = match shares_reads {
+    // sql_select_limit is a LIMIT for queries that have none.
+    let limit = Some(scope.state.settings.sql_select_limit).filter(|rows| *rows < u64::MAX);
+    let limited = limit.filter(|_| query.limit.is_none()).map(|rows| Query {
+        limit: Some(Limit { count: LimitValue::Number(rows), offset: None }),
+        ..query.clone()
+    });
+    let query = limited.as_ref().unwrap_or(query);
+    let point = match shares_reads || limited.is_some() {
         true => None,
         false => point::compile_query(query, &mut scope.tables, scope.state)?,
     };

@@ -333,7 +333,7 @@ pub static VARIABLES: &[Variable] = &[
     flag("sql_quote_show_create", Both, Settable, true),
     flag("sql_require_primary_key", Both, Settable, false),
     flag("sql_safe_updates", Both, Fixed, false),
-    size("sql_select_limit", Both, Fixed, MAX, 0, MAX),
+    size("sql_select_limit", Both, Settable, MAX, 0, MAX),
     flag("sql_warnings", Both, Settable, false),
     text("ssl_ca", Global, ReadOnly, ""),
     text("ssl_cert", Global, ReadOnly, ""),

@@ -105,6 +105,8 @@ pub struct Settings {
     pub div_precision_increment: u8,
     pub default_week_format: u8,
     pub group_concat_max_len: usize,
+    /// `sql_select_limit`
+    pub sql_select_limit: u64,
     /// `cte_max_recursion_depth`
     pub cte_max_recursion_depth: u64,
     pub track_schema: bool,
@@ -170,6 +172,7 @@ impl Settings {
             auto_increment_offset: number(const { position("auto_increment_offset") }).max(1),
             div_precision_increment: number(const { position("div_precision_increment") }) as u8,
             default_week_format: number(const { position("default_week_format") }) as u8,
+            sql_select_limit: number(const { position("sql_select_limit") }),
             cte_max_recursion_depth: number(const { position("cte_max_recursion_depth") }),
             group_concat_max_len: number(const { position("group_concat_max_len") }) as usize,
             track_schema: on(const { position("session_track_schema") }),
