@@ -141,9 +141,6 @@ pub(crate) fn run(mut options: Options) -> Result<()> {
         let most = choice.memory.unwrap_or_default();
         report.at_most("memory at most MiB", peak as f64 / f64::from(1 << 20), most as f64);
     }
-    for line in &wrong {
-        println!("WRONG {line}");
-    }
     report.finish()
 }
 
@@ -233,6 +230,7 @@ fn measure(
                     }
                 }
                 Timed::Refused(why) => {
+                    println!("WRONG {name}: {why}");
                     wrong.push(format!("{name}: {why}"));
                     break;
                 }
@@ -262,7 +260,9 @@ fn measure(
         if let Some(answer) = answer {
             for (whose, expected) in &known {
                 if let Some(difference) = answer.difference(expected, query) {
-                    wrong.push(format!("{name} beside {whose}: {difference}"));
+                    let line = format!("{name} beside {whose}: {difference}");
+                    println!("WRONG {line}");
+                    wrong.push(line);
                 }
             }
         }
