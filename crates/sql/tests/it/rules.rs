@@ -34,6 +34,7 @@ const RULES: &[&str] = &[
     "factor_or",
     "infer_conditions",
     "push_into_derived",
+    "semi_to_inner",
     "unneeded",
     "push_top",
     "push_filters",
@@ -261,7 +262,7 @@ fn sorted(answer: &str) -> Vec<&str> {
 }
 
 /// How many queries of each seed.
-const QUERIES: usize = 150;
+const QUERIES: usize = 100;
 
 #[test]
 fn rules_on_and_off_give_the_same_rows() {
@@ -308,6 +309,6 @@ fn rules_on_and_off_give_the_same_rows() {
             }
         }
     }
-    assert!(with_rows > 200, "{with_rows} queries gave rows");
+    assert!(with_rows > 150, "{with_rows} queries gave rows");
     assert!(refused < 60, "{refused} queries were refused");
 }

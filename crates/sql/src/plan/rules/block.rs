@@ -3,7 +3,7 @@
 use super::blocks::Statement;
 use super::{
     Rule, access_path, factor_or, fold_conditions, index_order, infer_conditions, join_keys, join_order,
-    lift_projections, min_max, prune_columns, push_filters, push_top, unneeded,
+    lift_projections, min_max, prune_columns, push_filters, push_top, semi_to_inner, unneeded,
 };
 use crate::plan::estimate::Estimator;
 use crate::plan::{Plan, SelectPlan};
@@ -27,6 +27,9 @@ pub fn improve(plan: &mut SelectPlan, statement: &mut Statement<'_, '_, '_>) {
     }
     if rules.has(Rule::PushFilters) {
         *root = push_filters::push_filters(std::mem::replace(root, Plan::Dual), rules);
+    }
+    if rules.has(Rule::SemiToInner) {
+        semi_to_inner::convert(root, &mut estimator);
     }
     if rules.has(Rule::Unneeded) {
         unneeded::remove(root);

@@ -15,7 +15,7 @@
 //! A subquery stays as it is, and runs for each row whose values are new, where this would change what is seen: it calls
 //! RAND() and the like, assigns variables, locks rows, has a LIMIT, stands under OR or in CASE as a condition, or may
 //! give two rows where one is allowed (error 1242). One without captures that is only asked for a value or for existence
-//! stays too: it runs once. So does a correlated aggregate whose rows an index finds: a few lookups are cheaper than
+//! stays too: it runs once. So does a correlated aggregate whose rows an index finds, where that is cheaper than
 //! groups of a whole table.
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use rustydb_value::Collation;
 
 use super::hoist::{self, Hoisted, Peel, columns_of};
 use super::lift_projections::{lift, substitute, types};
-use super::single_values::{Place, groups, only_row};
+use super::single_values::{Place, asking_rows, groups, only_row};
 use crate::expr::build::literal_int;
 use crate::expr::types::Class;
 use crate::expr::{BoundExpr, Comparison, ExprType, Node, SubqueryForm};
@@ -348,7 +348,7 @@ impl Block {
         let (rows, values) = hoist::peeled(root, Peel::Order)?;
         let width = input.width();
         let (mut join, values) = match rows {
-            Plan::Aggregate(node) => groups(*node, values, captures, width)?,
+            Plan::Aggregate(node) => groups(*node, values, captures, asking_rows(input, captures), width)?,
             rows => only_row(rows, values, captures, width)?,
         };
         let base = self.adopt(&subplan);
@@ -383,7 +383,8 @@ impl Block {
             if join.kind == JoinKind::Left && !join.on.is_empty() {
                 return None;
             }
-            let (mut joined, values) = groups(node.as_ref().clone(), values, captures, width)?;
+            let (mut joined, values) =
+                groups(node.as_ref().clone(), values, captures, asking_rows(&join.left, captures), width)?;
             joined.left = join.left.clone();
             above.extend(values);
             let plan = Plan::Project { input: Box::new(Plan::Join(Box::new(joined))), exprs: above };

@@ -37,6 +37,7 @@ rules! {
     FactorOr "factor_or";
     InferConditions "infer_conditions";
     PushIntoDerived "push_into_derived";
+    SemiToInner "semi_to_inner";
     Unneeded "unneeded";
     PushTop "push_top";
     PushFilters "push_filters";
