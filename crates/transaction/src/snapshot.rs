@@ -108,6 +108,15 @@ impl Snapshots {
         Snapshot { csn, settled_before }
     }
 
+    /// Enters a snapshot that is in use once more, for another reader of it.
+    pub(crate) fn share(&self, snapshot: Snapshot) {
+        let now = self.now.load(Ordering::Relaxed);
+        let mut in_use = self.in_use.lock();
+        let users =
+            in_use.entry(snapshot.csn).or_insert(Users { oldest: now, youngest: now, ..Users::default() });
+        users.count += 1;
+    }
+
     /// Takes a snapshot out.
     pub(crate) fn release(&self, snapshot: Snapshot, is_serial: bool) {
         let mut in_use = self.in_use.lock();

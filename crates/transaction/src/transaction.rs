@@ -333,6 +333,28 @@ impl Transaction {
         }
     }
 
+    /// A transaction for another thread that reads what this one reads: at its snapshot, with its own changes. It
+    /// has to end before this one changes anything, and is given back by [`Transaction::take_back_reader`]. None at
+    /// SERIALIZABLE, where it is kept account of who reads what.
+    #[must_use]
+    pub fn reader(&mut self) -> Option<Transaction> {
+        if self.isolation == Isolation::Serializable {
+            return None;
+        }
+        let snapshot = self.snapshot();
+        self.engine.snapshots.share(snapshot);
+        let owner = self.engine.locks().new_owner();
+        let mut reader = Transaction::new(self.engine.clone(), self.id, owner, self.isolation, true);
+        reader.snapshot = Some(snapshot);
+        reader.has_overtaken = self.has_overtaken;
+        Some(reader)
+    }
+
+    /// Takes a reader back: what it has read that is not durable yet counts as read by this one.
+    pub fn take_back_reader(&mut self, reader: Transaction) {
+        self.observed = self.observed.max(reader.observed);
+    }
+
     /// A place to go back to.
     #[must_use]
     pub fn savepoint(&self) -> Savepoint {

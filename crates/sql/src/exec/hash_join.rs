@@ -18,6 +18,7 @@ use std::sync::Arc;
 use super::batch::{Batch, MAX_ROWS};
 use super::join_pairs::{LeftRows, Pairing, RightRows};
 use super::key_table::{KeyPart, KeyShape, KeyTable, Keys, NO_KEY};
+use super::morsel::open_wide;
 use super::run::{Operator, Run, open};
 use super::spill::rows::{Space, bytes_of};
 use super::spilled_join::SpilledJoin;
@@ -491,13 +492,60 @@ impl Probe {
     }
 }
 
+/// A table with the memory that it takes; several threads may look into it.
+pub struct SharedTable {
+    table: Table,
+    _memory: Arc<Reservation>,
+}
+
+/// The right side of a hash join, read.
+pub enum RightSide<'p> {
+    /// All of it.
+    Table(Arc<SharedTable>),
+    /// There is no memory for more.
+    TooLarge {
+        /// What was read so far.
+        read: Vec<Batch>,
+        /// Where the others come from.
+        rest: Box<dyn Operator + 'p>,
+        /// Of which nothing is granted.
+        reservation: Arc<Reservation>,
+    },
+}
+
+/// Reads the right side of a join into a table, as long as there is memory.
+pub fn read_right<'p>(
+    plan: &Join,
+    mut right: Box<dyn Operator + 'p>,
+    run: &mut Run<'_, '_>,
+) -> Result<RightSide<'p>, SqlError> {
+    let reservation = Arc::new(run.context.memory.reserve());
+    let mut builder = Builder::new(plan);
+    while let Some(batch) = right.next(run)? {
+        let more = builder.wanted(&batch);
+        if !reservation.grow(more) {
+            let mut read = builder.into_batches();
+            read.push(batch);
+            reservation.clear();
+            return Ok(RightSide::TooLarge { read, rest: right, reservation });
+        }
+        builder.charge(more);
+        builder.add(plan, batch, run)?;
+        run.check()?;
+    }
+    let (table, freed) = builder.finish(plan)?;
+    reservation.shrink(freed);
+    reservation.settle();
+    Ok(RightSide::Table(Arc::new(SharedTable { table, _memory: reservation })))
+}
+
 /// Finds the right rows in a hash table.
 pub struct HashJoin<'p> {
     plan: &'p Join,
     pairing: Pairing<'p>,
     left: Option<Box<dyn Operator + 'p>>,
     right: Option<Box<dyn Operator + 'p>>,
-    table: Option<(Table, Arc<Reservation>)>,
+    table: Option<Arc<SharedTable>>,
     probe: Option<Probe>,
     /// In the place of the table, when memory is too small for it.
     spilled: Option<Box<SpilledJoin<'p>>>,
@@ -510,36 +558,28 @@ impl<'p> HashJoin<'p> {
             plan,
             pairing: Pairing::new(plan),
             left: Some(open(&plan.left)),
-            right: Some(open(&plan.right)),
+            right: Some(open_wide(&plan.right)),
             table: None,
             probe: None,
             spilled: None,
         }
     }
 
-    fn build(&mut self, mut right: Box<dyn Operator + 'p>, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
-        let reservation = Arc::new(run.context.memory.reserve());
-        let mut builder = Builder::new(self.plan);
-        while let Some(batch) = right.next(run)? {
-            let more = builder.wanted(&batch);
-            if !reservation.grow(more) {
-                let mut read = builder.into_batches();
-                read.push(batch);
+    /// With a table that is there already, which others look into too.
+    pub fn over(plan: &'p Join, left: Box<dyn Operator + 'p>, table: Arc<SharedTable>) -> HashJoin<'p> {
+        HashJoin { left: Some(left), right: None, table: Some(table), ..HashJoin::new(plan) }
+    }
+
+    fn build(&mut self, right: Box<dyn Operator + 'p>, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
+        match read_right(self.plan, right, run)? {
+            RightSide::Table(table) => self.table = Some(table),
+            RightSide::TooLarge { read, rest, reservation } => {
                 let Some(left) = self.left.take() else { return Ok(()) };
-                reservation.clear();
                 let space = Space::of(run);
-                let spilled = SpilledJoin::new(self.plan, reservation, space, read, right, left, run)?;
+                let spilled = SpilledJoin::new(self.plan, reservation, space, read, rest, left, run)?;
                 self.spilled = Some(Box::new(spilled));
-                return Ok(());
             }
-            builder.charge(more);
-            builder.add(self.plan, batch, run)?;
-            run.check()?;
         }
-        let (table, freed) = builder.finish(self.plan)?;
-        reservation.shrink(freed);
-        reservation.settle();
-        self.table = Some((table, reservation));
         Ok(())
     }
 }
@@ -552,7 +592,8 @@ impl Operator for HashJoin<'_> {
         if let Some(spilled) = &mut self.spilled {
             return spilled.next_rows(run);
         }
-        let (Some((table, _)), Some(input)) = (&self.table, &mut self.left) else { return Ok(None) };
+        let (Some(table), Some(input)) = (&self.table, &mut self.left) else { return Ok(None) };
+        let table = &table.table;
         loop {
             run.check()?;
             let probe = match &mut self.probe {

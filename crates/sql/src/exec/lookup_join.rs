@@ -51,6 +51,15 @@ struct Lookups<'p> {
 impl<'p> LookupJoin<'p> {
     /// Of a join with a scan on its right; None if it has to go row by row.
     pub fn new(plan: &'p Join, scan: &'p Scan) -> Option<LookupJoin<'p>> {
+        LookupJoin::over(plan, scan, || open(&plan.left))
+    }
+
+    /// The same over a left side that is made when it is sure that it will be read.
+    pub fn over(
+        plan: &'p Join,
+        scan: &'p Scan,
+        left: impl FnOnce() -> Box<dyn Operator + 'p>,
+    ) -> Option<LookupJoin<'p>> {
         let Access::Index(access) = &scan.access else { return None };
         let pairing = Pairing::new(plan);
         let gives_right = plan.kind.gives_right();
@@ -64,7 +73,7 @@ impl<'p> LookupJoin<'p> {
             pairing,
             kind: plan.kind,
             first_decides: !gives_right && plan.on.is_empty() && scan.filter.is_empty(),
-            left: open(&plan.left),
+            left: left(),
             right: TableScan::new(scan),
             access,
             counter: plan.right.counter(),

@@ -30,6 +30,9 @@ pub mod key_table;
 pub mod limit;
 pub mod lookup_join;
 pub mod matching;
+pub mod morsel;
+#[cfg(test)]
+mod morsel_twins;
 pub mod recursive;
 pub mod row_columns;
 pub mod run;

@@ -4,6 +4,7 @@ use rustydb_value::ValueRef;
 
 use super::batch::Batch;
 use super::direct::Direct;
+use super::morsel::open_wide;
 use super::subquery::Surroundings;
 use super::{
     aggregate, counted, distinct, filter, join, limit, recursive, scan, set_operation, shared, sort, spill,
@@ -80,11 +81,13 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
         Plan::Work { number, .. } => Box::new(recursive::WorkRows::new(*number)),
         Plan::Join(node) => join::open_join(node),
         Plan::Filter { input, predicates } => Box::new(filter::Filter::new(open(input), predicates)),
-        Plan::Aggregate(node) => Box::new(aggregate::HashAggregate::new(open(&node.input), node)),
+        Plan::Aggregate(node) => Box::new(aggregate::HashAggregate::new(open_wide(&node.input), node)),
         Plan::Windows(node) => Box::new(window::WindowRows::new(open(&node.input), node)),
         Plan::Project { input, exprs } => Box::new(filter::Project::new(open(input), exprs)),
         Plan::Distinct { input, types } => Box::new(distinct::Distinct::new(open(input), types)),
-        Plan::Sort { input, keys, limit } => Box::new(sort::Sort::new(open(input), keys, limit.as_ref())),
+        Plan::Sort { input, keys, limit } => {
+            Box::new(sort::Sort::new(open_wide(input), keys, limit.as_ref()))
+        }
         Plan::Limit { input, limit, counts } => Box::new(limit::Limit::new(open(input), limit, *counts)),
         Plan::Counted { input, counter } => Box::new(counted::CountedRows::new(input, counter)),
         Plan::Narrow { input, width } => Box::new(filter::Narrow::new(open(input), *width)),

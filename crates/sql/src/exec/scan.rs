@@ -53,6 +53,8 @@ pub struct TableScan<'p> {
     tree: Option<Arc<Tree>>,
     rows_tree: Option<Arc<Tree>>,
     source: Option<Source>,
+    /// The only range to read, where others read the rest.
+    part: Option<KeyRange>,
     /// Rows to give in the next batch, and in the largest one: fewer of long rows.
     size: usize,
     largest: usize,
@@ -83,6 +85,7 @@ impl<'p> TableScan<'p> {
             rows_tree: None,
             source: None,
             size: if plan.one_by_one { 1 } else { FIRST_ROWS },
+            part: None,
             largest: MAX_ROWS,
             wanted: u64::MAX,
             types,
@@ -94,6 +97,11 @@ impl<'p> TableScan<'p> {
             Access::Index(access) => Some(access),
             Access::Virtual(_) => None,
         }
+    }
+
+    /// The part of a scan that lies in one range of its index; for scans without locks and limits.
+    pub fn of_part(plan: &'p Scan, range: KeyRange) -> TableScan<'p> {
+        TableScan { part: Some(range), size: MAX_ROWS, ..TableScan::new(plan) }
     }
 
     /// Its plan.
@@ -379,6 +387,10 @@ pub fn to_local(value: ValueRef<'_>, zone: TimeZone) -> ValueRef<'_> {
 
 impl Operator for TableScan<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        if let Some(range) = self.part.take() {
+            self.open_trees(run)?;
+            self.source = Some(Source::Ranges { ranges: vec![range], next: 0, scan: None });
+        }
         if self.source.is_none() {
             let subqueries = run.subqueries;
             self.open(run, &Frame::constant().with_subqueries(subqueries))?;

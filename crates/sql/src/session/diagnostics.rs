@@ -39,7 +39,7 @@ pub struct Condition {
 }
 
 /// The conditions of a statement.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Diagnostics {
     conditions: Vec<Condition>,
     total: u64,
@@ -63,6 +63,14 @@ impl Diagnostics {
         if self.conditions.len() < limit {
             self.conditions.push(Condition { level, code, message });
         }
+    }
+
+    /// Adds what another thread recorded for the same statement.
+    pub fn append(&mut self, other: Diagnostics, limit: usize) {
+        self.total += other.total;
+        self.errors += other.errors;
+        let room = limit.saturating_sub(self.conditions.len());
+        self.conditions.extend(other.conditions.into_iter().take(room));
     }
 
     /// Records an error as a condition of this level.

@@ -116,6 +116,38 @@ impl SessionState {
         }
     }
 
+    /// The state that a worker thread evaluates expressions with: settings and times are this session's, everything
+    /// else is as in a new one.
+    pub(crate) fn for_worker(&self) -> SessionState {
+        SessionState {
+            connection_id: self.connection_id,
+            user: self.user.clone(),
+            host: self.host.clone(),
+            account: self.account.clone(),
+            transport: self.transport.clone(),
+            database: self.database.clone(),
+            shares_reads: self.shares_reads,
+            settings: self.settings.clone(),
+            warnings: Diagnostics::default(),
+            kept_counts: None,
+            last_insert_id: self.last_insert_id,
+            last_insert_id_given: None,
+            row_count: self.row_count,
+            found_rows: self.found_rows,
+            insert_id: None,
+            statement_micros: self.statement_micros,
+            fixed_micros: self.fixed_micros,
+            user_locks: SessionLocks::new(Arc::default(), self.connection_id),
+            entropy: None,
+            found_rows_mode: self.found_rows_mode,
+            values: Arc::clone(&self.values),
+            globals: Arc::clone(&self.globals),
+            clock: Arc::clone(&self.clock),
+            user_variables: HashMap::new(),
+            changes: Vec::new(),
+        }
+    }
+
     /// Which commits the server has executed; None in sessions without a database.
     pub fn executed(&self) -> Option<&crate::gtid::Executed> {
         self.globals.executed()

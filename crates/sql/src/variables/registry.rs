@@ -217,6 +217,7 @@ pub static VARIABLES: &[Variable] = &[
     size("innodb_flush_log_at_trx_commit", Global, Fixed, 1, 0, 2),
     size("innodb_lock_wait_timeout", Both, Settable, 50, 1, 1_073_741_824),
     size("innodb_page_size", Global, ReadOnly, 16_384, 4_096, 65_536),
+    size("innodb_parallel_read_threads", Both, Settable, 4, 1, 256),
     flag("innodb_read_only", Global, ReadOnly, false),
     flag("innodb_rollback_on_timeout", Global, ReadOnly, false),
     flag("innodb_snapshot_isolation", Both, Settable, false),

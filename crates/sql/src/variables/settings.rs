@@ -91,6 +91,8 @@ pub struct Settings {
     pub row_lock_wait: Duration,
     pub metadata_lock_wait: Duration,
     pub max_execution_time: Option<Duration>,
+    /// `innodb_parallel_read_threads`: how many threads may read a table for a statement
+    pub parallel_readers: usize,
     pub long_query_time: Duration,
     pub sql_notes: bool,
     pub sql_warnings: bool,
@@ -159,6 +161,7 @@ impl Settings {
             row_lock_wait: Duration::from_secs(number(const { position("innodb_lock_wait_timeout") })),
             metadata_lock_wait: Duration::from_secs(number(const { position("lock_wait_timeout") })),
             max_execution_time: (execution > 0).then(|| Duration::from_millis(execution)),
+            parallel_readers: number(const { position("innodb_parallel_read_threads") }) as usize,
             long_query_time: long_query,
             sql_notes: on(const { position("sql_notes") }),
             sql_warnings: on(const { position("sql_warnings") }),

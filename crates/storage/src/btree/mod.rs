@@ -20,6 +20,7 @@
 mod course;
 mod estimate;
 mod overflow;
+mod parts;
 mod scan;
 mod structure;
 mod write;

@@ -1,0 +1,120 @@
+//! The answer of several threads is the answer of one: row for row, order, warnings and errors included.
+
+use std::sync::atomic::Ordering;
+
+use super::morsel::STARTED;
+use super::scripts::{answer, open};
+
+/// Rows in the large table; long ones, so that it has a few hundred leaves.
+const ROWS: usize = 16_000;
+
+const QUERIES: &[&str] = &[
+    "select count(*), sum(a), avg(d), min(d), max(e), sum(g) from large",
+    "select b, count(*), sum(d), sum(g) from large group by b",
+    "select a, b, any_value(id), count(*) from large group by a, b",
+    "select a, group_concat(id) from large where id < 300 group by a",
+    "select id, d * 2 from large where a = 3 and d > 10 order by d desc, id limit 20",
+    "select id from large order by d limit 50",
+    "select s.name, count(*), sum(l.d) from large l join small s on s.id = l.a group by s.name",
+    "select s.name, count(l.id) from large l left join small s on s.id = l.b + 3 group by s.name",
+    "select count(*) from small s join large l on l.b = s.b and l.d > s.id",
+    "select a, count(*) from large where b in (select b from small where id > 3) group by a",
+    "select count(*) from large where b not in (select b from small where b is not null)",
+    "select a, count(*) from large where exists (select 1 from small where small.id = large.a) group by a",
+    "select count(*), sum(id) from large where id between 2000 and 13000",
+    "select count(*) from large where c like '%9'",
+    "select sum(c + 0) from large where id < 9000",
+    "select count(*), max(x) from (select id % 100 x, count(*) n from large group by x) t",
+    "select (select count(*) from large l where l.a = s.id) n, s.id from small s order by s.id",
+    "select sum(id * 9223372036854775807) from large where id > 15000",
+];
+
+/// Asks everything of several threads and of one.
+fn compare(mut ask: impl FnMut(&[&str], usize) -> Vec<Vec<String>>, when: &str) {
+    for query in QUERIES {
+        assert_eq!(ask(&[query], 4), ask(&[query], 1), "{when}: {query}");
+    }
+}
+
+#[test]
+fn several_threads_answer_as_one() {
+    let (_database, mut session) = open();
+    for statement in [
+        "create database m",
+        "use m",
+        "create table large (id int primary key, a int, b int, c varchar(250), d decimal(8,2), e date, g double)",
+        "create table small (id int primary key, b int, name varchar(10))",
+        "insert into small values (1, 1, 'one'), (2, 2, 'two'), (3, null, 'two'), (4, 4, 'four'), (5, 5, 'fünf')",
+    ] {
+        assert!(answer(&mut session, statement).is_empty(), "{statement}");
+    }
+    for part in 0..ROWS / 1000 {
+        let rows: Vec<String> = (part * 1000..(part + 1) * 1000)
+            .map(|n| {
+                let b = if n % 13 == 0 { "null".to_string() } else { (n % 7).to_string() };
+                format!(
+                    "({n}, {}, {b}, '{}{}', {}.{:02}, '2020-01-{:02}', {}e-3)",
+                    n % 11,
+                    "x".repeat(200),
+                    n % 10,
+                    n % 500,
+                    n % 100,
+                    n % 28 + 1,
+                    n * 7 % 1000,
+                )
+            })
+            .collect();
+        assert!(answer(&mut session, &format!("insert into large values {}", rows.join(","))).is_empty());
+    }
+    let mut ask = |statements: &[&str], threads: usize| {
+        answer(&mut session, &format!("set innodb_parallel_read_threads = {threads}"));
+        let mut all = Vec::new();
+        for statement in statements {
+            all.push(answer(&mut session, statement));
+            if statement.starts_with("select") {
+                all.push(answer(&mut session, "show warnings"));
+            }
+        }
+        all
+    };
+    compare(&mut ask, "committed");
+    if std::thread::available_parallelism().is_ok_and(|n| n.get() > 1) {
+        assert!(STARTED.load(Ordering::Relaxed) > 10, "only {} went wide", STARTED.load(Ordering::Relaxed));
+    }
+    // What the transaction itself has changed is seen by all.
+    ask(
+        &[
+            "begin",
+            "delete from large where id % 3 = 0",
+            "update large set a = 3, d = d + 1 where id % 5 = 0",
+        ],
+        4,
+    );
+    compare(&mut ask, "own changes");
+    ask(&["rollback"], 4);
+    compare(&mut ask, "rolled back");
+    ask(&["set transaction_isolation = 'READ-COMMITTED'"], 4);
+    compare(&mut ask, "read committed");
+}
+
+/// A statement that is over has no thread left, whether it ended by itself, by an error, or by its deadline.
+#[test]
+fn no_thread_outlives_its_statement() {
+    let (_database, mut session) = open();
+    for statement in ["create database m", "use m", "create table t (id int primary key, c varchar(250))"] {
+        assert!(answer(&mut session, statement).is_empty(), "{statement}");
+    }
+    for part in 0..16 {
+        let rows: Vec<String> =
+            (part * 1000..(part + 1) * 1000).map(|n| format!("({n}, repeat('y', 220))")).collect();
+        assert!(answer(&mut session, &format!("insert into t values {}", rows.join(","))).is_empty());
+    }
+    for query in [
+        "select count(*) from t",
+        "select sum(id * 9223372036854775807) from t",
+        "select /*+ MAX_EXECUTION_TIME(1) */ count(*) from t x join t y on x.c = y.c",
+    ] {
+        answer(&mut session, query);
+        assert_eq!(super::morsel::busy(), 0, "{query}");
+    }
+}
