@@ -7,7 +7,7 @@ use rustydb_sql_parser::ast::Statement;
 use super::Session;
 use super::plan_cache::{CachedPlan, PlanBody};
 use super::query::{Left, Scope};
-use super::run::Running;
+use super::run::{Running, parsed_alone};
 use crate::api::ResultSink;
 use crate::dml::{self, Changes};
 use crate::error::SqlError;
@@ -34,6 +34,7 @@ impl Session {
         let is_alone = self.open.is_none() && self.state.settings.autocommit;
         let mut tries = if is_alone && !statement.sql.contains('@') { REPEATS } else { 0 };
         let mut kept = running.plan.take();
+        let text = running.text;
         let (changes, plan) = loop {
             let done = self.within(|scope| {
                 let plan = point_plan(&statement, kept.take(), scope)?;
@@ -45,7 +46,14 @@ impl Session {
                 };
                 let changes = match compiled {
                     Some(changes) => changes,
-                    None => general(&statement.ast, &statement.sql, params, scope)?,
+                    None => match text {
+                        None => general(&statement.ast, &statement.sql, params, scope)?,
+                        // A template is only good for its compiled form: errors show the statement as it was written.
+                        Some(text) => {
+                            let written = parsed_alone(text, scope.state.settings.sql_mode)?;
+                            general(&written, text, &[], scope)?
+                        }
+                    },
                 };
                 Ok(Left::Used((changes, plan)))
             });

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use rustydb_sql_parser::ast::{IntoTarget, Limit, LimitValue, Query, QueryBody, VariableTarget};
+use rustydb_sql_parser::ast::{IntoTarget, Limit, LimitValue, Query, QueryBody, Statement, VariableTarget};
 use rustydb_transaction::{Cancel, Transaction};
 use rustydb_value::{Value, ValueRef};
 
 use super::plan_cache::{CachedPlan, PlanBody};
-use super::run::Running;
+use super::run::{Running, parsed_alone};
 use super::tables::{Bounds, Tables};
 use super::transaction::{NextTransaction, OpenTransaction};
 use super::xa::{Lost, XaState};
@@ -316,8 +316,9 @@ impl Session {
             return self.finish_rows(rows, running, sink);
         }
         let mut rows = 0u64;
+        let text = running.text;
         let plan = self.within(|scope| {
-            let plan = plan_for(&statement, kept, query, params, scope)?;
+            let plan = plan_for(&statement, kept, query, (params, text), scope)?;
             // The columns go out with the first row: a statement that fails before it answers with its error alone.
             match &plan.body {
                 PlanBody::Point(point) => {
@@ -509,9 +510,10 @@ fn plan_for(
     statement: &crate::database::cache::CachedStatement,
     kept: Option<Arc<CachedPlan>>,
     query: &Query,
-    params: &[Value],
+    running: (&[Value], Option<&str>),
     scope: &mut Scope<'_>,
 ) -> Result<Arc<CachedPlan>, SqlError> {
+    let (params, text) = running;
     // A plan that locks what it reads is for this transaction only.
     let shares_reads = scope.state.shares_reads;
     if !shares_reads
@@ -525,6 +527,13 @@ fn plan_for(
     scope.tables.used.clear();
     scope.tables.virtual_used = false;
     scope.tables.temporary_used = false;
+    // A template is only good for its compiled form.
+    let written = text.map(|text| parsed_alone(text, scope.state.settings.sql_mode)).transpose()?;
+    let (query, sql, params, statement) = match &written {
+        None => (query, &*statement.sql, params, Some(statement)),
+        Some(Statement::Query(query)) => (&**query, text.unwrap_or_default(), &[][..], None),
+        Some(_) => return Err(SqlError::reprepare()),
+    };
     // sql_select_limit is a LIMIT for queries that have none.
     let limit = Some(scope.state.settings.sql_select_limit).filter(|rows| *rows < u64::MAX);
     let limited = limit.filter(|_| query.limit.is_none()).map(|rows| Query {
@@ -542,7 +551,7 @@ fn plan_for(
         Some(plan) if plan.accepts(params) => (PlanBody::Point(plan), true),
         _ => {
             let mut bind = BindContext { tables: &mut scope.tables, session: scope.state };
-            let plan: SelectPlan = plan::prepare_select(query, &statement.sql, Some(params), &mut bind)?;
+            let plan: SelectPlan = plan::prepare_select(query, sql, Some(params), &mut bind)?;
             let cacheable = plan.is_cacheable() && !has_point;
             (PlanBody::Select(plan), cacheable)
         }
@@ -551,7 +560,10 @@ fn plan_for(
     let mut plan = CachedPlan::new(body, tables, epoch, params);
     plan.once = scope.tables.temporary_used || shares_reads;
     let plan = Arc::new(plan);
-    if cacheable && !plan.once {
+    if cacheable
+        && !plan.once
+        && let Some(statement) = statement
+    {
         statement.keep(Arc::clone(&plan));
     }
     Ok(plan)

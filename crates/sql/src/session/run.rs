@@ -85,16 +85,7 @@ impl Session {
 
     /// How this session's statements are read.
     pub(super) fn parse_options(&self, prepared: bool) -> ParseOptions {
-        let mode = self.state.settings.sql_mode;
-        ParseOptions {
-            ansi_quotes: mode.ansi_quotes(),
-            no_backslash_escapes: mode.has(SqlMode::NO_BACKSLASH_ESCAPES),
-            pipes_as_concat: mode.has(SqlMode::PIPES_AS_CONCAT),
-            high_not_precedence: mode.has(SqlMode::HIGH_NOT_PRECEDENCE),
-            ignore_space: mode.has(SqlMode::IGNORE_SPACE),
-            parameters: prepared,
-            ..ParseOptions::default()
-        }
+        parse_options(self.state.settings.sql_mode, prepared)
     }
 
     /// Parses the statement that begins at byte `from`, and says where the next may begin.
@@ -225,6 +216,24 @@ impl Session {
             more_results: running.more,
         }
     }
+}
+
+fn parse_options(mode: SqlMode, prepared: bool) -> ParseOptions {
+    ParseOptions {
+        ansi_quotes: mode.ansi_quotes(),
+        no_backslash_escapes: mode.has(SqlMode::NO_BACKSLASH_ESCAPES),
+        pipes_as_concat: mode.has(SqlMode::PIPES_AS_CONCAT),
+        high_not_precedence: mode.has(SqlMode::HIGH_NOT_PRECEDENCE),
+        ignore_space: mode.has(SqlMode::IGNORE_SPACE),
+        parameters: prepared,
+        ..ParseOptions::default()
+    }
+}
+
+/// The statement of a text that holds one.
+pub(super) fn parsed_alone(sql: &str, mode: SqlMode) -> Result<Statement, SqlError> {
+    let parsed = rustydb_sql_parser::parse_next(sql, 0, &parse_options(mode, false));
+    parsed.map(|parsed| parsed.statement).map_err(|error| parse_error(&error))
 }
 
 /// The error for a second statement where only one is allowed: MySQL points at its first token.

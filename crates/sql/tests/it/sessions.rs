@@ -438,6 +438,26 @@ fn texts_that_differ_in_their_values_are_parsed_and_planned_once() {
         setup(&mut session, &[&format!("UPDATE t SET n = {m} WHERE id = {n}")]);
     }
     assert_eq!(ask(&mut session, "SELECT SUM(n) FROM t"), "SUM(n)\n18\n");
+    // What the compiled form leaves to others is worded as it was written.
+    let overflow = error(&mut session, "UPDATE t SET n = n + 2147483647 WHERE id = 1");
+    assert_eq!(
+        (overflow.code, overflow.message.as_str()),
+        (1264, "Out of range value for column 'n' at row 1")
+    );
+    setup(
+        &mut session,
+        &["CREATE TABLE big (id INT PRIMARY KEY, n BIGINT UNSIGNED)", "INSERT INTO big VALUES (1, 5)"],
+    );
+    for n in [1, 1, 22] {
+        let sql = format!("UPDATE big SET n = n - {n} WHERE id = 1");
+        if n == 22 {
+            let below = error(&mut session, &sql);
+            assert_eq!(below.code, 1690);
+            assert!(below.message.contains("- 22)"), "{}", below.message);
+        } else {
+            setup(&mut session, &[&sql]);
+        }
+    }
     // A table of the same name and another shape.
     setup(
         &mut session,
