@@ -59,6 +59,8 @@ use crate::session::diagnostics::Diagnostics;
 const PARTS: usize = 128;
 /// A scan of fewer parts stays on one thread.
 const FEWEST_PARTS: usize = 16;
+/// A scan of fewer rows, about, stays on one thread.
+const FEWEST_ROWS: f64 = if cfg!(test) { 500.0 } else { 20_000.0 };
 /// Bytes of batches in a queue, about.
 const MOST_BYTES: usize = 4 << 20;
 /// How many morsels may be begun or done ahead of the one that is being read.
@@ -182,14 +184,22 @@ fn morsels(scan: &Scan, run: &mut Run<'_, '_>) -> Result<Vec<KeyRange>, SqlError
     let def = &scan.table.def;
     let Some(index) = def.all_indexes().nth(access.index) else { return Ok(Vec::new()) };
     let tree = run.context.engine().tree(index.tree)?;
-    let keys = tree.split_keys(PARTS).map_err(rustydb_transaction::Error::from)?;
-    if keys.len() < PARTS / 2 {
-        return Ok(Vec::new());
-    }
     let frame = Frame::constant().with_subqueries(run.subqueries);
     let Ranges::Ranges(ranges) = key_ranges(def, access, &frame, &mut run.eval())? else {
         return Ok(Vec::new());
     };
+    // Two descents tell the short range of a small statement from one that is worth dividing.
+    let mut rows = 0.0;
+    for range in &ranges {
+        rows += tree.estimate_range(range).map_err(rustydb_transaction::Error::from)?;
+    }
+    if rows < FEWEST_ROWS {
+        return Ok(Vec::new());
+    }
+    let keys = tree.split_keys(PARTS).map_err(rustydb_transaction::Error::from)?;
+    if keys.len() < PARTS / 2 {
+        return Ok(Vec::new());
+    }
     let mut parts = Vec::new();
     for range in ranges {
         let KeyRange { mut low, high } = range;
