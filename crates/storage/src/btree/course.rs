@@ -6,7 +6,8 @@
 //!   the pool read them while the caller works on the leaf before;
 //! - its leaves do not count as used, and once it is [`RING`] leaves further (a share of a small pool) they go,
 //!   unless somebody else has used them meanwhile. So a scan of any length takes a ring of frames, the hand of the
-//!   eviction policy does not move for it, and what others use stays where it is.
+//!   eviction policy hardly moves for it, and what others use stays where it is. They stay while the pool has free
+//!   frames; of a full one's, a few stay each time, so that what is scanned again and again comes in.
 //!
 //! Under a parent's latch pages are only named; they are asked for once nothing is latched.
 
@@ -77,7 +78,7 @@ impl Course {
             if self.behind.len() > RING.min(pool.frame_count() / 16)
                 && let Some(oldest) = self.behind.pop_front()
             {
-                pool.let_go(oldest);
+                pool.pass(oldest);
             }
         }
         self.leaves += 1;

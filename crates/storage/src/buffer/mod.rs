@@ -120,6 +120,8 @@ pub struct Pool {
     bell: Arc<Doorbell>,
     /// Where pages to be read ahead are asked for; missing where no thread reads ahead.
     asked: OnceLock<SyncSender<PageNo>>,
+    /// Pages that scans have passed while the pool was full.
+    passed: atomic::AtomicU64,
     /// Counters, read by metrics.
     pub counters: PoolCounters,
 }
@@ -236,6 +238,7 @@ impl Pool {
             doublewrite: Mutex::new(doublewrite::Writer::new(layout, page_size, next_batch, writers)),
             bell: Arc::default(),
             asked: OnceLock::new(),
+            passed: atomic::AtomicU64::new(0),
             counters: PoolCounters::default(),
         }
     }

@@ -17,6 +17,8 @@ use crate::sync::Ordering;
 
 /// Page numbers that may wait to be read.
 const QUEUE: usize = 256;
+/// Of the pages that scans pass in a full pool, one in so many stays.
+const KEPT: u64 = 16;
 
 impl Pool {
     /// Has `threads` threads read ahead for the pool that `pool` leads to, until it is gone.
@@ -63,6 +65,20 @@ impl Pool {
     pub(crate) fn prefetch(&self, page: PageNo) {
         if !self.is_present(page) && self.load(page).is_ok() {
             self.counters.reads_ahead.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A scan has passed a page: it goes, unless there are free frames. Of a full pool's pages one in [`KEPT`] stays
+    /// like one that was used, another one each time.
+    pub(crate) fn pass(&self, page: PageNo) {
+        if self.free.lock().len() > self.frames.len() / 16 {
+            return;
+        }
+        let count = self.passed.fetch_add(1, Ordering::Relaxed);
+        if !(count.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).is_multiple_of(KEPT) {
+            self.let_go(page);
+        } else if let Some(index) = self.shard(page).read().get(&page.0).copied() {
+            self.frames[index as usize].hits.store(3, Ordering::Relaxed);
         }
     }
 

@@ -67,6 +67,43 @@ fn what_is_in_use_survives_a_scan_of_everything() {
     }
 }
 
+/// A fresh start with a pool that is larger than the tree.
+#[test]
+fn what_a_scan_has_read_stays_while_there_is_room() {
+    let disk = SimulatedDisk::new(1);
+    let (store, _) = open(&disk).unwrap();
+    let id = filled(&store).id();
+    drop(store);
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let large = Options { buffer_pool_bytes: 1024 * 4096, ..options() };
+    let (store, _) = Store::open(shared, &disk, large).unwrap();
+    let tree = store.tree(id).unwrap();
+    for forward in [true, false, true] {
+        assert_eq!(scan(&tree, forward), ROWS as usize);
+    }
+    let before = store.statistics().pool_reads;
+    scan(&tree, true);
+    assert_eq!(store.statistics().pool_reads, before);
+}
+
+/// A pool that others' pages fill, which nobody uses any more.
+#[test]
+fn what_is_scanned_again_and_again_comes_into_a_full_pool() {
+    let disk = SimulatedDisk::new(1);
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let half = Options { buffer_pool_bytes: 400 * 4096, ..options() };
+    let (store, _) = Store::open(shared, &disk, half).unwrap();
+    let (first, second) = (filled(&store), filled(&store));
+    let reads = |tree: &Tree| {
+        let before = store.statistics().pool_reads;
+        scan(tree, true);
+        store.statistics().pool_reads - before
+    };
+    let all: Vec<u64> = (0..60).map(|_| reads(&first)).collect();
+    assert!(all[0] > 60 && all[59] < 25, "pages read: {all:?}");
+    assert!(reads(&second) > 0);
+}
+
 #[test]
 fn a_scan_reads_ahead_where_there_are_threads_for_it() {
     let disk = SimulatedDisk::new(1);
