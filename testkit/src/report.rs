@@ -28,77 +28,63 @@ impl Report {
         Report { name, peer_name: peer_name.into(), lines: Vec::new() }
     }
 
-    /// A rate (more is better) whose ratio to the peer's should be at least `wanted`.
-    pub(crate) fn rate(&mut self, metric: impl Into<String>, ours: f64, peer: f64, wanted: Option<f64>) {
-        let ratio = if peer > 0.0 { ours / peer } else { f64::NAN };
+    fn push(&mut self, metric: impl Into<String>, ours: f64) -> &mut Line {
         self.lines.push(Line {
             metric: metric.into(),
             peer_name: self.peer_name.clone(),
             ours,
-            peer: Some(peer),
-            ratio: Some(ratio),
-            wanted: wanted.map(|least| format!("ratio >= {least:.1}")),
-            holds: wanted.map(|least| ratio >= least),
+            peer: None,
+            ratio: None,
+            wanted: None,
+            holds: None,
         });
+        let last = self.lines.len() - 1;
+        &mut self.lines[last]
     }
 
     /// A figure beside the peer's, without a bound.
     pub(crate) fn beside(&mut self, metric: impl Into<String>, ours: f64, peer: f64) {
-        let ratio = (peer > 0.0).then(|| ours / peer);
-        self.lines.push(Line {
-            metric: metric.into(),
-            peer_name: self.peer_name.clone(),
-            ours,
-            peer: Some(peer),
-            ratio,
-            wanted: None,
-            holds: None,
-        });
+        self.compared(metric, ours, peer);
+    }
+
+    /// The same; the ratio is no number where the peer has none, so that no bound on it holds.
+    fn compared(&mut self, metric: impl Into<String>, ours: f64, peer: f64) -> (&mut Line, f64) {
+        let line = self.push(metric, ours);
+        line.peer = Some(peer);
+        line.ratio = (peer > 0.0).then(|| ours / peer);
+        let ratio = line.ratio.unwrap_or(f64::NAN);
+        (line, ratio)
+    }
+
+    /// A rate (more is better) whose ratio to the peer's should be at least `wanted`.
+    pub(crate) fn rate(&mut self, metric: impl Into<String>, ours: f64, peer: f64, wanted: Option<f64>) {
+        let (line, ratio) = self.compared(metric, ours, peer);
+        line.wanted = wanted.map(|least| format!("ratio >= {least:.1}"));
+        line.holds = wanted.map(|least| ratio >= least);
+    }
+
+    /// A time (less is better) whose ratio to the peer's should be at most `wanted`.
+    pub(crate) fn time(&mut self, metric: impl Into<String>, ours: f64, peer: f64, wanted: Option<f64>) {
+        let (line, ratio) = self.compared(metric, ours, peer);
+        line.wanted = wanted.map(|most| format!("ratio <= {most:.1}"));
+        line.holds = wanted.map(|most| ratio <= most);
+    }
+
+    /// A figure of ours that should be at most `most`.
+    pub(crate) fn at_most(&mut self, metric: impl Into<String>, ours: f64, most: f64) {
+        let line = self.push(metric, ours);
+        line.wanted = Some(format!("<= {}", show(most)));
+        line.holds = Some(ours <= most);
+    }
+
+    /// A figure of ours to know.
+    pub(crate) fn alone(&mut self, metric: impl Into<String>, ours: f64) {
+        self.push(metric, ours);
     }
 
     /// The peer of the lines that follow.
     pub(crate) fn peer(&mut self, name: impl Into<String>) {
         self.peer_name = name.into();
-    }
-
-    /// A time (less is better) whose ratio to the peer's should be at most `wanted`.
-    pub(crate) fn time(&mut self, metric: impl Into<String>, ours: f64, peer: f64, wanted: Option<f64>) {
-        let ratio = if peer > 0.0 { ours / peer } else { f64::NAN };
-        self.lines.push(Line {
-            metric: metric.into(),
-            peer_name: self.peer_name.clone(),
-            ours,
-            peer: Some(peer),
-            ratio: Some(ratio),
-            wanted: wanted.map(|most| format!("ratio <= {most:.1}")),
-            holds: wanted.map(|most| ratio <= most),
-        });
-    }
-
-    /// A figure of ours that should be at most `most`.
-    pub(crate) fn at_most(&mut self, metric: impl Into<String>, ours: f64, most: f64) {
-        self.lines.push(Line {
-            metric: metric.into(),
-            peer_name: self.peer_name.clone(),
-            ours,
-            peer: None,
-            ratio: None,
-            wanted: Some(format!("<= {}", show(most))),
-            holds: Some(ours <= most),
-        });
-    }
-
-    /// A figure of ours to know.
-    pub(crate) fn alone(&mut self, metric: impl Into<String>, ours: f64) {
-        self.lines.push(Line {
-            metric: metric.into(),
-            peer_name: self.peer_name.clone(),
-            ours,
-            peer: None,
-            ratio: None,
-            wanted: None,
-            holds: None,
-        });
     }
 
     /// Prints the table and writes `bench/NAME.json` into the target directory. A bound that does not hold
