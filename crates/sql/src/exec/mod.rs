@@ -9,7 +9,8 @@
 //! [`matching_rows`] is the other door: the rows that an UPDATE or DELETE will change, found by current
 //! reads under exclusive locks.
 //!
-//! Left for later: parallel scans.
+//! Large scans, with the filters and join probes above them, run in several threads ([`morsel`]); everything else runs on
+//! the statement's own.
 
 pub mod accumulator;
 pub mod aggregate;

@@ -4,10 +4,12 @@
 //! 2. [`lift_projections`]: the projections that this leaves move up, out of the way of what follows.
 //! 3. [`decorrelate`]: subqueries become joins, by what [`hoist`] takes out of them and [`single_values`] makes of one
 //!    value.
-//! 4. [`fold_conditions`]: conditions that constants decide go away. [`factor_or`] and [`infer_conditions`]: conditions that follow from others are said where they help.
+//! 4. [`fold_conditions`]: conditions that constants decide go away. [`factor_or`] and [`infer_conditions`]: conditions
+//!    that follow from others are said where they help.
 //! 5. [`push_filters`] and [`push_into_derived`]: conditions move down to what can decide them.
-//! 6. [`semi_to_inner`]: small semi joins become inner joins, so that their values may be read first. [`unneeded`]: operators that cannot change the result go away. [`push_top`]: the first rows of a left join come
-//!    from the first of its left side.
+//! 6. [`semi_to_inner`]: small semi joins become inner joins, so that their values may be read first. [`unneeded`]:
+//!    operators that cannot change the result go away. [`push_top`]: the first rows of a left join come from the first
+//!    of its left side.
 //! 7. [`access_path`]: a scan whose conditions bound an index reads only that part of it.
 //! 8. [`join_order`] and [`join_keys`]: what is bounded is read first, and a join finds matches through an index or a
 //!    hash table.
