@@ -86,17 +86,10 @@ fn plan(kind: JoinKind, left: &[Row], right: &[Row], conditions: &Conditions) ->
     let keys = |pairs: &[(usize, usize)]| pairs.iter().map(|p| key(p.0, p.1)).collect();
     let less = |pair: &(usize, usize)| compare(Comparison::Less, column(pair.0), column(WIDTH + pair.1));
     let join = Join {
-        left: table(left),
-        right: table(right),
-        kind,
         on: conditions.less.iter().map(less).collect(),
-        left_width: WIDTH,
-        right_types: vec![number(); WIDTH],
         keys: keys(&conditions.keys),
         not_in: keys(&conditions.not_in),
-        lookup: false,
-        lateral: None,
-        straight: false,
+        ..Join::new(kind, table(left), table(right), vec![number(); WIDTH])
     };
     let root = Plan::Join(Box::new(join));
     let types = vec![number(); root.width()];

@@ -439,19 +439,7 @@ fn join(
 ) -> Result<Source, SqlError> {
     let scope = join_scopes(&left.scope, &right.scope)?;
     let right_types = types_of(&right.scope);
-    let node = Join {
-        left_width: left.scope.width(),
-        left: left.plan,
-        right: right.plan,
-        kind,
-        on,
-        right_types,
-        keys: Vec::new(),
-        not_in: Vec::new(),
-        lookup: false,
-        lateral,
-        straight: false,
-    };
+    let node = Join { on, lateral, ..Join::new(kind, left.plan, right.plan, right_types) };
     Ok(Source { plan: Plan::Join(Box::new(node)), scope })
 }
 

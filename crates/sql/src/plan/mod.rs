@@ -10,8 +10,6 @@
 //! gives; names are gone. The rules only ever annotate or move: what a plan means does not change.
 //! A finished [`SelectPlan`] is immutable and can be run any number of times, by several sessions, with
 //! other parameter values; everything that depends on a value (key ranges, LIMIT) is evaluated when it runs.
-//!
-//! Limits: filters do not move into derived tables.
 
 pub mod aggregate;
 pub mod cost;
@@ -28,6 +26,7 @@ mod locking;
 pub mod names;
 pub mod recursive;
 pub mod rules;
+mod scan;
 #[cfg(test)]
 mod scripts;
 pub mod select;
@@ -43,10 +42,11 @@ use rustydb_sql_parser::ast;
 use rustydb_value::{Collation, Value};
 
 pub use from::column_names_differ;
+pub use scan::{Access, IndexAccess, IndexHints, KeyBounds, KeyEqual, Scan, VirtualAccess};
 pub use select::{plan_query, prepare_select};
 
 use crate::api::ColumnMeta;
-use crate::context::{TableRef, TableUse};
+use crate::context::TableUse;
 use crate::exec::counted::Counter;
 use crate::expr::planning::Planning;
 use crate::expr::types::{Class, ExprType, Kind};
@@ -364,155 +364,6 @@ pub struct RowLock {
     pub wait: ast::LockWait,
 }
 
-/// A scan of a table.
-#[derive(Clone)]
-pub struct Scan {
-    /// The table.
-    pub table: TableRef,
-    /// Its alias.
-    pub alias: Arc<str>,
-    /// Which columns of the table it gives, in this order.
-    pub columns: Vec<usize>,
-    /// Over the columns it gives; applied as early as possible.
-    pub filter: Vec<BoundExpr>,
-    /// The way to the rows.
-    pub access: Access,
-    /// From the end of the index to its beginning.
-    pub reverse: bool,
-    /// Rows that anybody will read, counted after the filter.
-    pub limit: Option<RowLimit>,
-    /// Rows are read only as somebody asks for the next one: a limit above may leave the rest unlocked.
-    pub one_by_one: bool,
-    /// Locking read.
-    pub lock: Option<RowLock>,
-    /// Indexes that hints name.
-    pub hints: IndexHints,
-    /// What it is thought to read, where EXPLAIN asked.
-    pub estimate: Option<cost::ScanEstimate>,
-}
-
-/// What USE, FORCE and IGNORE INDEX allow.
-#[derive(Debug, Clone, Default)]
-pub struct IndexHints {
-    /// Only these (ids), if there is such a hint.
-    pub only: Option<Vec<u32>>,
-    /// None of these.
-    pub never: Vec<u32>,
-    /// Only these to have rows in order.
-    pub order_only: Option<Vec<u32>>,
-    /// None of these to have rows in order.
-    pub order_never: Vec<u32>,
-    /// It comes behind these tables, by alias.
-    pub after: Vec<Arc<str>>,
-    /// It is not put into a hash table, if there is another way.
-    pub no_hash: bool,
-    /// It is put into a hash table.
-    pub hash: bool,
-    /// Several of its indexes are to be used together, or never.
-    pub merge: Option<bool>,
-    /// Not to be skipped through.
-    pub no_skip_scan: bool,
-    /// Indexes that are not visible may be used.
-    pub invisible: bool,
-}
-
-impl std::fmt::Debug for Scan {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scan")
-            .field("table", &self.alias)
-            .field("columns", &self.columns)
-            .field("filter", &self.filter)
-            .field("access", &self.access)
-            .field("reverse", &self.reverse)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Scan {
-    /// Whether it reads its whole table.
-    pub fn is_full(&self) -> bool {
-        matches!(&self.access, Access::Index(access) if access.equals.is_empty() && access.range.is_none())
-    }
-}
-
-/// The way to the rows of a table.
-#[derive(Debug, Clone)]
-pub enum Access {
-    /// Through an index, the primary one or another, over part of its keys or all of them.
-    Index(IndexAccess),
-    /// A virtual table: all rows, computed; some equalities are told to it.
-    Virtual(VirtualAccess),
-}
-
-/// Equalities that a virtual table is told.
-#[derive(Debug, Clone, Default)]
-pub struct VirtualAccess {
-    /// Of its schema column.
-    pub schema: Option<BoundExpr>,
-    /// Of its table column.
-    pub table: Option<BoundExpr>,
-}
-
-/// Part of an index.
-#[derive(Debug, Clone)]
-pub struct IndexAccess {
-    /// Which: 0 is the primary, n the n-th secondary from 1.
-    pub index: usize,
-    /// What the leading columns are equal to.
-    pub equals: Vec<KeyEqual>,
-    /// The bounds of the column after those.
-    pub range: Option<KeyBounds>,
-    /// Whether everything needed is in the index entry.
-    pub covering: bool,
-    /// Other parts of the same index that are read too: the operands of OR.
-    pub others: Vec<IndexAccess>,
-}
-
-impl IndexAccess {
-    /// Calls `f` with every value that it compares with.
-    pub fn each_expr(&self, f: &mut dyn FnMut(&BoundExpr)) {
-        for equal in &self.equals {
-            if let KeyEqual::Values(values) = equal {
-                values.iter().for_each(&mut *f);
-            }
-        }
-        match &self.range {
-            Some(KeyBounds::Range { low, high }) => low.iter().chain(high).for_each(|(e, _)| f(e)),
-            Some(KeyBounds::Prefix(pattern)) => f(pattern),
-            None => {}
-        }
-        self.others.iter().for_each(|other| other.each_expr(f));
-    }
-
-    /// All of an index.
-    pub fn all(index: usize) -> IndexAccess {
-        IndexAccess { index, equals: Vec::new(), range: None, covering: false, others: Vec::new() }
-    }
-}
-
-/// What a key column is equal to.
-#[derive(Debug, Clone)]
-pub enum KeyEqual {
-    /// One of these values; more than one for IN.
-    Values(Vec<BoundExpr>),
-    /// NULL.
-    Null,
-}
-
-/// The bounds of a key column.
-#[derive(Debug, Clone)]
-pub enum KeyBounds {
-    /// Values between two, each with whether it is included.
-    Range {
-        /// Lower bound.
-        low: Option<(BoundExpr, bool)>,
-        /// Upper bound.
-        high: Option<(BoundExpr, bool)>,
-    },
-    /// Texts that begin so: the pattern of a LIKE.
-    Prefix(BoundExpr),
-}
-
 /// Which rows a join gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JoinKind {
@@ -573,6 +424,25 @@ pub struct Join {
     pub lateral: Option<Vec<BoundExpr>>,
     /// STRAIGHT_JOIN: the left side is read first.
     pub straight: bool,
+}
+
+impl Join {
+    /// Every pair of both, as kept by `kind`: no condition, no way to matches.
+    pub fn new(kind: JoinKind, left: Plan, right: Plan, right_types: Vec<ExprType>) -> Join {
+        Join {
+            left_width: left.width(),
+            left,
+            right,
+            kind,
+            on: Vec::new(),
+            right_types,
+            keys: Vec::new(),
+            not_in: Vec::new(),
+            lookup: false,
+            lateral: None,
+            straight: false,
+        }
+    }
 }
 
 /// A subquery in FROM that is read in several places, or again and again.
@@ -710,139 +580,6 @@ impl Plan {
             Plan::Counted { counter, .. } => Some(counter),
             _ => None,
         }
-    }
-
-    /// Calls `f` with every scan.
-    pub fn each_scan(&self, f: &mut dyn FnMut(&Scan)) {
-        match self {
-            Plan::Scan(scan) => f(scan),
-            Plan::Derived(plan) => plan.each_scan(f),
-            Plan::Shared(table) => {
-                table.plan.each_scan(f);
-                table.members().for_each(|member| member.each_scan(f));
-            }
-            _ => self.each_input(&mut |input| input.each_scan(f)),
-        }
-    }
-
-    /// SELECT STRAIGHT_JOIN: all its joins stay in their order.
-    pub fn keep_join_order(&mut self) {
-        if let Plan::Join(join) = self {
-            join.straight = true;
-        }
-        self.each_input_mut(&mut Plan::keep_join_order);
-    }
-
-    /// Calls `f` with the number of every work table that is read.
-    pub fn each_work(&self, f: &mut dyn FnMut(usize)) {
-        match self {
-            Plan::Work { number, .. } => f(*number),
-            Plan::Derived(plan) => {
-                plan.root.each_work(f);
-                plan.subplans.iter().for_each(|subplan| subplan.root.each_work(f));
-            }
-            Plan::Shared(table) => table.plan.root.each_work(f),
-            _ => self.each_input(&mut |input| input.each_work(f)),
-        }
-    }
-
-    /// Calls `f` with every direct input (a derived table's plan is not one).
-    pub fn each_input<'a>(&'a self, f: &mut dyn FnMut(&'a Plan)) {
-        match self {
-            Plan::Dual
-            | Plan::Values(_)
-            | Plan::Scan(_)
-            | Plan::Derived(_)
-            | Plan::Shared(_)
-            | Plan::Work { .. } => {}
-            Plan::Join(join) => {
-                f(&join.left);
-                f(&join.right);
-            }
-            Plan::Filter { input, .. }
-            | Plan::Project { input, .. }
-            | Plan::Distinct { input, .. }
-            | Plan::Sort { input, .. }
-            | Plan::Limit { input, .. }
-            | Plan::Narrow { input, .. }
-            | Plan::Counted { input, .. } => f(input),
-            Plan::Aggregate(aggregate) => f(&aggregate.input),
-            Plan::Windows(windows) => f(&windows.input),
-            Plan::SetOperation(operation) => operation.inputs.iter().for_each(|i| f(&i.plan)),
-        }
-    }
-
-    /// Calls `f` with every direct input, to change it.
-    pub fn each_input_mut(&mut self, f: &mut dyn FnMut(&mut Plan)) {
-        match self {
-            Plan::Dual
-            | Plan::Values(_)
-            | Plan::Scan(_)
-            | Plan::Derived(_)
-            | Plan::Shared(_)
-            | Plan::Work { .. } => {}
-            Plan::Join(join) => {
-                f(&mut join.left);
-                f(&mut join.right);
-            }
-            Plan::Filter { input, .. }
-            | Plan::Project { input, .. }
-            | Plan::Distinct { input, .. }
-            | Plan::Sort { input, .. }
-            | Plan::Limit { input, .. }
-            | Plan::Narrow { input, .. }
-            | Plan::Counted { input, .. } => f(input),
-            Plan::Aggregate(aggregate) => f(&mut aggregate.input),
-            Plan::Windows(windows) => f(&mut windows.input),
-            Plan::SetOperation(operation) => operation.inputs.iter_mut().for_each(|i| f(&mut i.plan)),
-        }
-    }
-
-    /// Calls `f` with every expression of this operator and those below it.
-    pub fn each_expr(&self, f: &mut dyn FnMut(&BoundExpr)) {
-        match self {
-            Plan::Values(rows) => rows.iter().flatten().for_each(&mut *f),
-            Plan::Scan(scan) => {
-                scan.filter.iter().for_each(&mut *f);
-                match &scan.access {
-                    Access::Index(access) => access.each_expr(f),
-                    Access::Virtual(access) => access.schema.iter().chain(&access.table).for_each(&mut *f),
-                }
-            }
-            Plan::Derived(plan) => plan.each_expr(f),
-            Plan::Shared(table) => {
-                table.plan.each_expr(f);
-                table.members().for_each(|member| member.each_expr(f));
-            }
-            Plan::Join(join) => {
-                join.on.iter().for_each(&mut *f);
-                for key in join.keys.iter().chain(&join.not_in) {
-                    f(&key.left);
-                    f(&key.right);
-                }
-                join.lateral.iter().flatten().for_each(&mut *f);
-            }
-            Plan::Filter { predicates, .. } => predicates.iter().for_each(&mut *f),
-            Plan::Project { exprs, .. } => exprs.iter().for_each(&mut *f),
-            Plan::Aggregate(aggregate) => {
-                aggregate.keys.iter().for_each(&mut *f);
-                for call in &aggregate.calls {
-                    call.args.iter().for_each(&mut *f);
-                }
-            }
-            Plan::Windows(windows) => {
-                windows.calls.iter().flat_map(window::WindowCall::exprs).for_each(&mut *f);
-            }
-            Plan::Dual
-            | Plan::Work { .. }
-            | Plan::Distinct { .. }
-            | Plan::Sort { .. }
-            | Plan::Limit { .. }
-            | Plan::Narrow { .. }
-            | Plan::Counted { .. }
-            | Plan::SetOperation(_) => {}
-        }
-        self.each_input(&mut |input| input.each_expr(f));
     }
 }
 

@@ -1,11 +1,144 @@
-//! Ways through a plan for those that change it: the expressions of one query block, the blocks inside it.
+//! Ways through a plan: its inputs, scans and expressions, to look at or to change; the blocks inside it.
 
 use std::sync::Arc;
 
-use super::{Access, IndexAccess, KeyBounds, KeyEqual, Plan, SelectPlan};
+use super::{Access, Plan, Scan, SelectPlan, window};
 use crate::expr::{BoundExpr, Node};
 
 impl Plan {
+    /// Calls `f` with every scan.
+    pub fn each_scan(&self, f: &mut dyn FnMut(&Scan)) {
+        match self {
+            Plan::Scan(scan) => f(scan),
+            Plan::Derived(plan) => plan.each_scan(f),
+            Plan::Shared(table) => {
+                table.plan.each_scan(f);
+                table.members().for_each(|member| member.each_scan(f));
+            }
+            _ => self.each_input(&mut |input| input.each_scan(f)),
+        }
+    }
+
+    /// SELECT STRAIGHT_JOIN: all its joins stay in their order.
+    pub fn keep_join_order(&mut self) {
+        if let Plan::Join(join) = self {
+            join.straight = true;
+        }
+        self.each_input_mut(&mut Plan::keep_join_order);
+    }
+
+    /// Calls `f` with the number of every work table that is read.
+    pub fn each_work(&self, f: &mut dyn FnMut(usize)) {
+        match self {
+            Plan::Work { number, .. } => f(*number),
+            Plan::Derived(plan) => {
+                plan.root.each_work(f);
+                plan.subplans.iter().for_each(|subplan| subplan.root.each_work(f));
+            }
+            Plan::Shared(table) => table.plan.root.each_work(f),
+            _ => self.each_input(&mut |input| input.each_work(f)),
+        }
+    }
+
+    /// Calls `f` with every direct input (a derived table's plan is not one).
+    pub fn each_input<'a>(&'a self, f: &mut dyn FnMut(&'a Plan)) {
+        match self {
+            Plan::Dual
+            | Plan::Values(_)
+            | Plan::Scan(_)
+            | Plan::Derived(_)
+            | Plan::Shared(_)
+            | Plan::Work { .. } => {}
+            Plan::Join(join) => {
+                f(&join.left);
+                f(&join.right);
+            }
+            Plan::Filter { input, .. }
+            | Plan::Project { input, .. }
+            | Plan::Distinct { input, .. }
+            | Plan::Sort { input, .. }
+            | Plan::Limit { input, .. }
+            | Plan::Narrow { input, .. }
+            | Plan::Counted { input, .. } => f(input),
+            Plan::Aggregate(aggregate) => f(&aggregate.input),
+            Plan::Windows(windows) => f(&windows.input),
+            Plan::SetOperation(operation) => operation.inputs.iter().for_each(|i| f(&i.plan)),
+        }
+    }
+
+    /// Calls `f` with every direct input, to change it.
+    pub fn each_input_mut(&mut self, f: &mut dyn FnMut(&mut Plan)) {
+        match self {
+            Plan::Dual
+            | Plan::Values(_)
+            | Plan::Scan(_)
+            | Plan::Derived(_)
+            | Plan::Shared(_)
+            | Plan::Work { .. } => {}
+            Plan::Join(join) => {
+                f(&mut join.left);
+                f(&mut join.right);
+            }
+            Plan::Filter { input, .. }
+            | Plan::Project { input, .. }
+            | Plan::Distinct { input, .. }
+            | Plan::Sort { input, .. }
+            | Plan::Limit { input, .. }
+            | Plan::Narrow { input, .. }
+            | Plan::Counted { input, .. } => f(input),
+            Plan::Aggregate(aggregate) => f(&mut aggregate.input),
+            Plan::Windows(windows) => f(&mut windows.input),
+            Plan::SetOperation(operation) => operation.inputs.iter_mut().for_each(|i| f(&mut i.plan)),
+        }
+    }
+
+    /// Calls `f` with every expression of this operator and those below it.
+    pub fn each_expr(&self, f: &mut dyn FnMut(&BoundExpr)) {
+        match self {
+            Plan::Values(rows) => rows.iter().flatten().for_each(&mut *f),
+            Plan::Scan(scan) => {
+                scan.filter.iter().for_each(&mut *f);
+                match &scan.access {
+                    Access::Index(access) => access.each_expr(f),
+                    Access::Virtual(access) => access.schema.iter().chain(&access.table).for_each(&mut *f),
+                }
+            }
+            Plan::Derived(plan) => plan.each_expr(f),
+            Plan::Shared(table) => {
+                table.plan.each_expr(f);
+                table.members().for_each(|member| member.each_expr(f));
+            }
+            Plan::Join(join) => {
+                join.on.iter().for_each(&mut *f);
+                for key in join.keys.iter().chain(&join.not_in) {
+                    f(&key.left);
+                    f(&key.right);
+                }
+                join.lateral.iter().flatten().for_each(&mut *f);
+            }
+            Plan::Filter { predicates, .. } => predicates.iter().for_each(&mut *f),
+            Plan::Project { exprs, .. } => exprs.iter().for_each(&mut *f),
+            Plan::Aggregate(aggregate) => {
+                aggregate.keys.iter().for_each(&mut *f);
+                for call in &aggregate.calls {
+                    call.args.iter().for_each(&mut *f);
+                }
+            }
+            Plan::Windows(windows) => {
+                windows.calls.iter().flat_map(window::WindowCall::exprs).for_each(&mut *f);
+            }
+            Plan::Dual
+            | Plan::Work { .. }
+            | Plan::Distinct { .. }
+            | Plan::Sort { .. }
+            | Plan::Limit { .. }
+            | Plan::Narrow { .. }
+            | Plan::Counted { .. }
+            | Plan::SetOperation(_) => {}
+        }
+        self.each_input(&mut |input| input.each_expr(f));
+    }
+
     /// Calls `f` with every expression of this operator and those below it, to change it. The operators of derived
     /// tables are of another block and are left out.
     pub fn each_own_expr_mut(&mut self, f: &mut dyn FnMut(&mut BoundExpr)) {
@@ -14,7 +147,7 @@ impl Plan {
             Plan::Scan(scan) => {
                 scan.filter.iter_mut().for_each(&mut *f);
                 match &mut scan.access {
-                    Access::Index(access) => each_bound_mut(access, f),
+                    Access::Index(access) => access.each_expr_mut(f),
                     Access::Virtual(access) => {
                         access.schema.iter_mut().chain(&mut access.table).for_each(&mut *f);
                     }
@@ -71,19 +204,6 @@ impl Plan {
         let mut any = false;
         self.each_expr(&mut |expr| any |= expr.has_outer());
         any
-    }
-}
-
-fn each_bound_mut(access: &mut IndexAccess, f: &mut dyn FnMut(&mut BoundExpr)) {
-    for equal in &mut access.equals {
-        if let KeyEqual::Values(values) = equal {
-            values.iter_mut().for_each(&mut *f);
-        }
-    }
-    match &mut access.range {
-        Some(KeyBounds::Range { low, high }) => low.iter_mut().chain(high).for_each(|(e, _)| f(e)),
-        Some(KeyBounds::Prefix(pattern)) => f(pattern),
-        None => {}
     }
 }
 

@@ -261,19 +261,7 @@ impl Block {
         let Hoisted { rows, conditions, values } = hoist::as_set(&subplan.root, exists)?;
         let right_types = types(&rows)?;
         let left_width = input.width();
-        let mut join = Join {
-            left: Plan::Dual,
-            right: rows,
-            kind: JoinKind::Semi,
-            on: Vec::new(),
-            left_width,
-            right_types,
-            keys: Vec::new(),
-            not_in: Vec::new(),
-            lookup: false,
-            lateral: None,
-            straight: false,
-        };
+        let mut join = Join { left_width, ..Join::new(JoinKind::Semi, Plan::Dual, rows, right_types) };
         let place = Place { captures, left_width };
         join.on = conditions.into_iter().map(|c| place.over_both(c)).collect();
         let pairs: Vec<(BoundExpr, BoundExpr)> = form

@@ -265,19 +265,7 @@ impl Building {
         let places = self.places(&numbers);
         let free: Vec<BoundExpr> = self.conditions(mask).iter().map(|c| at_places(c, &places)).collect();
         let right_types = super::lift_projections::types(&right.0).unwrap_or_default();
-        let mut join = Join {
-            left: left.0,
-            right: right.0,
-            kind: JoinKind::Inner,
-            on: Vec::new(),
-            left_width,
-            right_types,
-            keys: Vec::new(),
-            not_in: Vec::new(),
-            lookup: false,
-            lateral: None,
-            straight: false,
-        };
+        let mut join = Join { left_width, ..Join::new(JoinKind::Inner, left.0, right.0, right_types) };
         let mut above = Vec::new();
         match attached {
             None => join.on = free,
@@ -472,19 +460,9 @@ impl Tree {
                 columns.iter().all(|at| *at < here)
             });
             conditions = later;
-            out = Some(Plan::Join(Box::new(Join {
-                left_width,
-                left,
-                right_types: scan_types(scan),
-                right: Plan::Scan(scan.clone()),
-                kind: JoinKind::Inner,
-                on,
-                keys: Vec::new(),
-                not_in: Vec::new(),
-                lookup: false,
-                lateral: None,
-                straight: false,
-            })));
+            let right = Plan::Scan(scan.clone());
+            let join = Join { on, left_width, ..Join::new(JoinKind::Inner, left, right, scan_types(scan)) };
+            out = Some(Plan::Join(Box::new(join)));
         }
         Plan::Project { input: Box::new(out.unwrap_or(Plan::Dual)), exprs }
     }

@@ -180,19 +180,7 @@ pub fn only_row(
 }
 
 fn left_join(right: Plan, on: Vec<BoundExpr>, left_width: usize, right_types: Vec<ExprType>) -> Join {
-    Join {
-        left: Plan::Dual,
-        right,
-        kind: JoinKind::Left,
-        on,
-        left_width,
-        right_types,
-        keys: Vec::new(),
-        not_in: Vec::new(),
-        lookup: false,
-        lateral: None,
-        straight: false,
-    }
+    Join { on, left_width, ..Join::new(JoinKind::Left, Plan::Dual, right, right_types) }
 }
 
 /// The column of the table that an expression is.
