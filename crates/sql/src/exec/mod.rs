@@ -19,6 +19,7 @@ pub mod collected;
 pub mod counted;
 mod direct;
 pub mod distinct;
+pub mod distinct_sorted;
 pub mod entry_columns;
 pub mod filter;
 pub mod hash_join;

@@ -43,7 +43,7 @@ use super::filter::{Filter, Project};
 use super::hash_join::{HashJoin, RightSide, SharedTable, read_right};
 use super::key_range::{Ranges, key_ranges};
 use super::lookup_join::LookupJoin;
-use super::run::{Operator, Run, open};
+use super::run::{Operator, Run, open, open_all};
 use super::scan::TableScan;
 use super::subquery::{Surroundings, states};
 use crate::context::{EvalContext, ExecContext, TableRows};
@@ -79,7 +79,7 @@ static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 /// Opens the operator of a plan whose rows will all be read: wide, if it can be.
 pub fn open_wide(plan: &Plan) -> Box<dyn Operator + '_> {
-    if source(plan).is_some() { Box::new(Gather { plan, state: State::New }) } else { open(plan) }
+    if source(plan).is_some() { Box::new(Gather { plan, state: State::New }) } else { open_all(plan) }
 }
 
 /// Whether an expression is a function of the row alone.
@@ -449,7 +449,7 @@ struct Gather<'p> {
 
 impl<'p> Gather<'p> {
     fn start(&self, run: &mut Run<'_, '_>) -> Result<State<'p>, SqlError> {
-        let serial = || State::Serial(open(self.plan));
+        let serial = || State::Serial(open_all(self.plan));
         let workers = run.context.eval.session.settings.parallel_readers;
         let Some(scan) = source(self.plan) else { return Ok(serial()) };
         // A subquery that is run for row after row begins too often.

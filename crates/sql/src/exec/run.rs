@@ -7,8 +7,8 @@ use super::direct::Direct;
 use super::morsel::open_wide;
 use super::subquery::Surroundings;
 use super::{
-    aggregate, counted, distinct, filter, join, limit, recursive, scan, set_operation, shared, sort, spill,
-    values, virtual_scan, window,
+    aggregate, counted, distinct, distinct_sorted, filter, join, limit, recursive, scan, set_operation,
+    shared, sort, spill, values, virtual_scan, window,
 };
 use crate::context::{EvalContext, ExecContext};
 use crate::error::SqlError;
@@ -84,7 +84,12 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
         Plan::Aggregate(node) => Box::new(aggregate::HashAggregate::new(open_wide(&node.input), node)),
         Plan::Windows(node) => Box::new(window::WindowRows::new(open(&node.input), node)),
         Plan::Project { input, exprs } => Box::new(filter::Project::new(open(input), exprs)),
-        Plan::Distinct { input, types } => Box::new(distinct::Distinct::new(open(input), types)),
+        Plan::Distinct { input, types, sorted: false } => {
+            Box::new(distinct::Distinct::new(open(input), types))
+        }
+        Plan::Distinct { input, types, sorted: true } => {
+            Box::new(distinct_sorted::DistinctSorted::new(open(input), types))
+        }
         Plan::Sort { input, keys, limit } => {
             Box::new(sort::Sort::new(open_wide(input), keys, limit.as_ref()))
         }
@@ -92,6 +97,22 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
         Plan::Counted { input, counter } => Box::new(counted::CountedRows::new(input, counter)),
         Plan::Narrow { input, width } => Box::new(filter::Narrow::new(open(input), *width)),
         Plan::SetOperation(node) => Box::new(set_operation::SetOperations::new(node)),
+    }
+}
+
+/// Opens the operator of a plan whose rows will all be read: a scan need not begin with few.
+pub fn open_all(plan: &Plan) -> Box<dyn Operator + '_> {
+    match plan {
+        Plan::Scan(scan) if matches!(scan.access, Access::Index(_)) => {
+            Box::new(scan::TableScan::new(scan).to_its_end())
+        }
+        Plan::Filter { input, predicates } => Box::new(filter::Filter::new(open_all(input), predicates)),
+        Plan::Project { input, exprs } => Box::new(filter::Project::new(open_all(input), exprs)),
+        Plan::Distinct { input, types, sorted: false } => {
+            Box::new(distinct::Distinct::new(open_all(input), types))
+        }
+        Plan::Narrow { input, width } => Box::new(filter::Narrow::new(open_all(input), *width)),
+        other => open(other),
     }
 }
 

@@ -5,8 +5,8 @@
 //! every column that is wanted. Of a row only those columns are decoded, each into a vector of its class
 //! ([`super::row_columns`]): first those that the filter reads, then the others of the rows that pass.
 //!
-//! The first batch holds 16 rows, each next one four times as many up to 1,024, or 16 MB; a limit that is known stops
-//! the scan at its last row. A locking scan below a limit that is not gives its rows one by one.
+//! The first batch holds 16 rows (256 where all will be read), each next one four times as many up to 1,024, or 16 MB;
+//! a limit that is known stops the scan at its last row. A locking scan below a limit that is not gives its rows one by one.
 
 use std::sync::Arc;
 
@@ -28,6 +28,8 @@ use crate::expr::vector::{Builder, Vector};
 use crate::plan::{Access, IndexAccess, Scan};
 use crate::stored::{IndexEntry, RowReader, damaged, encode_index_key};
 
+/// Rows in the first batch where all rows will be read.
+const FIRST_OF_ALL: usize = 256;
 /// Bytes of entries in a batch, about.
 const LARGEST_BATCH: usize = 16 << 20;
 
@@ -92,6 +94,12 @@ impl<'p> TableScan<'p> {
         }
     }
 
+    /// All of its rows will be read: it need not begin with few.
+    pub fn to_its_end(self) -> TableScan<'p> {
+        let size = if self.plan.one_by_one { 1 } else { FIRST_OF_ALL };
+        TableScan { size, ..self }
+    }
+
     fn access(&self) -> Option<&'p IndexAccess> {
         match &self.plan.access {
             Access::Index(access) => Some(access),
@@ -101,7 +109,7 @@ impl<'p> TableScan<'p> {
 
     /// The part of a scan that lies in one range of its index; for scans without locks and limits.
     pub fn of_part(plan: &'p Scan, range: KeyRange) -> TableScan<'p> {
-        TableScan { part: Some(range), size: MAX_ROWS, ..TableScan::new(plan) }
+        TableScan { part: Some(range), ..TableScan::new(plan).to_its_end() }
     }
 
     /// Its plan.

@@ -78,7 +78,8 @@ impl Plan {
             }
             Plan::Windows(windows) => writeln!(f, "window {}", list(&windows.calls))?,
             Plan::Project { exprs, .. } => writeln!(f, "project {}", list(exprs))?,
-            Plan::Distinct { .. } => writeln!(f, "distinct")?,
+            Plan::Distinct { sorted: false, .. } => writeln!(f, "distinct")?,
+            Plan::Distinct { sorted: true, .. } => writeln!(f, "distinct in order")?,
             Plan::Sort { keys, limit, .. } => {
                 let keys = list(
                     keys.iter().map(|k| format!("#{}{}", k.column, if k.descending { " desc" } else { "" })),

@@ -274,6 +274,8 @@ pub enum Plan {
         input: Box<Plan>,
         /// Types of the columns.
         types: Vec<ExprType>,
+        /// Equal rows come one after the other.
+        sorted: bool,
     },
     /// In order.
     Sort {

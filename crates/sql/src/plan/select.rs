@@ -519,7 +519,7 @@ fn shape_distinct(
         keys.push(SortKey { column, ty: expr.ty.clone(), descending: key.descending });
     }
     let project = Plan::Project { input: Box::new(plan), exprs };
-    let mut out = Plan::Distinct { input: Box::new(project), types: types.to_vec() };
+    let mut out = Plan::Distinct { input: Box::new(project), types: types.to_vec(), sorted: false };
     if !keys.is_empty() {
         out = Plan::Sort { input: Box::new(out), keys, limit: None };
     }

@@ -243,6 +243,9 @@ impl Merge {
         with_keys: bool,
         file: Option<&TemporaryFile>,
     ) -> Result<Option<(Batch, Vector)>, SqlError> {
+        if !with_keys && let Some(picked) = self.next_of_one(most)? {
+            return Ok(Some((picked, Vector::null(0))));
+        }
         if !self.begun {
             self.begin(file)?;
         }
@@ -296,6 +299,21 @@ impl Merge {
             columns.push(Vector::interleave(&parts, &picks)?);
         }
         Ok(Some((Batch { columns, rows: picks.len() }, key_column(keys))))
+    }
+
+    /// The next rows where there is one piece of one chunk, as of every small sort: nothing to merge.
+    fn next_of_one(&mut self, most: usize) -> Result<Option<Batch>, SqlError> {
+        let ([Source::Piece { entries, at }], [chunk]) =
+            (self.sources.as_mut_slice(), self.chunks.as_slice())
+        else {
+            return Ok(None);
+        };
+        let rows: Vec<u32> = entries.iter().skip(*at).take(most).map(|entry| entry.row).collect();
+        if self.begun || rows.is_empty() {
+            return Ok(None);
+        }
+        *at += rows.len();
+        chunk.batch.clone().select(Some(&rows.into())).map(Some)
     }
 
     /// Gives the space of all that was read back.

@@ -187,10 +187,12 @@ impl Walk {
                 block.windows = true;
                 note_first(block, "Using filesort");
             }
-            Plan::Distinct { input, .. } => {
+            Plan::Distinct { input, sorted, .. } => {
                 self.operators(input, block);
                 block.distinct = true;
-                note_first(block, "Using temporary");
+                if !sorted {
+                    note_first(block, "Using temporary");
+                }
             }
             Plan::Aggregate(node) => {
                 self.operators(&node.input, block);

@@ -174,6 +174,11 @@ impl Walk {
                     ..Step::default()
                 }
             }
+            Plan::Distinct { input, sorted: true, .. } => {
+                let mut step = self.step(input);
+                step.operation = step.operation.replacen("Sort:", "Sort with duplicate removal:", 1);
+                step
+            }
             Plan::Distinct { input, .. } => temporary(Step {
                 operation: "Temporary table with deduplication".to_owned(),
                 inputs: vec![self.step(input)],

@@ -15,7 +15,8 @@
 //!    hash table.
 //! 9. [`prune_columns`]: scans give only the columns that somebody reads.
 //! 10. [`index_order`]: a sort that an index already provides goes away; limits move to where they save work.
-//! 11. [`min_max`]: MIN and MAX of an index column read one entry.
+//! 11. [`sort_distinct`]: DISTINCT happens after a sort by its columns.
+//! 12. [`min_max`]: MIN and MAX of an index column read one entry.
 //!
 //! The first three are applied to all blocks of a statement before the others ([`blocks`]).
 //! Each is idempotent: a plan that is improved again stays as it is. Each can be turned off ([`switch`]).
@@ -42,6 +43,7 @@ pub mod push_into_derived;
 pub mod push_top;
 pub mod semi_to_inner;
 pub mod single_values;
+pub mod sort_distinct;
 pub mod switch;
 pub mod unneeded;
 

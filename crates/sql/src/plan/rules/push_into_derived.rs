@@ -47,8 +47,8 @@ pub fn sink(plan: Plan, mut condition: BoundExpr) -> Result<Plan, Plan> {
         Plan::Sort { input, keys, limit: None } => {
             Ok(Plan::Sort { input: Box::new(placed(*input, condition)), keys, limit: None })
         }
-        Plan::Distinct { input, types } => {
-            Ok(Plan::Distinct { input: Box::new(placed(*input, condition)), types })
+        Plan::Distinct { input, types, sorted } => {
+            Ok(Plan::Distinct { input: Box::new(placed(*input, condition)), types, sorted })
         }
         Plan::Aggregate(mut node) => {
             let mut columns = Vec::new();

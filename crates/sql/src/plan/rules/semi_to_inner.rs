@@ -55,7 +55,7 @@ pub fn convert(plan: &mut Plan, estimator: &mut Estimator<'_>) {
     let types: Vec<_> = values.iter().map(|value| value.ty.clone()).collect();
     let right = Box::new(std::mem::replace(&mut join.right, Plan::Dual));
     let project = Plan::Project { input: right, exprs: values };
-    join.right = Plan::Distinct { input: Box::new(project), types: types.clone() };
+    join.right = Plan::Distinct { input: Box::new(project), types: types.clone(), sorted: false };
     join.right_types = types;
     join.on = on;
     join.kind = JoinKind::Inner;

@@ -47,6 +47,7 @@ rules! {
     PruneColumns "prune_columns";
     IndexOrder "index_order";
     MinMax "min_max";
+    SortDistinct "sort_distinct";
     PointExecutor "point_executor";
 }
 
