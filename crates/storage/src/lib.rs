@@ -35,7 +35,7 @@ mod superblock;
 pub mod sync;
 pub mod wal;
 
-pub use btree::{Course, EntryBatch, Expect, KeyRange, ScanPosition, State, Tree, TreeSize};
+pub use btree::{Course, EntryBatch, Expect, KeyRange, ScanPosition, Settled, State, Tree, TreeSize};
 pub use error::{Error, Result};
 pub use ids::{Lsn, PageNo, TreeId};
 pub use lock_file::Holder;

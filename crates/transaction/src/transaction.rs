@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use rustydb_storage::btree::Entry;
 use rustydb_storage::{
-    Course, EntryBatch, Error as StorageError, Expect, KeyRange, Lsn, RowContext, ScanPosition, Tree, TreeId,
+    Course, EntryBatch, Error as StorageError, Expect, KeyRange, Lsn, RowContext, ScanPosition, Settled,
+    Tree, TreeId,
 };
 
 use crate::cancel::Cancel;
@@ -648,6 +649,50 @@ impl Scan {
             if more {
                 return Ok(true);
             }
+        }
+        Ok(self.position.is_some())
+    }
+
+    /// Shows `each` the values of the next leaf, in the order of the range, and says whether there may be more behind
+    /// it. Where everything in the leaf is visible to all they are shown where they lie, under its latch: `each` must
+    /// be short and take no other page. Else they are first copied to `spare`, which is emptied.
+    ///
+    /// # Errors
+    /// When a page cannot be read or is damaged.
+    pub fn next_leaf(
+        &mut self,
+        transaction: &mut Transaction,
+        spare: &mut EntryBatch,
+        each: impl FnOnce(&[&[u8]]),
+    ) -> Result<bool> {
+        transaction.check_serial()?;
+        let snapshot = transaction.snapshot();
+        let Some(from) = self.position.take() else { return Ok(false) };
+        let mut each = Some(each);
+        if self.direction == Direction::Forward && transaction.member.is_none() {
+            let show = |values: &[&[u8]]| {
+                if let Some(each) = each.take() {
+                    each(values);
+                }
+            };
+            let high = &self.range.high;
+            let settled = snapshot.settled_before;
+            match self.tree.scan_settled(&mut self.course, &from, high, settled, show)? {
+                Settled::Passed(next) => {
+                    self.position = next.filter(|next| is_ahead(&self.range, self.direction, next));
+                    return Ok(self.position.is_some());
+                }
+                Settled::Declined => {}
+            }
+        }
+        spare.clear();
+        let mut unseen = Unseen::new();
+        self.read_leaf(transaction, spare, usize::MAX, snapshot, &from, &mut unseen)?;
+        transaction.check_refused()?;
+        transaction.note_unseen(&unseen);
+        let values: Vec<&[u8]> = (0..spare.len()).map(|at| spare.value(at)).collect();
+        if let Some(each) = each {
+            each(&values);
         }
         Ok(self.position.is_some())
     }

@@ -11,6 +11,9 @@
 //! input has ended. What DISTINCT inside of an aggregate has not seen is dealt into parts in the same way, by group and
 //! value, and counted at the end.
 //!
+//! Where several threads run the pipeline below, they group the rows of their parts themselves as far as that changes no
+//! result ([`super::partial_groups`]), and what comes is the states of groups instead of rows; all else is the same.
+//!
 //! Limits: the groups of ROLLUP and what GROUP_CONCAT and JSON_ARRAYAGG collect for the groups at hand are held in
 //! memory (3170 beyond it).
 
@@ -19,7 +22,10 @@ use std::sync::Arc;
 use super::accumulator::Accumulator;
 use super::batch::{Batch, MAX_ROWS};
 use super::key_table::{KeyPart, KeyShape, KeyTable, Keys, NO_KEY};
+use super::morsel::{Gather, open_wide};
+use super::partial_groups;
 use super::run::{Operator, Run};
+use super::short_keys::ShortKeys;
 use super::sort_key::append_value;
 use super::spill::parts::{FANOUT, Parts};
 use super::spill::rows::{Cursor, Rows, Space};
@@ -36,7 +42,9 @@ const PURPOSE: &str = "GROUP BY";
 
 /// Groups its input.
 pub struct HashAggregate<'p> {
-    input: Option<Box<dyn Operator + 'p>>,
+    input: Option<Input<'p>>,
+    /// The input gives states of groups, not rows.
+    merges: bool,
     plan: &'p Aggregate,
     memory: Option<(Arc<Reservation>, Space)>,
     /// Parts that are to be grouped, each with its level.
@@ -44,10 +52,32 @@ pub struct HashAggregate<'p> {
     result: Option<(Batch, usize)>,
 }
 
+/// What is grouped.
+enum Input<'p> {
+    /// Rows.
+    Rows(Box<dyn Operator + 'p>),
+    /// Rows, or what the workers that run a pipeline have made of theirs.
+    Parts(Box<Gather<'p>>),
+}
+
 impl<'p> HashAggregate<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Aggregate) -> HashAggregate<'p> {
-        HashAggregate { input: Some(input), plan, memory: None, left: Vec::new(), result: None }
+        HashAggregate::over(Input::Rows(input), plan)
+    }
+
+    /// Of a plan; wide, if it can be.
+    pub fn of_plan(plan: &'p Aggregate) -> HashAggregate<'p> {
+        let input = match Gather::grouped(plan) {
+            Some(gather) => Input::Parts(Box::new(gather)),
+            None => Input::Rows(open_wide(&plan.input)),
+        };
+        HashAggregate::over(input, plan)
+    }
+
+    fn over(input: Input<'p>, plan: &'p Aggregate) -> HashAggregate<'p> {
+        let input = Some(input);
+        HashAggregate { input, merges: false, plan, memory: None, left: Vec::new(), result: None }
     }
 
     /// The groups of the input, or of a part; None when there is none left.
@@ -58,14 +88,24 @@ impl<'p> HashAggregate<'p> {
         reservation.clear();
         let mut groups = Groups::new(self.plan, Arc::clone(reservation), space.clone());
         if let Some(mut input) = self.input.take() {
-            while let Some(batch) = input.next(run)? {
+            loop {
+                let (batch, merges) = match &mut input {
+                    Input::Rows(rows) => (rows.next(run)?, false),
+                    Input::Parts(gather) => (gather.next(run)?, gather.gives_groups()),
+                };
+                let Some(batch) = batch else { break };
                 run.check()?;
-                let batch = evaluated(self.plan, &batch, run)?;
-                groups.add(&batch)?;
+                if merges {
+                    (self.merges, groups.merges) = (true, true);
+                    groups.add(&batch)?;
+                } else {
+                    groups.add(&evaluated(self.plan, &batch, run)?)?;
+                }
             }
         } else {
             let Some((rows, level)) = self.left.pop() else { return Ok(None) };
             groups.level = level;
+            groups.merges = self.merges;
             let mut cursor = Cursor::default();
             while let Some(batch) = rows.read(&mut cursor, u64::MAX)? {
                 run.check()?;
@@ -82,7 +122,7 @@ impl<'p> HashAggregate<'p> {
 }
 
 /// The keys of a batch, then the arguments of all aggregates.
-fn evaluated(plan: &Aggregate, batch: &Batch, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
+pub(super) fn evaluated(plan: &Aggregate, batch: &Batch, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
     let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
     let mut columns = Vec::with_capacity(plan.keys.len() + plan.calls.len());
     for expr in plan.keys.iter().chain(plan.calls.iter().flat_map(|call| &call.args)) {
@@ -95,6 +135,8 @@ fn evaluated(plan: &Aggregate, batch: &Batch, run: &mut Run<'_, '_>) -> Result<B
 struct Level {
     /// How many keys tell its groups apart.
     keys: usize,
+    /// Numbers of the table for keys of short texts.
+    short: Option<ShortKeys>,
     made: Keys,
     table: KeyTable,
     /// The group of each key of the table; without ROLLUP they are the same.
@@ -253,15 +295,47 @@ pub struct Groups<'p> {
     overflow: Option<Parts>,
     /// Which bits of the hash deal them out.
     level: u32,
+    /// What comes are states of groups, not rows.
+    merges: bool,
+    /// Its memory is somebody else's care.
+    is_part: bool,
 }
 
 impl<'p> Groups<'p> {
+    /// Of a part of the rows, whose memory its caller bounds.
+    pub fn of_part(plan: &'p Aggregate, reservation: Arc<Reservation>, space: Space) -> Groups<'p> {
+        Groups { is_part: true, ..Groups::new(plan, reservation, space) }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.groups
+    }
+
+    /// The keys and the states of all groups, as columns ([`super::partial_groups`]).
+    pub fn into_states(self) -> Result<Batch, SqlError> {
+        let mut columns = Vec::with_capacity(self.keys.len() + 2 * self.plan.calls.len());
+        for parts in &self.keys {
+            columns.push(if parts.is_empty() { Vector::null(self.groups) } else { Vector::concat(parts)? });
+        }
+        for (state, call) in self.states.into_iter().zip(&self.plan.calls) {
+            partial_groups::columns(state.accumulator, call, self.groups, &mut columns)?;
+        }
+        Ok(Batch { columns, rows: self.groups })
+    }
+
     /// Of no rows.
     pub fn new(plan: &'p Aggregate, reservation: Arc<Reservation>, space: Space) -> Groups<'p> {
         let fewest = if plan.rollup { 1 } else { plan.keys.len() };
         let level = |keys: usize| {
-            let parts = plan.keys.iter().take(keys).map(|key| KeyPart::of(&key.ty)).collect();
-            Level { keys, made: Keys::new(KeyShape::new(parts)), table: KeyTable::new(), groups: Vec::new() }
+            let parts: Vec<KeyPart> = plan.keys.iter().take(keys).map(|key| KeyPart::of(&key.ty)).collect();
+            Level {
+                keys,
+                short: ShortKeys::of(&parts),
+                made: Keys::new(KeyShape::new(parts)),
+                table: KeyTable::new(),
+                groups: Vec::new(),
+            }
         };
         let mut groups = Groups {
             plan,
@@ -277,6 +351,8 @@ impl<'p> Groups<'p> {
             closed: false,
             overflow: None,
             level: 0,
+            merges: false,
+            is_part: false,
         };
         if plan.rollup {
             groups.order.push((ROLLED_UP.into(), 0));
@@ -289,9 +365,11 @@ impl<'p> Groups<'p> {
     }
 
     /// Bytes of memory that they take when `more` groups have come.
-    fn memory_for(&self, more: usize) -> usize {
-        let tables =
-            self.levels.iter().map(|level| level.table.memory_for(more) + level.groups.capacity() * 4);
+    pub fn memory_for(&self, more: usize) -> usize {
+        let tables = self.levels.iter().map(|level| {
+            let short = level.short.as_ref().map_or(0, ShortKeys::memory);
+            level.table.memory_for(more) + level.groups.capacity() * 4 + short
+        });
         let seen = self.states.iter().filter_map(|state| Some(state.seen.as_ref()?.table.memory_for(more)));
         let states = self.plan.calls.len() * 48 * (self.groups + more);
         tables.sum::<usize>() + seen.sum::<usize>() + states + self.held
@@ -299,7 +377,7 @@ impl<'p> Groups<'p> {
 
     /// Makes sure that a batch may be taken, or closes.
     fn make_room(&mut self, rows: usize) -> Result<(), SqlError> {
-        if self.closed {
+        if self.closed || self.is_part {
             return Ok(());
         }
         let wanted = self.memory_for(rows);
@@ -344,9 +422,16 @@ impl<'p> Groups<'p> {
         let mut args = batch.columns.get(key_count..).unwrap_or_default();
         let held = self.held;
         for (state, call) in self.states.iter_mut().zip(&plan.calls) {
-            let (own, others) = args.split_at(call.args.len().min(args.len()));
+            let width = if self.merges { partial_groups::width(call) } else { call.args.len() };
+            let (own, others) = args.split_at(width.min(args.len()));
             args = others;
             state.accumulator.grow(self.groups, call);
+            if self.merges {
+                for of_row in &of_rows {
+                    self.held += partial_groups::merge(&mut state.accumulator, call, own, of_row)?;
+                }
+                continue;
+            }
             for of_row in &of_rows {
                 self.held += state.add(call, own, of_row, self.closed.then_some(&self.memory))?;
             }
@@ -388,8 +473,33 @@ impl<'p> Groups<'p> {
         let Some(level) = self.levels.get_mut(at) else { return Ok(Vec::new()) };
         let of_level = keys.get(..level.keys).unwrap_or(keys);
         let (mut numbers, mut fresh) = (Vec::with_capacity(rows), Vec::new());
-        level.made.make(of_level, rows);
-        level.table.insert(&level.made, false, &mut numbers, &mut fresh)?;
+        if level.short.as_ref().is_some_and(ShortKeys::is_lost) {
+            level.short = None;
+        }
+        match &mut level.short {
+            None => {
+                level.made.make(of_level, rows);
+                level.table.insert(&level.made, false, &mut numbers, &mut fresh)?;
+            }
+            Some(short) => {
+                let others = short.find(of_level, rows, &mut numbers);
+                if !others.is_empty() {
+                    let positions = others.clone().into();
+                    let taken: Vec<Vector> =
+                        of_level.iter().map(|vector| vector.take(&positions)).collect::<Result<_, _>>()?;
+                    level.made.make(&taken, others.len());
+                    let mut found = Vec::with_capacity(others.len());
+                    level.table.insert(&level.made, false, &mut found, &mut fresh)?;
+                    for (row, number) in others.iter().zip(found) {
+                        if let Some(slot) = numbers.get_mut(*row as usize) {
+                            *slot = number;
+                        }
+                        short.learn(*row, number);
+                    }
+                    fresh.iter_mut().for_each(|row| *row = others.get(*row as usize).copied().unwrap_or(0));
+                }
+            }
+        }
         let known = self.groups;
         self.groups += fresh.len();
         if self.plan.rollup {

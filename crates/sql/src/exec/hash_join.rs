@@ -18,6 +18,7 @@ use std::sync::Arc;
 use super::batch::{Batch, MAX_ROWS};
 use super::join_pairs::{LeftRows, Pairing, RightRows};
 use super::key_table::{KeyPart, KeyShape, KeyTable, Keys, NO_KEY};
+use super::leaf_tests::KeySet;
 use super::morsel::open_wide;
 use super::run::{Operator, Run, open};
 use super::spill::rows::{Space, bytes_of};
@@ -495,7 +496,20 @@ impl Probe {
 /// A table with the memory that it takes; several threads may look into it.
 pub struct SharedTable {
     table: Table,
-    _memory: Arc<Reservation>,
+    memory: Arc<Reservation>,
+}
+
+impl SharedTable {
+    /// The different values of one of its keys, an integer; None if there is no memory for them, or they lie too far
+    /// apart.
+    pub fn key_set(&self, key: usize) -> Option<Arc<KeySet>> {
+        let buckets = &self.table.by_key;
+        if self.table.not_in.is_some() {
+            return None;
+        }
+        let keys = KeySet::new(buckets.table.integers(&buckets.shape, key)?)?;
+        self.memory.grow(keys.memory()).then(|| Arc::new(keys))
+    }
 }
 
 /// The right side of a hash join, read.
@@ -536,7 +550,7 @@ pub fn read_right<'p>(
     let (table, freed) = builder.finish(plan)?;
     reservation.shrink(freed);
     reservation.settle();
-    Ok(RightSide::Table(Arc::new(SharedTable { table, _memory: reservation })))
+    Ok(RightSide::Table(Arc::new(SharedTable { table, memory: reservation })))
 }
 
 /// Finds the right rows in a hash table.

@@ -221,19 +221,22 @@ impl<'p> Pairing<'p> {
 }
 
 /// Whether evaluating an expression can neither fail nor warn nor change anything.
-fn is_quiet(expr: &BoundExpr) -> bool {
-    !expr.any(&mut |e| {
-        !matches!(
-            e.node,
-            Node::Literal(_)
-                | Node::Column(_)
-                | Node::Outer(_)
-                | Node::And(_)
-                | Node::Or(_)
-                | Node::Compare { .. }
-                | Node::In { .. }
-                | Node::Case { .. }
-                | Node::Coalesce(_)
-        )
-    })
+pub fn is_quiet(expr: &BoundExpr) -> bool {
+    !expr.any(&mut |e| !is_quiet_node(e))
+}
+
+/// The same of the operation alone, without its operands.
+pub fn is_quiet_node(expr: &BoundExpr) -> bool {
+    matches!(
+        expr.node,
+        Node::Literal(_)
+            | Node::Column(_)
+            | Node::Outer(_)
+            | Node::And(_)
+            | Node::Or(_)
+            | Node::Compare { .. }
+            | Node::In { .. }
+            | Node::Case { .. }
+            | Node::Coalesce(_)
+    )
 }

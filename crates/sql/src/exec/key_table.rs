@@ -330,8 +330,9 @@ fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
+/// The hash of two words.
 #[inline]
-fn hash_pair([low, high]: &[u64; 2], seed: u64) -> u64 {
+pub(super) fn hash_pair([low, high]: &[u64; 2], seed: u64) -> u64 {
     fold(fold(low ^ seed, MIX[0]) ^ high, MIX[1])
 }
 
@@ -351,7 +352,7 @@ fn hash_bytes(bytes: &[u8], seed: u64) -> u64 {
 }
 
 /// What this process begins its hashes with.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     static SEED: OnceLock<u64> = OnceLock::new();
     *SEED.get_or_init(|| hashbrown::DefaultHashBuilder::default().hash_one(0x52_75_73_74u32))
 }
@@ -445,6 +446,18 @@ impl KeyTable {
             numbers.push(number);
         }
         Ok(())
+    }
+
+    /// The values of a column of all keys of one shape, an integer; None if it is none, or there are keys in the form of
+    /// bytes.
+    pub fn integers(&self, shape: &KeyShape, column: usize) -> Option<impl Iterator<Item = i64> + Clone> {
+        let (word, shift) = *shape.places.get(column)?;
+        if shape.parts.get(column)?.class != Class::Int || shift != 0 || !self.long.is_empty() {
+            return None;
+        }
+        let words = self.words.iter().map(|slot| slot.0 as i64);
+        let pairs = self.pairs.iter().map(move |slot| slot.0.get(word).copied().unwrap_or(0) as i64);
+        Some(words.chain(pairs))
     }
 
     fn insert_long(&mut self, hash: u64, key: &[u8]) -> u32 {

@@ -9,7 +9,7 @@
 //! [`matching_rows`] is the other door: the rows that an UPDATE or DELETE will change, found by current
 //! reads under exclusive locks.
 //!
-//! Large scans, with the filters and join probes above them, run in several threads ([`morsel`]); everything else runs on
+//! Large scans, with the filters, join probes and groups above them, run in several threads ([`morsel`]); everything else runs on
 //! the statement's own.
 
 pub mod accumulator;
@@ -29,12 +29,18 @@ mod join_kinds;
 pub mod join_pairs;
 pub mod key_range;
 pub mod key_table;
+pub mod leaf_rows;
+pub mod leaf_tests;
+#[cfg(test)]
+mod leaf_twins;
 pub mod limit;
 pub mod lookup_join;
 pub mod matching;
 pub mod morsel;
 #[cfg(test)]
 mod morsel_twins;
+pub mod partial_groups;
+mod pipeline;
 pub mod recursive;
 pub mod row_columns;
 pub mod run;
@@ -43,6 +49,7 @@ pub mod scan;
 pub(crate) mod scripts;
 pub mod set_operation;
 pub mod shared;
+pub mod short_keys;
 pub mod sort;
 pub mod sort_key;
 pub mod spill;

@@ -6,12 +6,14 @@
 //!   table ---+----+----+----+--->           queues: one for each morsel, filled by its worker
 //!                                           statement: takes the queues' batches in the order of the morsels
 //! ```
-//! What consumes the rows (an aggregate, a sort, the table of a hash join) stays on the statement's thread and gets
-//! them in the order in which the scan alone would have given them, warnings too: so a result never depends on how
-//! many threads there were. The tables of hash joins are built once, before, and looked into by all.
+//! What consumes the rows (a sort, the table of a hash join) stays on the statement's thread and gets them in the order
+//! in which the scan alone would have given them, warnings too: so a result never depends on how many threads there
+//! were. Workers group the rows of an aggregate as far as that is exact ([`super::partial_groups`]). The tables of hash
+//! joins are built once, before, and looked into by all; integer keys that they have are asked for by the scan already,
+//! so that most rows without a match are never read.
 //!
-//! A pipeline goes wide only if all of its expressions are functions of the row (no subquery, no variable that is
-//! assigned, nothing that asks the session), if no lock is taken, and the tree has many leaves; else, and where no
+//! A pipeline goes wide only if it can be run in parts ([`super::pipeline`]), and the tree has many leaves or the rows
+//! of a small one lead to many lookups; else, and where no
 //! thread is to be had, [`Gather`] is the plain operator. Workers read at the statement's snapshot through
 //! [readers](rustydb_transaction::Transaction::reader) of its transaction.
 //!
@@ -23,7 +25,7 @@
 //!
 //! Lock order: the queues' lock alone; nothing is called while it is held.
 //!
-//! Limits: grouping and sorting itself is the statement's thread's; index scans in descending order, and lists of
+//! Limits: sorting itself is the statement's thread's; index scans in descending order, and lists of
 //! single keys, stay serial.
 
 use std::collections::VecDeque;
@@ -38,20 +40,22 @@ use parking_lot::{Condvar, Mutex};
 use rustydb_transaction::{Cancel, KeyRange, Transaction};
 use rustydb_value::Value;
 
-use super::batch::Batch;
-use super::filter::{Filter, Project};
-use super::hash_join::{HashJoin, RightSide, SharedTable, read_right};
+use super::batch::{Batch, MAX_ROWS};
+use super::hash_join::SharedTable;
 use super::key_range::{Ranges, key_ranges};
-use super::lookup_join::LookupJoin;
-use super::run::{Operator, Run, open, open_all};
-use super::scan::TableScan;
+use super::leaf_tests::Test;
+use super::partial_groups::{PartialGroups, can_split};
+use super::pipeline::{
+    Base, Made, Spread, are_shareable, build_tables, has_lookups, key_tests, open_part, source, spread,
+};
+use super::run::{Operator, Run, open_all};
 use super::subquery::{Surroundings, states};
-use crate::context::{EvalContext, ExecContext, TableRows};
+use crate::context::{EvalContext, ExecContext};
 use crate::database::Database;
+use crate::database::memory::Reservation;
 use crate::error::SqlError;
 use crate::expr::eval::Frame;
-use crate::expr::{BoundExpr, Node};
-use crate::plan::{Access, Plan, Scan};
+use crate::plan::{Access, Aggregate, Plan, Scan};
 use crate::session::SessionState;
 use crate::session::diagnostics::Diagnostics;
 
@@ -59,6 +63,10 @@ use crate::session::diagnostics::Diagnostics;
 const PARTS: usize = 128;
 /// A scan of fewer parts stays on one thread.
 const FEWEST_PARTS: usize = 16;
+/// Fewer rows do not make lookups worth several threads.
+const FEWEST_LOOKUPS: usize = if cfg!(test) { 4 } else { 256 };
+/// The fewest rows that a worker takes to look others up.
+const LOOKUPS: usize = if cfg!(test) { 1 } else { 8 };
 /// A scan of fewer rows, about, stays on one thread.
 const FEWEST_ROWS: f64 = if cfg!(test) { 500.0 } else { 20_000.0 };
 /// Bytes of batches in a queue, about.
@@ -79,107 +87,15 @@ static BUSY: AtomicUsize = AtomicUsize::new(0);
 
 /// Opens the operator of a plan whose rows will all be read: wide, if it can be.
 pub fn open_wide(plan: &Plan) -> Box<dyn Operator + '_> {
-    if source(plan).is_some() { Box::new(Gather { plan, state: State::New }) } else { open_all(plan) }
-}
-
-/// Whether an expression is a function of the row alone.
-fn is_shareable(expr: &BoundExpr) -> bool {
-    !expr.any(&mut |e| match &e.node {
-        Node::Subquery { .. } | Node::Assign { .. } | Node::Aggregate(_) | Node::Window(_) => true,
-        Node::Call { function, .. } => function.volatile || function.session,
-        _ => false,
-    })
-}
-
-fn are_shareable(exprs: &[BoundExpr]) -> bool {
-    exprs.iter().all(is_shareable)
-}
-
-/// The scan that a pipeline begins with, if the pipeline can be run in parts.
-fn source(plan: &Plan) -> Option<&Scan> {
-    match plan {
-        Plan::Scan(scan) => is_divisible(scan).then_some(scan),
-        Plan::Filter { input, predicates } if are_shareable(predicates) => source(input),
-        Plan::Project { input, exprs } if are_shareable(exprs) => source(input),
-        Plan::Join(join) if join.lateral.is_none() && are_shareable(&join.on) => {
-            let keys = join.keys.iter().chain(&join.not_in);
-            if !keys.into_iter().all(|key| is_shareable(&key.left)) {
-                return None;
-            }
-            if join.lookup {
-                let Plan::Scan(right) = &join.right else { return None };
-                let mut shareable = matches!(right.access, Access::Index(_)) && right.lock.is_none();
-                join.right.each_expr(&mut |expr| shareable &= is_shareable(expr));
-                if !shareable || LookupJoin::over(join, right, || open(&Plan::Dual)).is_none() {
-                    return None;
-                }
-            }
-            source(&join.left)
-        }
-        _ => None,
-    }
-}
-
-fn is_divisible(scan: &Scan) -> bool {
-    // What equals some values is a small part of its index.
-    matches!(&scan.access, Access::Index(access) if access.equals.is_empty())
-        && matches!(scan.table.rows, TableRows::Stored)
-        && scan.lock.is_none()
-        && scan.limit.is_none()
-        && !scan.one_by_one
-        && !scan.reverse
-        && are_shareable(&scan.filter)
-}
-
-/// Opens a pipeline over one part of its table.
-fn open_part<'p>(
-    plan: &'p Plan,
-    range: KeyRange,
-    tables: &mut std::slice::Iter<'_, Arc<SharedTable>>,
-) -> Result<Box<dyn Operator + 'p>, SqlError> {
-    let missing = || SqlError::unknown("plan: a pipeline that cannot be divided");
-    Ok(match plan {
-        Plan::Scan(scan) => Box::new(TableScan::of_part(scan, range)),
-        Plan::Filter { input, predicates } => {
-            Box::new(Filter::new(open_part(input, range, tables)?, predicates))
-        }
-        Plan::Project { input, exprs } => Box::new(Project::new(open_part(input, range, tables)?, exprs)),
-        Plan::Join(join) if join.lookup => {
-            let Plan::Scan(right) = &join.right else { return Err(missing()) };
-            let left = open_part(&join.left, range, tables)?;
-            Box::new(LookupJoin::over(join, right, || left).ok_or_else(missing)?)
-        }
-        Plan::Join(join) => {
-            let table = Arc::clone(tables.next().ok_or_else(missing)?);
-            Box::new(HashJoin::over(join, open_part(&join.left, range, tables)?, table))
-        }
-        _ => return Err(missing()),
-    })
-}
-
-/// Builds the tables of the hash joins of a pipeline, from above; false if there is no memory for one of them.
-fn build_tables(
-    plan: &Plan,
-    run: &mut Run<'_, '_>,
-    tables: &mut Vec<Arc<SharedTable>>,
-) -> Result<bool, SqlError> {
-    match plan {
-        Plan::Filter { input, .. } | Plan::Project { input, .. } => build_tables(input, run, tables),
-        Plan::Join(join) => {
-            if !join.lookup {
-                match read_right(join, open_wide(&join.right), run)? {
-                    RightSide::Table(table) => tables.push(table),
-                    RightSide::TooLarge { .. } => return Ok(false),
-                }
-            }
-            build_tables(&join.left, run, tables)
-        }
-        _ => Ok(true),
+    if source(plan).is_some() {
+        Box::new(Gather { plan, group: None, state: State::New })
+    } else {
+        open_all(plan)
     }
 }
 
 /// The parts of a scan; none if it is too small for several threads.
-fn morsels(scan: &Scan, run: &mut Run<'_, '_>) -> Result<Vec<KeyRange>, SqlError> {
+fn ranges(scan: &Scan, run: &mut Run<'_, '_>) -> Result<Vec<KeyRange>, SqlError> {
     let Access::Index(access) = &scan.access else { return Ok(Vec::new()) };
     let def = &scan.table.def;
     let Some(index) = def.all_indexes().nth(access.index) else { return Ok(Vec::new()) };
@@ -265,11 +181,27 @@ struct Queue {
     done: bool,
 }
 
+/// A part of the rows of a pipeline.
+enum Morsel {
+    /// Of its scan.
+    Range(KeyRange),
+    /// Rows that its beginning has given.
+    Rows(Batch),
+}
+
 /// What the workers of a statement share.
 struct Job {
     plan: Plan,
+    /// How the workers group what the pipeline gives.
+    group: Option<Aggregate>,
+    /// What rows of the scan are tested for, because joins will.
+    tests: Vec<Test>,
     tables: Vec<Arc<SharedTable>>,
-    morsels: Vec<KeyRange>,
+    /// Of the rows of the node so many steps below the top, where morsels are of rows.
+    cut: usize,
+    morsels: Vec<Morsel>,
+    /// What those rows take.
+    _memory: Option<Reservation>,
     next: AtomicUsize,
     stop: AtomicBool,
     /// The morsel that is being read, and the queues of all.
@@ -286,7 +218,7 @@ impl Job {
         let surroundings = Surroundings { subqueries: states(&[]), outer: Vec::new(), shared: Rc::default() };
         while !self.stop.load(Ordering::Relaxed) {
             let morsel = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(range) = self.morsels.get(morsel) else { return };
+            let Some(part) = self.morsels.get(morsel) else { return };
             self.wait_for_turn(morsel);
             let mut context = ExecContext {
                 database: &self.database,
@@ -301,7 +233,7 @@ impl Job {
                 memory: self.database.memory().grant().into(),
             };
             let mut run = Run { context: &mut context, subqueries: &surroundings, held: 0, cut_off: 0 };
-            let ended = self.run_part(morsel, range.clone(), &mut run);
+            let ended = self.run_part(morsel, part, &mut run);
             let warnings = std::mem::take(&mut session.warnings);
             let mut queues = self.queues.lock();
             if let Some(queue) = queues.1.get_mut(morsel) {
@@ -321,8 +253,15 @@ impl Job {
         }
     }
 
-    fn run_part(&self, morsel: usize, range: KeyRange, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
-        let mut operator = open_part(&self.plan, range, &mut self.tables.iter())?;
+    fn run_part(&self, morsel: usize, part: &Morsel, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
+        let base = match part {
+            Morsel::Range(range) => Base::Range(range.clone()),
+            Morsel::Rows(rows) => Base::Rows(self.cut, Box::new(Made([rows.clone()].into()))),
+        };
+        let mut operator = open_part(&self.plan, 0, base, &self.tests, &mut self.tables.iter())?;
+        if let Some(group) = &self.group {
+            operator = Box::new(PartialGroups::new(operator, group));
+        }
         while let Some(batch) = operator.next(run)? {
             let bytes = batch.memory();
             let mut queues = self.queues.lock();
@@ -442,12 +381,31 @@ enum State<'p> {
 }
 
 /// Gives the rows of a pipeline that several threads run, in the order of its scan.
-struct Gather<'p> {
+pub struct Gather<'p> {
     plan: &'p Plan,
+    /// What the workers group.
+    group: Option<&'p Aggregate>,
     state: State<'p>,
 }
 
 impl<'p> Gather<'p> {
+    /// The rows that an aggregate groups, or groups of parts of them; None if they come from one thread alone, or
+    /// cannot be grouped apart.
+    pub fn grouped(aggregate: &'p Aggregate) -> Option<Gather<'p>> {
+        let calls = aggregate.calls.iter().all(|call| are_shareable(&call.args));
+        let can = calls && are_shareable(&aggregate.keys) && can_split(aggregate);
+        (can && source(&aggregate.input).is_some()).then_some(Gather {
+            plan: &aggregate.input,
+            group: Some(aggregate),
+            state: State::New,
+        })
+    }
+
+    /// Whether what was given last are states of groups ([`super::partial_groups`]) instead of rows.
+    pub fn gives_groups(&self) -> bool {
+        self.group.is_some() && matches!(self.state, State::Wide(_))
+    }
+
     fn start(&self, run: &mut Run<'_, '_>) -> Result<State<'p>, SqlError> {
         let serial = || State::Serial(open_all(self.plan));
         let workers = run.context.eval.session.settings.parallel_readers;
@@ -456,8 +414,9 @@ impl<'p> Gather<'p> {
         if workers < 2 || processors() < 2 || !run.subqueries.outer.is_empty() {
             return Ok(serial());
         }
-        let morsels = morsels(scan, run)?;
-        if morsels.is_empty() || BUSY.load(Ordering::Relaxed) >= processors() {
+        let ranges = ranges(scan, run)?;
+        let is_small = ranges.is_empty();
+        if (is_small && !has_lookups(self.plan)) || BUSY.load(Ordering::Relaxed) >= processors() {
             return Ok(serial());
         }
         let mut tables = Vec::new();
@@ -467,8 +426,30 @@ impl<'p> Gather<'p> {
             run.context.eval.session.warnings = warnings;
             return Ok(serial());
         }
+        let (mut cut, mut memory) = (0, None);
+        let morsels = if is_small {
+            match spread(self.plan, FEWEST_LOOKUPS, &tables, run)? {
+                Spread::Rest(operator) => return Ok(State::Serial(operator)),
+                Spread::Rows(depth, batches, reservation) => {
+                    (cut, memory) = (depth, Some(reservation));
+                    let rows = Batch::concat(&batches)?;
+                    let each = (rows.rows / PARTS).clamp(LOOKUPS, MAX_ROWS);
+                    (0..rows.rows).step_by(each).map(|from| Morsel::Rows(rows.slice(from, each))).collect()
+                }
+            }
+        } else {
+            ranges.into_iter().map(Morsel::Range).collect()
+        };
+        let group = self.group.map(|group| Aggregate {
+            input: Plan::Dual,
+            keys: group.keys.clone(),
+            calls: group.calls.clone(),
+            ..*group
+        });
         let job = Job {
+            tests: if is_small { Vec::new() } else { key_tests(self.plan, &tables) },
             plan: self.plan.clone(),
+            group,
             tables,
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
@@ -477,8 +458,11 @@ impl<'p> Gather<'p> {
             database: Arc::clone(run.context.database),
             params: run.context.eval.params.to_vec(),
             cancel: run.context.eval.cancel.clone(),
+            cut,
             morsels,
+            _memory: memory,
         };
+        // Nothing was given yet: without threads it begins anew.
         Ok(Crew::start(job, workers, run).map_or_else(serial, |crew| State::Wide(Box::new(crew))))
     }
 }

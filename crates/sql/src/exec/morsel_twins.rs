@@ -24,6 +24,22 @@ const QUERIES: &[&str] = &[
     "select count(*), sum(id) from large where id between 2000 and 13000",
     "select count(*) from large where c like '%9'",
     "select sum(c + 0) from large where id < 9000",
+    "select id, count(*), sum(d), avg(a), max(c), min(e) from large group by id order by id desc limit 30",
+    "select id, max(b), any_value(c) from large where a > 2 group by id limit 2000",
+    "select b, c, count(b), avg(d), bit_or(a), bit_xor(id), bit_and(id), min(c), max(e) from large group by b, c",
+    "select count(*), count(b), any_value(id), min(d), max(c) from large where e = '2020-01-03' and d between 3 and 70.5",
+    "select count(*), any_value(id), avg(d), sum(b) from large where a > 50",
+    "select a, count(distinct b), sum(d) from large group by a",
+    "select b, sum(d) from large group by b with rollup",
+    "select s.name, sum(l.d), max(l.c) from large l join small s on s.id = l.a and s.b = l.b group by s.name",
+    "select sum(l.d), count(*) from large l join small s on s.id = l.a join small r on r.b = l.b where l.c like '%3'",
+    "select count(*) from large l join small s on s.id = l.a left join small r on r.b = l.b and r.id < 3 join small q on q.id = l.b",
+    "select sum(1 / b), count(*) from large where id < 9000",
+    "select s.name, sum(k.d), count(l.c) from small s join links k on k.a = s.id join large l on l.id = k.id + 1 group by s.name",
+    "select s.id, k.id, l.d from small s join links k on k.a = s.id left join large l on l.id = k.id * 7 and l.b > 2 order by l.d, k.id limit 90",
+    "select count(*), sum(k.d) from small s join links k on k.a = s.id where exists (select 1 from large l where l.id = k.id + 3 and l.a <> k.a)",
+    "select count(*), sum(k.d / s.b) from small s join links k on k.a = s.id join large l on l.id = k.id where not exists (select 1 from links m where m.a = l.b and m.id < 90)",
+    "select count(*) from large l join small s on s.id = l.a where 1 / l.b > 0",
     "select count(*), max(x) from (select id % 100 x, count(*) n from large group by x) t",
     "select (select count(*) from large l where l.a = s.id) n, s.id from small s order by s.id",
     "select sum(id * 9223372036854775807) from large where id > 15000",
@@ -43,6 +59,7 @@ fn several_threads_answer_as_one() {
         "create database m",
         "use m",
         "create table large (id int primary key, a int, b int, c varchar(250), d decimal(8,2), e date, g double)",
+        "create table links (id int primary key, a int, d decimal(8,2), key (a))",
         "create table small (id int primary key, b int, name varchar(10))",
         "insert into small values (1, 1, 'one'), (2, 2, 'two'), (3, null, 'two'), (4, 4, 'four'), (5, 5, 'fünf')",
     ] {
@@ -66,6 +83,7 @@ fn several_threads_answer_as_one() {
             .collect();
         assert!(answer(&mut session, &format!("insert into large values {}", rows.join(","))).is_empty());
     }
+    assert!(answer(&mut session, "insert into links select id, a, d from large where id % 3 = 1").is_empty());
     let mut ask = |statements: &[&str], threads: usize| {
         answer(&mut session, &format!("set innodb_parallel_read_threads = {threads}"));
         let mut all = Vec::new();

@@ -19,8 +19,9 @@ use crate::expr::vector::{Builder, Data, Vector};
 use crate::stored::{RowReader, StoredRow};
 
 /// How the values of a column are stored.
+#[allow(missing_docs, reason = "the names say it")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub enum Form {
     Signed,
     Unsigned,
     Date,
@@ -127,7 +128,8 @@ impl RowColumns {
     }
 }
 
-fn form_of(kind: &TypeKind) -> Form {
+/// How values of a type are stored.
+pub fn form_of(kind: &TypeKind) -> Form {
     match kind {
         TypeKind::TinyInt { unsigned }
         | TypeKind::SmallInt { unsigned }
@@ -166,24 +168,12 @@ impl Column {
                 Some(Vector::uints(values, nulls))
             }
             Form::Date => {
-                let read = |raw: &[u8]| {
-                    let [a, b, c] = *raw else { return None };
-                    Date::from_packed(i64::from(u32::from_le_bytes([a, b, c, 0]))).map(Date::packed)
-                };
-                let (values, nulls) = fixed(rows, self.at, read)?;
+                let (values, nulls) = fixed(rows, self.at, date)?;
                 Some(Vector::ints(values, nulls))
             }
             Form::DateTime => {
                 let fsp = self.ty.decimals.min(6);
-                let read = |raw: &[u8]| {
-                    let packed = match raw.len() {
-                        5 => unsigned(raw)? << 20,
-                        8 => unsigned(raw)?,
-                        _ => return None,
-                    };
-                    DateTime::from_packed(packed as i64, fsp).map(DateTime::packed)
-                };
-                let (values, nulls) = fixed(rows, self.at, read)?;
+                let (values, nulls) = fixed(rows, self.at, |raw| datetime(raw, fsp))?;
                 Some(Vector::ints(values, nulls))
             }
             Form::Double => {
@@ -260,9 +250,27 @@ fn nulls_of(valid: Vec<bool>) -> Option<NullBuffer> {
     (!valid.is_empty()).then(|| NullBuffer::from(valid))
 }
 
+/// A date, packed.
+#[inline]
+pub fn date(raw: &[u8]) -> Option<i64> {
+    let [a, b, c] = *raw else { return None };
+    Date::from_packed(i64::from(u32::from_le_bytes([a, b, c, 0]))).map(Date::packed)
+}
+
+/// A date with its time, packed.
+#[inline]
+pub fn datetime(raw: &[u8], fsp: u8) -> Option<i64> {
+    let packed = match raw.len() {
+        5 => unsigned(raw)? << 20,
+        8 => unsigned(raw)?,
+        _ => return None,
+    };
+    DateTime::from_packed(packed as i64, fsp).map(DateTime::packed)
+}
+
 /// A little-endian integer of up to eight bytes.
 #[inline]
-fn unsigned(raw: &[u8]) -> Option<u64> {
+pub fn unsigned(raw: &[u8]) -> Option<u64> {
     match *raw {
         [a, b, c, d] => Some(u64::from(u32::from_le_bytes([a, b, c, d]))),
         [a, b, c, d, e, f, g, h] => Some(u64::from_le_bytes([a, b, c, d, e, f, g, h])),
@@ -281,14 +289,14 @@ fn unsigned(raw: &[u8]) -> Option<u64> {
 
 /// The same in two's complement.
 #[inline]
-fn signed(raw: &[u8]) -> Option<i64> {
+pub fn signed(raw: &[u8]) -> Option<i64> {
     let unused = 64u32.checked_sub(8 * raw.len() as u32)?;
     unsigned(raw).map(|value| (value << unused) as i64 >> unused)
 }
 
 /// The same of up to sixteen bytes.
 #[inline]
-fn wide(raw: &[u8]) -> Option<i128> {
+pub fn wide(raw: &[u8]) -> Option<i128> {
     if raw.len() <= 8 {
         return signed(raw).map(i128::from);
     }

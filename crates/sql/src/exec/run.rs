@@ -81,7 +81,7 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
         Plan::Work { number, .. } => Box::new(recursive::WorkRows::new(*number)),
         Plan::Join(node) => join::open_join(node),
         Plan::Filter { input, predicates } => Box::new(filter::Filter::new(open(input), predicates)),
-        Plan::Aggregate(node) => Box::new(aggregate::HashAggregate::new(open_wide(&node.input), node)),
+        Plan::Aggregate(node) => Box::new(aggregate::HashAggregate::of_plan(node)),
         Plan::Windows(node) => Box::new(window::WindowRows::new(open(&node.input), node)),
         Plan::Project { input, exprs } => Box::new(filter::Project::new(open(input), exprs)),
         Plan::Distinct { input, types, sorted: false } => {

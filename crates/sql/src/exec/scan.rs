@@ -5,6 +5,8 @@
 //! every column that is wanted. Of a row only those columns are decoded, each into a vector of its class
 //! ([`super::row_columns`]): first those that the filter reads, then the others of the rows that pass.
 //!
+//! A long scan of the rows themselves goes on leaf by leaf, without copying entries ([`super::leaf_rows`]).
+//!
 //! The first batch holds 16 rows (256 where all will be read), each next one four times as many up to 1,024, or 16 MB;
 //! a limit that is known stops the scan at its last row. A locking scan below a limit that is not gives its rows one by one.
 
@@ -16,6 +18,8 @@ use rustydb_value::{TimeZone, TypeKind, Value, ValueRef};
 use super::batch::{Batch, FIRST_ROWS, MAX_ROWS};
 use super::entry_columns::EntryReader;
 use super::key_range::{Ranges, key_ranges};
+use super::leaf_rows::{Gathered, LeafRows};
+use super::leaf_tests::{Test, divide};
 use super::matching::LockedRows;
 use super::row_columns::RowColumns;
 use super::run::{Operator, Run};
@@ -32,6 +36,8 @@ use crate::stored::{IndexEntry, RowReader, damaged, encode_index_key};
 const FIRST_OF_ALL: usize = 256;
 /// Bytes of entries in a batch, about.
 const LARGEST_BATCH: usize = 16 << 20;
+/// Leaves between two looks at the cancel flag.
+const LEAVES_UNCHECKED: usize = 16;
 
 /// Where entries come from.
 enum Source {
@@ -63,6 +69,19 @@ pub struct TableScan<'p> {
     /// Rows that anybody will still read.
     wanted: u64,
     types: Vec<ExprType>,
+    /// Tests beside those of the filter.
+    tests: Vec<Test>,
+    leaves: Leaves,
+}
+
+/// Reading leaf by leaf.
+enum Leaves {
+    /// Not yet: the first rows may be all that is wanted.
+    Later,
+    /// What is gathered, and the conditions that are no tests.
+    Open(Box<LeafRows>, Vec<BoundExpr>),
+    /// This scan does not.
+    Never,
 }
 
 impl<'p> TableScan<'p> {
@@ -91,6 +110,12 @@ impl<'p> TableScan<'p> {
             largest: MAX_ROWS,
             wanted: u64::MAX,
             types,
+            tests: Vec::new(),
+            leaves: if plan.reverse || plan.one_by_one || plan.lock.is_some() || plan.limit.is_some() {
+                Leaves::Never
+            } else {
+                Leaves::Later
+            },
         }
     }
 
@@ -109,7 +134,12 @@ impl<'p> TableScan<'p> {
 
     /// The part of a scan that lies in one range of its index; for scans without locks and limits.
     pub fn of_part(plan: &'p Scan, range: KeyRange) -> TableScan<'p> {
-        TableScan { part: Some(range), ..TableScan::new(plan).to_its_end() }
+        TableScan { part: Some(range), size: MAX_ROWS, ..TableScan::new(plan) }
+    }
+
+    /// Leaves out rows that fail a test, where that comes easily: whoever asks has to test the others all the same.
+    pub fn add_test(&mut self, test: Test) {
+        self.tests.push(test);
     }
 
     /// Its plan.
@@ -138,6 +168,10 @@ impl<'p> TableScan<'p> {
         let plan = self.plan;
         let Some(access) = self.access() else { return Err(SqlError::unknown("plan: no index")) };
         self.open_trees(run)?;
+        if let Leaves::Open(..) = self.leaves {
+            // What the last opening left is not wanted.
+            self.leaves = Leaves::Later;
+        }
         self.wanted = match &plan.limit {
             Some(limit) => {
                 let params = run.context.eval.params;
@@ -218,6 +252,84 @@ impl<'p> TableScan<'p> {
                 Ok(true)
             }
             _ => Ok(false),
+        }
+    }
+
+    /// Goes on leaf by leaf, if this scan can, and all rows are wanted.
+    fn open_leaves(&mut self, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
+        let whole_rows = self.access().is_some_and(|access| access.index == 0) && self.entries.is_none();
+        if !matches!(self.leaves, Leaves::Later) || self.size < MAX_ROWS {
+            return Ok(());
+        }
+        self.leaves = Leaves::Never;
+        if !whole_rows || self.wanted != u64::MAX || !matches!(self.source, Some(Source::Ranges { .. })) {
+            return Ok(());
+        }
+        let plan = self.plan;
+        let frame = Frame::constant().with_subqueries(run.subqueries);
+        let def = &plan.table.def;
+        let (mut tests, rest) = divide(def, &plan.columns, &plan.filter, &frame, &mut run.eval());
+        tests.append(&mut self.tests);
+        let zone = run.context.eval.session.settings.time_zone;
+        if let Some(rows) = LeafRows::new(self.rows.reader(), &plan.columns, tests, zone) {
+            self.leaves = Leaves::Open(Box::new(rows), rest);
+        }
+        Ok(())
+    }
+
+    /// Reads leaves until there is something to give; false at the end.
+    fn read_leaves(&mut self, run: &mut Run<'_, '_>) -> Result<bool, SqlError> {
+        let (Leaves::Open(rows, _), Some(tree)) = (&mut self.leaves, &self.tree) else { return Ok(false) };
+        let Some(Source::Ranges { ranges, next, scan }) = &mut self.source else { return Ok(false) };
+        let mut spare = EntryBatch::new();
+        for leaf in 0usize.. {
+            if leaf % LEAVES_UNCHECKED == 0 {
+                run.check()?;
+            }
+            if scan.is_none() {
+                let Some(range) = ranges.get_mut(*next) else {
+                    self.source = Some(Source::Done);
+                    rows.flush();
+                    return Ok(rows.is_ready());
+                };
+                *next += 1;
+                let range = std::mem::replace(range, KeyRange::all());
+                *scan = Some(run.context.txn.scan(tree, range, Direction::Forward)?);
+            }
+            if let Some(open) = scan
+                && !open.next_leaf(run.context.txn, &mut spare, |values| rows.take(values))?
+            {
+                *scan = None;
+            }
+            if rows.is_ready() {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// The next rows of a scan that goes leaf by leaf.
+    fn next_of_leaves(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        loop {
+            let Leaves::Open(rows, rest) = &mut self.leaves else { return Ok(None) };
+            let batch = match rows.give()? {
+                Some(Gathered::Rows(batch)) if rest.is_empty() => batch,
+                Some(Gathered::Rows(batch)) => {
+                    let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
+                    let kept = filter(rest, &frame, &mut run.eval())?;
+                    batch.select(kept.as_ref())?
+                }
+                Some(Gathered::Entries(entries)) => self.rows_that_pass(run, entries)?.0,
+                None => {
+                    if !self.read_leaves(run)? {
+                        return Ok(None);
+                    }
+                    continue;
+                }
+            };
+            if batch.rows > 0 {
+                return Ok(Some(batch));
+            }
         }
     }
 
@@ -405,6 +517,10 @@ impl Operator for TableScan<'_> {
         }
         let zone = run.context.eval.session.settings.time_zone;
         loop {
+            self.open_leaves(run)?;
+            if let Leaves::Open(..) = self.leaves {
+                return self.next_of_leaves(run);
+            }
             if self.wanted == 0 || matches!(self.source, Some(Source::Done)) {
                 return Ok(None);
             }

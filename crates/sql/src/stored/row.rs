@@ -40,6 +40,18 @@ impl RowReader {
         &self.def
     }
 
+    /// Whether columns of rows of the newest version are columns of the table, in their order.
+    pub fn is_in_order(&self) -> bool {
+        self.in_order
+    }
+
+    /// The row in these bytes if it has the current layout; also None if they are no row.
+    #[inline]
+    pub fn current<'a>(&self, bytes: &'a [u8]) -> Option<RowRef<'a>> {
+        let row = RowRef::new(bytes).ok()?;
+        (self.in_order && row.schema_version() == self.def.schema_version).then_some(row)
+    }
+
     /// A view of the row in these bytes.
     #[inline]
     pub fn row<'a>(&'a self, bytes: &'a [u8]) -> Result<StoredRow<'a>, SqlError> {

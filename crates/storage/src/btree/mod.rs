@@ -32,7 +32,7 @@ use std::sync::atomic::AtomicU64;
 
 pub use course::Course;
 pub use estimate::TreeSize;
-pub use scan::{EntryBatch, ScanPosition};
+pub use scan::{EntryBatch, ScanPosition, Settled};
 pub use write::{Expect, State};
 
 use crate::buffer::{PageMut, PageRef};

@@ -5,6 +5,8 @@
 
 use std::ops::{Bound, ControlFlow};
 
+use smallvec::SmallVec;
+
 use super::course::{Course, Wanted};
 use super::{Entry, Tree, Use};
 use crate::buffer::PageRef;
@@ -14,6 +16,15 @@ use crate::page::{self, node};
 
 /// Where a scan goes on: the next keys are on this side of the bound.
 pub type ScanPosition = Bound<Vec<u8>>;
+
+/// What has become of a leaf whose values were to be read where they lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// They were; the scan goes on here, or has come to its end.
+    Passed(Option<ScanPosition>),
+    /// They were not: the leaf may hold what some readers do not see, or values that lie elsewhere.
+    Declined,
+}
 
 /// Keys and values in one piece of memory.
 #[derive(Debug, Default)]
@@ -140,6 +151,64 @@ impl Tree {
         }
         self.leave(course, leaf, &wanted);
         Ok(next)
+    }
+
+    /// Shows `each` the values of one leaf from `from` on and up to `high`, in ascending order and where they lie, if
+    /// no record from `settled_before` on has changed the leaf and all it has lies in it; tombstones are left out. Else
+    /// nothing happens, and the leaf is to be read entry by entry.
+    ///
+    /// `each` runs under the leaf's latch: it must be short and take no other page.
+    ///
+    /// # Errors
+    /// When a page cannot be read.
+    pub fn scan_settled(
+        &self,
+        course: &mut Course,
+        from: &ScanPosition,
+        high: &Bound<Vec<u8>>,
+        settled_before: Lsn,
+        each: impl FnOnce(&[&[u8]]),
+    ) -> Result<Settled> {
+        let choose = |page: &[u8]| match from {
+            Bound::Included(key) | Bound::Excluded(key) => self.child_index(page, key),
+            Bound::Unbounded => Ok(0),
+        };
+        let (leaf, wanted) = self.leaf_on(course, true, choose)?;
+        if page::lsn(&leaf) >= settled_before {
+            return Ok(Settled::Declined);
+        }
+        let start = match from {
+            Bound::Unbounded => 0,
+            Bound::Included(key) => self.search(&leaf, key)?.unwrap_or_else(|after| after),
+            Bound::Excluded(key) => self.search(&leaf, key)?.map_or_else(|before| before, |at| at + 1),
+        };
+        let fence = self.whole_fence(&leaf, true)?;
+        // Of a leaf that ends before the range does no key is compared.
+        let ends_before = match (&fence, high) {
+            (_, Bound::Unbounded) => true,
+            (Some(fence), Bound::Included(high) | Bound::Excluded(high)) => fence <= high,
+            (None, _) => false,
+        };
+        let end = match high {
+            Bound::Included(high) if !ends_before => {
+                self.search(&leaf, high)?.map_or_else(|before| before, |at| at + 1)
+            }
+            Bound::Excluded(high) if !ends_before => self.search(&leaf, high)?.unwrap_or_else(|at| at),
+            _ => node::count(&leaf),
+        };
+        let mut values = SmallVec::<[&[u8]; 256]>::new();
+        for index in start..end {
+            let cell = node::leaf_cell(&leaf, index);
+            if cell.flags == 0 {
+                values.push(cell.value);
+            } else if cell.flags & (node::VALUE_OVERFLOW | node::KEY_OVERFLOW) != 0 {
+                return Ok(Settled::Declined);
+            }
+        }
+        each(&values);
+        drop(values);
+        self.leave(course, leaf, &wanted);
+        Ok(Settled::Passed(fence.filter(|_| ends_before).map(Bound::Included)))
     }
 
     /// Descends to a scan's next leaf; gives it with those that the scan will want behind it.

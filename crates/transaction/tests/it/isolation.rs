@@ -281,3 +281,81 @@ fn threads_transfer_and_the_sum_stays() {
     assert_eq!(engine.statistics().version_keys, 0);
     assert_eq!((engine.locks().row_count(), engine.locks().range_count()), (0, 0));
 }
+
+/// Values of a range, leaf by leaf.
+fn leaves(
+    transaction: &mut Transaction,
+    tree: &Arc<Tree>,
+    range: &KeyRange,
+    direction: Direction,
+) -> Vec<Vec<u8>> {
+    let mut scan = transaction.scan(tree, range.clone(), direction).unwrap();
+    let (mut spare, mut found) = (EntryBatch::new(), Vec::new());
+    let take = |found: &mut Vec<Vec<u8>>, values: &[&[u8]]| found.extend(values.iter().map(|v| v.to_vec()));
+    while scan.next_leaf(transaction, &mut spare, |values| take(&mut found, values)).unwrap() {}
+    found
+}
+
+fn batches(
+    transaction: &mut Transaction,
+    tree: &Arc<Tree>,
+    range: &KeyRange,
+    direction: Direction,
+) -> Vec<Vec<u8>> {
+    let mut scan = transaction.scan(tree, range.clone(), direction).unwrap();
+    let mut batch = EntryBatch::new();
+    while scan.next_batch(transaction, &mut batch, 7).unwrap() {}
+    (0..batch.len()).map(|at| batch.value(at).to_vec()).collect()
+}
+
+#[test]
+fn leaves_show_what_batches_copy() {
+    let (engine, tree) = engine();
+    let key = |n: usize| format!("{n:05}").into_bytes();
+    let fill = |from: usize, to: usize| {
+        let mut transaction = begin(&engine, Isolation::RepeatableRead);
+        for n in from..to {
+            // Some values are long enough to lie in pages of their own.
+            let length = if n % 97 == 5 { 9_000 } else { 40 + n % 60 };
+            transaction.insert(&tree, &key(n), &vec![n as u8; length]).unwrap();
+        }
+        transaction.commit().unwrap();
+    };
+    fill(0, 2_000);
+    let mut bounds = vec![Bound::Unbounded];
+    for n in [0, 1, 131, 500, 501, 900, 1_200, 1_999, 2_500] {
+        bounds.extend([Bound::Included(key(n)), Bound::Excluded(key(n))]);
+    }
+    let compare = |transaction: &mut Transaction, when: &str| {
+        for low in &bounds {
+            for high in &bounds {
+                let range = KeyRange { low: low.clone(), high: high.clone() };
+                for direction in [Direction::Forward, Direction::Backward] {
+                    let copied = batches(transaction, &tree, &range, direction);
+                    assert_eq!(
+                        leaves(transaction, &tree, &range, direction),
+                        copied,
+                        "{when}: {range:?} {direction:?}"
+                    );
+                }
+            }
+        }
+    };
+    compare(&mut begin(&engine, Isolation::RepeatableRead), "settled");
+    let mut old = begin(&engine, Isolation::RepeatableRead);
+    old.ensure_snapshot();
+    let mut writer = begin(&engine, Isolation::RepeatableRead);
+    for n in (400..700).step_by(3) {
+        writer.update(&tree, &key(n), b"new").unwrap();
+        writer.delete(&tree, &key(n + 1)).unwrap();
+    }
+    compare(&mut writer, "own changes");
+    compare(&mut old, "changes of others");
+    writer.commit().unwrap();
+    fill(2_000, 2_300);
+    compare(&mut old, "an old snapshot");
+    compare(&mut begin(&engine, Isolation::Serializable), "serializable");
+    drop(old);
+    engine.purge().unwrap();
+    compare(&mut begin(&engine, Isolation::RepeatableRead), "purged");
+}
