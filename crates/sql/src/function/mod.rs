@@ -484,4 +484,33 @@ mod tests {
         }
         assert!(find("CONCAT").is_some() && find("no_such").is_none());
     }
+
+    /// `RUSTYDB_WRITE_FUNCTIONS=path` writes the guide's table anew.
+    #[test]
+    fn the_guide_has_every_entry() {
+        let mut table = String::from("| name | arguments | |\n|---|---|---|\n");
+        let mut entries: Vec<&Function> = all().collect();
+        entries.sort_by_key(|function| {
+            (function.name.starts_with(|c: char| c.is_ascii_lowercase()), function.name)
+        });
+        for function in entries {
+            let names: Vec<String> = std::iter::once(&function.name)
+                .chain(function.aliases)
+                .map(|name| format!("`{}`", name.to_ascii_uppercase().replace('|', "\\|")))
+                .collect();
+            let arguments = match function.arguments {
+                (least, most) if least == most => least.to_string(),
+                (least, most) if most > 1000 => format!("{least} or more"),
+                (least, most) => format!("{least} to {most}"),
+            };
+            let doc = function.doc.replace('|', "\\|");
+            table.push_str(&format!("| {} | {arguments} | {doc} |\n", names.join(", ")));
+        }
+        let guide = include_str!("../../../../docs/functions.md");
+        let (text, written) = guide.split_once("## All of them\n\n").unwrap();
+        if let Ok(path) = std::env::var("RUSTYDB_WRITE_FUNCTIONS") {
+            return std::fs::write(path, format!("{text}## All of them\n\n{table}")).unwrap();
+        }
+        assert_eq!(written, table);
+    }
 }
