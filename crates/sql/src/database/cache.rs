@@ -65,6 +65,8 @@ pub struct CachedStatement {
     /// How it is counted.
     pub kind: StatementKind,
     plan: RwLock<Option<Arc<CachedPlan>>>,
+    /// Its plan did not hold any more.
+    outdated: AtomicBool,
     used: AtomicBool,
 }
 
@@ -78,7 +80,7 @@ impl CachedStatement {
         kind: StatementKind,
     ) -> CachedStatement {
         let (plan, used) = (RwLock::new(None), AtomicBool::new(false));
-        CachedStatement { sql, span, ast, parameters, kind, plan, used }
+        CachedStatement { sql, span, ast, parameters, kind, plan, outdated: AtomicBool::new(false), used }
     }
 
     /// What stands for a text that is no statement.
@@ -95,6 +97,17 @@ impl CachedStatement {
     /// The plan that was kept last. It may be out of date: the user checks.
     pub(crate) fn plan(&self) -> Option<Arc<CachedPlan>> {
         self.plan.read().clone()
+    }
+
+    /// Gives up a plan that does not hold any more.
+    pub(crate) fn forget(&self) {
+        *self.plan.write() = None;
+        self.outdated.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has lost its plan.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Relaxed) && self.plan.read().is_none()
     }
 
     /// Keeps a plan for the next user.

@@ -30,6 +30,7 @@ mod set;
 mod state;
 pub(crate) mod tables;
 mod template;
+mod template_shape;
 pub(crate) mod temporary;
 pub(crate) mod transaction;
 mod transaction_tracker;

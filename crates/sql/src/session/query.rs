@@ -519,9 +519,11 @@ fn plan_for(
     if !shares_reads
         && let Some(plan) = kept.or_else(|| statement.plan())
         && plan.fits(params)
-        && plan.lock_and_check(scope.database, &mut scope.tables)?
     {
-        return Ok(plan);
+        if plan.lock_and_check(scope.database, &mut scope.tables)? {
+            return Ok(plan);
+        }
+        statement.forget();
     }
     let epoch = scope.database.catalog().epoch();
     scope.tables.used.clear();

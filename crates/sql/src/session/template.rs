@@ -1,12 +1,14 @@
 //! Statements that come with their values in the text: found by what is left without them.
 //!
 //! A text that is new may differ from one that came before in its values alone. Then it has the same template
-//! ([`rustydb_sql_parser::Template`]), and where that is a shape of the point executor, the compiled form runs with the
+//! ([`rustydb_sql_parser::Template`]), and where that is a shape of the point executor, or a query of which one plan is
+//! right for all values ([`super::template_shape`]), what was made of it runs with the
 //! values as parameters: nothing is parsed or planned. A template comes into the statement cache when it comes the second
 //! time. One that is no statement, or no such shape, is kept too, without a plan: it says that there is nothing to try.
+//! When a plan does not hold any more, the statement runs as it was written and its template is learned anew.
 //!
 //! The answers are the same because the shapes are narrow: there a literal and a parameter of the same value are the
-//! same constant. Values that the compiled form does not take go the way of any other text.
+//! same constant. Values that the plan does not take go the way of any other text.
 
 use std::sync::Arc;
 
@@ -18,11 +20,14 @@ use super::Session;
 use super::plan_cache::{CachedPlan, PlanBody};
 use super::query::Left;
 use super::run::Running;
+use super::template_shape::{holds_for_all_values, only_compares};
 use crate::api::ResultSink;
+use crate::context::BindContext;
 use crate::database::cache::{CachedStatement, Form, Surroundings};
 use crate::database::metrics::StatementKind;
 use crate::database::processes::Command;
 use crate::error::SqlError;
+use crate::plan::prepare_select;
 use crate::point;
 
 /// Longer texts are not looked at: they hardly are of these shapes.
@@ -63,7 +68,7 @@ impl Session {
         true
     }
 
-    /// Runs the compiled form of the text's template; None if there is none for these values.
+    /// Runs the plan of the text's template; None if there is none for these values.
     pub(super) fn query_by_template(
         &mut self,
         sql: &str,
@@ -72,9 +77,8 @@ impl Session {
         let surroundings = self.template_surroundings();
         let statement = self.database.cache.find(&self.template_text.template.text, &surroundings)?;
         let plan = statement.plan()?;
-        match &plan.body {
-            PlanBody::Point(point) if point.accepts(&self.template_text.values) => {}
-            _ => return None,
+        if !plan.fits(&self.template_text.values) {
+            return None;
         }
         self.database.metrics.cache_hits.inc(1);
         let values = std::mem::take(&mut self.template_text.values);
@@ -96,17 +100,22 @@ impl Session {
         let surroundings = self.template_surroundings();
         let cache = &self.database.cache;
         let text = &self.template_text.template.text;
-        if !matches!(kind, K::Select | K::Insert | K::Update | K::Delete)
-            || cache.find(text, &surroundings).is_some()
-            || !cache.wants(text, &surroundings)
-        {
+        if !matches!(kind, K::Select | K::Insert | K::Update | K::Delete) {
             return;
+        }
+        match cache.find(text, &surroundings) {
+            Some(known) if !known.is_outdated() => return,
+            None if !cache.wants(text, &surroundings) => return,
+            _ => {}
         }
         let sql: Arc<str> = text.as_str().into();
         let (statement, plan) = match self.parse(&sql, 0, true) {
             Ok((statement, _)) if statement.parameters == self.template_text.values.len() => {
                 // Whatever is in the way now is told by the statement itself when it comes again.
-                let Ok(plan) = self.compile_template(&statement) else { return };
+                let values = std::mem::take(&mut self.template_text.values);
+                let plan = self.compile_template(&statement, &values);
+                self.template_text.values = values;
+                let Ok(plan) = plan else { return };
                 (statement, plan)
             }
             _ => (Arc::new(CachedStatement::nothing(&sql)), None),
@@ -117,17 +126,39 @@ impl Session {
         self.database.cache.insert(surroundings, &statement);
     }
 
-    fn compile_template(&mut self, statement: &CachedStatement) -> Result<Option<CachedPlan>, SqlError> {
+    fn compile_template(
+        &mut self,
+        statement: &CachedStatement,
+        values: &[Value],
+    ) -> Result<Option<CachedPlan>, SqlError> {
         self.within(|scope| {
             let epoch = scope.database.catalog().epoch();
+            // sql_select_limit would be a LIMIT that the template has not.
+            if matches!(&statement.ast, Statement::Query(query) if query.limit.is_none())
+                && scope.state.settings.sql_select_limit < u64::MAX
+            {
+                return Ok(Left::Untouched(None));
+            }
             let point = match &statement.ast {
                 Statement::Query(query) => point::compile_query(query, &mut scope.tables, scope.state)?,
                 change => point::compile_change(change, &mut scope.tables, scope.state)?,
             };
+            let body = match (point, &statement.ast) {
+                (Some(point), _) => Some(PlanBody::Point(point)),
+                (None, Statement::Query(query)) if only_compares(query, statement.parameters) => {
+                    scope.tables.used.clear();
+                    scope.tables.virtual_used = false;
+                    let mut bind = BindContext { tables: &mut scope.tables, session: scope.state };
+                    let plan = prepare_select(query, &statement.sql, Some(values), &mut bind)?;
+                    (holds_for_all_values(&plan) && !scope.state.shares_reads)
+                        .then_some(PlanBody::Select(plan))
+                }
+                _ => None,
+            };
             let tables = std::mem::take(&mut scope.tables.used);
-            let plan = point
+            let plan = body
                 .filter(|_| !scope.tables.temporary_used)
-                .map(|point| CachedPlan::new(PlanBody::Point(point), tables, epoch, &[]));
+                .map(|body| CachedPlan::new(body, tables, epoch, values));
             Ok(Left::Untouched(plan))
         })
     }

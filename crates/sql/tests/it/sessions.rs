@@ -491,3 +491,66 @@ fn a_text_key_is_looked_up_by_bytes_and_by_text_in_turn() {
         assert_eq!(execute(&mut session, &mut prepared, &[value]), expected);
     }
 }
+
+#[test]
+fn one_plan_serves_joins_by_key_whose_texts_differ_in_their_values() {
+    let database = database();
+    let mut session = sample(&database, 1);
+    setup(
+        &mut session,
+        &[
+            "INSERT INTO t VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c')",
+            "CREATE TABLE u (id INT PRIMARY KEY, t INT, v VARCHAR(9) COLLATE utf8mb4_0900_ai_ci, KEY (t))",
+            "INSERT INTO u VALUES (1, 3, 'x'), (2, 3, 'Y'), (3, 1, 'z'), (4, NULL, 'w')",
+            "ANALYZE TABLE t, u",
+        ],
+    );
+    let hits = |session: &mut rustydb_sql::Session| {
+        let answer = ask(session, "SHOW GLOBAL STATUS LIKE 'Rustydb_statement_cache_hits'");
+        answer.split_whitespace().last().and_then(|n| n.parse::<u64>().ok()).unwrap()
+    };
+    for _ in 0..3 {
+        hits(&mut session);
+    }
+    let join = |id: &str, more: &str| {
+        format!("SELECT t.n AS n, u.v FROM u JOIN t ON t.id = u.t WHERE u.id = {id} AND u.v <> {more}")
+    };
+    let before = hits(&mut session);
+    for (id, more, wanted) in [
+        ("1", "'q'", "n | v\n3 | x\n"),
+        ("3", "'q'", "n | v\n1 | z\n"),
+        ("2", "'y'", "n | v\n"),
+        ("2", "'x'", "n | v\n3 | Y\n"),
+        ("4", "''", "n | v\n"),
+    ] {
+        assert_eq!(ask(&mut session, &join(id, more)), wanted, "{id} {more}");
+    }
+    // Learned by the second, used by the three after it; each asking for the hits is one as well.
+    assert_eq!(hits(&mut session) - before, 4);
+    // Values of other kinds are planned for themselves.
+    assert_eq!(ask(&mut session, &join("'2'", "'x'")), "n | v\n3 | Y\n");
+    assert_eq!(ask(&mut session, &join("2", "5")), "n | v\n3 | Y\n1 warning(s)\n");
+    // A range of the primary key, with whatever is made of its rows.
+    let range = |to: i32, rows: i32| {
+        format!("SELECT n % 2, COUNT(*) FROM t WHERE id <= {to} GROUP BY n % 2 ORDER BY n % 2 LIMIT {rows}")
+    };
+    for _ in 0..2 {
+        assert_eq!(ask(&mut session, &range(3, 5)), "n % 2 | COUNT(*)\n0 | 1\n1 | 2\n");
+        assert_eq!(ask(&mut session, &range(1, 5)), "n % 2 | COUNT(*)\n1 | 1\n");
+        assert_eq!(ask(&mut session, &range(3, 1)), "n % 2 | COUNT(*)\n0 | 1\n");
+    }
+    // After a change of a table the template is learned anew.
+    setup(&mut session, &["ALTER TABLE u ADD COLUMN more INT DEFAULT 8 FIRST"]);
+    let before = hits(&mut session);
+    for _ in 0..6 {
+        assert_eq!(ask(&mut session, &join("1", "'q'")), "n | v\n3 | x\n");
+        assert_eq!(ask(&mut session, &join("3", "'q'")), "n | v\n1 | z\n");
+    }
+    assert!(hits(&mut session) - before > 6);
+    // Another session's limit on rows holds.
+    let mut other = guest(&database, 2);
+    setup(&mut other, &["SET sql_select_limit = 0"]);
+    for id in [1, 3, 1, 3] {
+        assert_eq!(ask(&mut other, &join(&id.to_string(), "'q'")), "n | v\n");
+    }
+}
