@@ -29,7 +29,7 @@ use crate::expr::{BoundExpr, Class, Node, Vector};
 use crate::plan::SelectPlan;
 
 /// Results of one subquery that are kept.
-const MOST_RESULTS: usize = 4_096;
+const MOST_RESULTS: usize = 65_536;
 
 /// What a running query block sees beside its rows.
 pub struct Surroundings {

@@ -8,6 +8,9 @@
 //! Evaluation goes through the evaluator of queries with a session of its own, whose warnings nobody sees; an error
 //! counts as not knowing.
 
+use std::sync::Arc;
+
+use arrow_array::UInt32Array;
 use rustydb_transaction::Cancel;
 
 use super::cost::{self, ScanEstimate};
@@ -40,8 +43,8 @@ impl<'s> Estimator<'s> {
     fn context(&mut self) -> EvalContext<'_> {
         let session = self.session;
         let scratch = self.scratch.get_or_insert_with(|| {
-            let globals = std::sync::Arc::clone(session.globals());
-            let clock = std::sync::Arc::clone(session.clock());
+            let globals = Arc::clone(session.globals());
+            let clock = Arc::clone(session.clock());
             let mut scratch = SessionState::new(&SessionOptions::root(0), globals, clock);
             scratch.settings = session.settings.clone();
             scratch.statement_micros = session.statement_micros;
@@ -115,6 +118,18 @@ impl<'s> Estimator<'s> {
 
     /// How many rows of the sample satisfy conditions.
     fn matching(&mut self, scan: &Scan, conditions: &[BoundExpr], facts: &Facts) -> Option<usize> {
+        let kept = self.matching_rows(scan, conditions, facts)?;
+        Some(kept.map_or(facts.sample_len(), |kept| kept.len()))
+    }
+
+    /// Which rows of the sample satisfy conditions, if not all do; None if that cannot be told.
+    #[allow(clippy::option_option, reason = "not to be told, and all, are different")]
+    fn matching_rows(
+        &mut self,
+        scan: &Scan,
+        conditions: &[BoundExpr],
+        facts: &Facts,
+    ) -> Option<Option<Vec<u32>>> {
         let rows = facts.sample_len();
         let mut used = Vec::new();
         conditions.iter().for_each(|c| c.columns(&mut used));
@@ -124,7 +139,66 @@ impl<'s> Estimator<'s> {
         }
         let frame = Frame::new(&columns, rows);
         let kept = filter(conditions, &frame, &mut self.context()).ok()?;
-        Some(kept.map_or(rows, |kept| kept.len()))
+        Some(kept.map(|kept| kept.values().to_vec()))
+    }
+
+    /// The share of the pairs of rows of some tables, each after its own conditions, for which a condition over them
+    /// all is true; None if that cannot be tried. The columns of each table are numbered from a base.
+    pub fn share_of_pairs(&mut self, scans: &[(usize, &Scan)], condition: &BoundExpr) -> Option<f64> {
+        if !(2..=3).contains(&scans.len()) || !is_closed(condition) {
+            return None;
+        }
+        let each = if scans.len() == 2 { 32 } else { 10 };
+        let mut kept: Vec<(Arc<Facts>, Vec<u32>)> = Vec::with_capacity(scans.len());
+        for (_, scan) in scans {
+            let facts = scan.table.facts().filter(|facts| facts.sample_len() > 0)?;
+            let own: Vec<BoundExpr> = scan.filter.iter().filter(|c| is_closed(c)).cloned().collect();
+            let found = self.positions(scan, &own, &facts)?;
+            // Spread over the whole sample.
+            let step = found.len().div_ceil(each).max(1);
+            let chosen: Vec<u32> = found.into_iter().step_by(step).collect();
+            if chosen.is_empty() {
+                return None;
+            }
+            kept.push((facts, chosen));
+        }
+        let total: usize = kept.iter().map(|(_, rows)| rows.len()).product();
+        let mut used = Vec::new();
+        condition.columns(&mut used);
+        used.sort_unstable();
+        used.dedup();
+        let mut columns = Vec::with_capacity(used.len());
+        for number in &used {
+            let mut repeat = 1;
+            let mut found = None;
+            for ((base, scan), (facts, rows)) in scans.iter().zip(&kept) {
+                if let Some(at) = number.checked_sub(*base).and_then(|at| scan.columns.get(at)) {
+                    // Every row of this table beside every combination of those before it.
+                    let places = (0..total).filter_map(|at| rows.get(at / repeat % rows.len()).copied());
+                    let places = UInt32Array::from(places.collect::<Vec<u32>>());
+                    found = Some(facts.sample_column(*at)?.take(&places).ok()?);
+                    break;
+                }
+                repeat *= rows.len();
+            }
+            columns.push(found?);
+        }
+        let mut condition = condition.clone();
+        condition.remap(&|number| used.binary_search(&number).unwrap_or(usize::MAX));
+        let frame = Frame::new(&columns, total);
+        let found = filter(std::slice::from_ref(&condition), &frame, &mut self.context()).ok()?;
+        let found = found.map_or(total, |kept| kept.len());
+        Some((found as f64).max(0.5) / total as f64)
+    }
+
+    /// The rows of the sample that satisfy conditions.
+    fn positions(&mut self, scan: &Scan, conditions: &[BoundExpr], facts: &Facts) -> Option<Vec<u32>> {
+        let all = 0..facts.sample_len() as u32;
+        if conditions.is_empty() {
+            return Some(all.collect());
+        }
+        let kept = self.matching_rows(scan, conditions, facts)?;
+        Some(kept.unwrap_or_else(|| all.collect()))
     }
 
     /// What a scan reads and gives.
@@ -195,7 +269,7 @@ pub fn annotate(plan: &mut SelectPlan, session: &SessionState) {
 fn annotate_block(plan: &mut SelectPlan, estimator: &mut Estimator<'_>) {
     annotate_plan(&mut plan.root, estimator);
     for subplan in &mut plan.subplans {
-        annotate_block(std::sync::Arc::make_mut(subplan), estimator);
+        annotate_block(Arc::make_mut(subplan), estimator);
     }
 }
 

@@ -155,6 +155,8 @@ pub struct Alone {
     pub rows: f64,
     /// The cost.
     pub cost: f64,
+    /// The index that is read.
+    pub index: usize,
 }
 
 /// Estimates the cheapest way to a scan's rows by what is known beforehand.
@@ -162,12 +164,14 @@ pub fn alone(scan: &Scan, facts: &Facts, estimator: &mut Estimator<'_>) -> Alone
     let whole = full_access(scan, facts);
     let share = estimator.share(scan, &scan.filter, Some(facts));
     let cost = cost::access_cost(Some(facts), &whole, facts.rows, scan.filter.len());
-    let mut best = Alone { rows: facts.rows * share, cost };
+    let mut best = Alone { rows: facts.rows * share, cost, index: whole.index };
     let mut fewest = f64::INFINITY;
     let is_known = |e: &BoundExpr| e.is_row_free();
     for candidate in candidates(scan, &is_known).into_iter().chain(united(scan, &is_known)) {
         let (read, cost) = price(scan, &candidate, facts, estimator);
-        best.cost = best.cost.min(cost);
+        if cost < best.cost {
+            (best.cost, best.index) = (cost, candidate.access.index);
+        }
         if read < fewest {
             fewest = read;
             let rest = scan.filter.iter().enumerate().filter(|(at, _)| !candidate.covered.contains(at));

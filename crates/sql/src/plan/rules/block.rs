@@ -37,6 +37,10 @@ pub fn improve(plan: &mut SelectPlan, statement: &mut Statement<'_, '_, '_>) {
     if rules.has(Rule::PushTop) {
         push_top::push(root);
     }
+    // Which indexes hold all that is read of a table decides among ways to join.
+    if rules.has(Rule::PruneColumns) {
+        prune_columns::prune(root);
+    }
     if rules.has(Rule::JoinOrder) {
         join_order::order_joins(root, &mut estimator);
     }

@@ -50,7 +50,7 @@ pub fn rewrite(plan: &mut SelectPlan, repeated: bool, statement: &mut Statement<
         lift_projections::lift(&mut plan.root);
     }
     if !repeated && statement.rules.has(Rule::Decorrelate) {
-        decorrelate::decorrelate(plan);
+        decorrelate::decorrelate(plan, statement);
     }
     // What reads the rows of this block still runs for each of them.
     for (subplan, written) in plan.subplans.iter_mut().zip(written) {

@@ -22,9 +22,11 @@ use std::sync::Arc;
 
 use rustydb_value::Collation;
 
+use super::blocks::Statement;
 use super::hoist::{self, Hoisted, Peel, columns_of};
 use super::lift_projections::{lift, substitute, types};
-use super::single_values::{Place, asking_rows, groups, only_row};
+use super::run_or_group::runs_are_cheaper;
+use super::single_values::{Place, groups, only_row};
 use crate::expr::build::literal_int;
 use crate::expr::types::Class;
 use crate::expr::{BoundExpr, Comparison, ExprType, Node, SubqueryForm};
@@ -33,18 +35,19 @@ use crate::plan::aggregate::{AggregateCall, Operation};
 use crate::plan::{Aggregate, Join, JoinKey, JoinKind, Plan, SelectPlan};
 
 /// Turns the subqueries of a block into joins, where that is safe.
-pub fn decorrelate(plan: &mut SelectPlan) {
+pub fn decorrelate(plan: &mut SelectPlan, statement: &mut Statement<'_, '_, '_>) {
     if plan.locks_rows() {
         return;
     }
-    let mut block = Block { subplans: std::mem::take(&mut plan.subplans) };
+    let mut block = Block { subplans: std::mem::take(&mut plan.subplans), statement };
     let root = std::mem::replace(&mut plan.root, Plan::Dual);
     plan.root = block.walk(root);
     plan.subplans = block.subplans;
 }
 
-struct Block {
+struct Block<'s, 'p, 'a, 'c> {
     subplans: Vec<Arc<SelectPlan>>,
+    statement: &'s mut Statement<'p, 'a, 'c>,
 }
 
 /// What a condition asks of a subquery.
@@ -70,7 +73,7 @@ fn asked(condition: &BoundExpr) -> Option<Asked<'_>> {
 /// Values of the row on the left that a subquery was joined for, by its number.
 type Joined = Vec<(usize, Vec<BoundExpr>)>;
 
-impl Block {
+impl Block<'_, '_, '_, '_> {
     fn walk(&mut self, mut plan: Plan) -> Plan {
         plan.each_input_mut(&mut |input| {
             let taken = std::mem::replace(input, Plan::Dual);
@@ -336,7 +339,11 @@ impl Block {
         let (rows, values) = hoist::peeled(root, Peel::Order)?;
         let width = input.width();
         let (mut join, values) = match rows {
-            Plan::Aggregate(node) => groups(*node, values, captures, asking_rows(input, captures), width)?,
+            Plan::Aggregate(node) => {
+                let mut stays =
+                    |grouped: &Aggregate| runs_are_cheaper(&subplan, grouped, input, captures, self.statement);
+                groups(*node, values, captures, &mut stays, width)?
+            }
             rows => only_row(rows, values, captures, width)?,
         };
         let base = self.adopt(&subplan);
@@ -371,8 +378,9 @@ impl Block {
             if join.kind == JoinKind::Left && !join.on.is_empty() {
                 return None;
             }
-            let (mut joined, values) =
-                groups(node.as_ref().clone(), values, captures, asking_rows(&join.left, captures), width)?;
+            let mut stays =
+                |grouped: &Aggregate| runs_are_cheaper(subplan, grouped, &join.left, captures, self.statement);
+            let (mut joined, values) = groups(node.as_ref().clone(), values, captures, &mut stays, width)?;
             joined.left = join.left.clone();
             above.extend(values);
             let plan = Plan::Project { input: Box::new(Plan::Join(Box::new(joined))), exprs: above };

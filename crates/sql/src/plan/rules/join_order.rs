@@ -8,12 +8,15 @@
 //! what is written stays predictable. But a table that constants (or the row around a subquery) bound comes first where
 //! the first is read from end to end, and the others follow where an index finds them by what is there already.
 
+use std::cell::RefCell;
+
 use smallvec::SmallVec;
 
 use super::join_graph::{Attached, Graph, Leaf, Mask};
-use super::join_search::{Joined, LeafFacts, LeafIndex, Search, Way};
+use super::join_search::{Joined, LeafFacts, LeafIndex, Search, Way, column_of};
 use super::{access_path, join_keys};
 use crate::context::TableRows;
+use crate::exec::entry_columns::covers;
 use crate::expr::BoundExpr;
 use crate::plan::cost;
 use crate::plan::estimate::Estimator;
@@ -118,8 +121,24 @@ fn by_cost(graph: Graph, estimator: &mut Estimator<'_>) -> Option<Plan> {
         let column = *scan.columns.get(number - graph.leaves.get(leaf)?.base)?;
         Some(known.get(leaf)?.as_ref()?.column(column).0)
     };
-    let joined = Search::new(&graph, leaves, &distinct, &cost::by_form).best()?;
+    let pairs = RefCell::new(estimator);
+    let share = |condition: &BoundExpr| {
+        let of_pairs = pair_share(&graph, condition, *pairs.borrow_mut());
+        of_pairs.unwrap_or_else(|| cost::by_form(condition))
+    };
+    let joined = Search::new(&graph, leaves, &distinct, &share).best()?;
     Some(Building { used: vec![false; graph.conditions.len()], graph }.whole(&joined))
+}
+
+/// The share of the pairs of rows of tables for which a condition over them is true, by their samples.
+fn pair_share(graph: &Graph, condition: &BoundExpr, estimator: &mut Estimator<'_>) -> Option<f64> {
+    let mask = graph.leaves_of(condition);
+    let mut scans = Vec::new();
+    for (_, leaf) in graph.leaves.iter().enumerate().filter(|(at, _)| mask & 1 << at != 0) {
+        let Plan::Scan(scan) = &leaf.plan else { return None };
+        scans.push((leaf.base, scan.as_ref()));
+    }
+    estimator.share_of_pairs(&scans, condition)
 }
 
 fn of_scan(graph: &Graph, at: usize, scan: &Scan, facts: &Facts, estimator: &mut Estimator<'_>) -> LeafFacts {
@@ -129,7 +148,7 @@ fn of_scan(graph: &Graph, at: usize, scan: &Scan, facts: &Facts, estimator: &mut
         let conditions = near_conditions(graph, leaf, at);
         for (place, index) in scan.table.def.all_indexes().enumerate() {
             if access_path::allowed(scan, index) {
-                indexes.extend(leaf_index(graph, leaf, scan, facts, place, &conditions));
+                indexes.extend(leaf_index(graph, scan, facts, place, &conditions));
             }
         }
     }
@@ -141,7 +160,15 @@ fn of_scan(graph: &Graph, at: usize, scan: &Scan, facts: &Facts, estimator: &mut
         locks: scan.lock.is_some(),
         no_hash: scan.hints.no_hash,
         only_hash: scan.hints.hash,
+        order: graph.leaves.get(at).and_then(|leaf| order_of(leaf, scan, alone.index)),
     }
+}
+
+/// The number of the column that an index begins with.
+fn order_of(leaf: &Leaf, scan: &Scan, index: usize) -> Option<usize> {
+    let part = scan.table.def.all_indexes().nth(index)?.columns.first()?;
+    let at = scan.columns.iter().position(|column| *column == part.column)?;
+    if part.prefix.is_some() || part.descending { None } else { Some(leaf.base + at) }
 }
 
 /// The conditions by which a leaf is joined, over its own columns and, far behind, those of the others.
@@ -164,7 +191,6 @@ fn near_conditions(graph: &Graph, leaf: &Leaf, at: usize) -> Vec<BoundExpr> {
 /// How an index of a leaf is found by others, if it is.
 fn leaf_index(
     graph: &Graph,
-    leaf: &Leaf,
     scan: &Scan,
     facts: &Facts,
     place: usize,
@@ -178,6 +204,7 @@ fn leaf_index(
     };
     let mut parts: Vec<SmallVec<[(Mask, f64); 2]>> = Vec::new();
     let mut found = Vec::new();
+    let mut leads: SmallVec<[usize; 2]> = SmallVec::new();
     for (position, part) in index.columns.iter().enumerate() {
         if part.prefix.is_some() {
             break;
@@ -193,6 +220,9 @@ fn leaf_index(
                     let mut value = value.clone();
                     value.remap(&|column| column.saturating_sub(FAR));
                     reads |= graph.leaves_of(&value);
+                    if position == 0 && values.len() == 1 {
+                        leads.extend(column_of(&value));
+                    }
                 }
             }
             ways.push((reads, cost::values_of(&equal)));
@@ -205,9 +235,17 @@ fn leaf_index(
         found.push(if whole { 1.0 } else { facts.rows / facts.distinct_of(place, position + 1) });
     }
     let joins = parts.iter().flatten().any(|(reads, _)| *reads != 0);
-    // What a leaf of an outer join is found by must be there before it.
-    let _ = leaf;
-    if joins { Some(LeafIndex { at: place, parts, found }) } else { None }
+    if !joins {
+        return None;
+    }
+    let covering = place != 0 && scan.lock.is_none() && covers(&scan.table.def, place, &scan.columns);
+    let row = match (place, covering) {
+        (0, _) => cost::ROW,
+        (_, true) => cost::ENTRY,
+        (_, false) => cost::row_of_entry(Some(facts)),
+    };
+    let descent = cost::descent(facts.leaves_of(place));
+    Some(LeafIndex { at: place, parts, found, leads, descent, row })
 }
 
 /// Builds a plan from the way that was found.

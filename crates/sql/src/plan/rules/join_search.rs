@@ -18,9 +18,7 @@ use super::join_graph::{Graph, Mask};
 use crate::expr::types::Class;
 use crate::expr::{BoundExpr, Comparison, Node};
 use crate::plan::JoinKind;
-use crate::plan::cost::{
-    self, CONDITION, ENTRY, HASH_BUILD, HASH_PROBE, LOOKUP, OPEN, PAIR, ROW, ROW_OF_ENTRY,
-};
+use crate::plan::cost::{self, CONDITION, HASH_BUILD, HASH_PROBE, LOOKUP, OPEN, PAIR};
 
 /// Leaves, those with the fewest rows, that a left-deep plan is grown from.
 const MOST_STARTS: usize = 8;
@@ -44,6 +42,8 @@ pub struct LeafFacts {
     pub no_hash: bool,
     /// A hint forbids to look it up.
     pub only_hash: bool,
+    /// The column in whose order the cheapest way to its rows gives them.
+    pub order: Option<usize>,
 }
 
 /// An index of a leaf.
@@ -56,6 +56,12 @@ pub struct LeafIndex {
     pub parts: Vec<SmallVec<[(Mask, f64); 2]>>,
     /// Rows that equal values of the first columns lead to, by the number of columns.
     pub found: Vec<f64>,
+    /// The columns that its first column equals: rows in their order are looked up one beside the other.
+    pub leads: SmallVec<[usize; 2]>,
+    /// One descent to a place that is not near the last one.
+    pub descent: f64,
+    /// A row that is found.
+    pub row: f64,
 }
 
 /// How the right side of a join is found.
@@ -97,6 +103,8 @@ struct Entry {
     left: Mask,
     right: Mask,
     way: Way,
+    /// The column in whose order the rows come: that of the leaf that leads.
+    order: Option<usize>,
 }
 
 /// What a search works on.
@@ -304,11 +312,12 @@ impl<'g> Search<'g> {
         let facts = self.leaves.get(at)?;
         let attached = if single { leaf.attached.as_ref() } else { None };
         let base = left.1.cost;
+        let order = left.1.order;
         if let Some(attached) = attached
             && attached.lateral.is_some()
         {
             let cost = base + left.1.rows * (OPEN + right.1.cost) + rows * PAIR;
-            return Some(Entry { cost, rows, left: left.0, right: right.0, way: Way::Hash });
+            return Some(Entry { cost, rows, left: left.0, right: right.0, way: Way::Hash, order });
         }
         let has_key = match attached {
             Some(_) => self.keyed.get(at).copied().unwrap_or(false),
@@ -334,14 +343,15 @@ impl<'g> Search<'g> {
         if single && facts.locks {
             hash += facts.table * 20.0;
         }
-        let mut best = Entry { cost: hash, rows, left: left.0, right: right.0, way: Way::Hash };
+        let mut best = Entry { cost: hash, rows, left: left.0, right: right.0, way: Way::Hash, order };
         let by_index =
             single && !facts.only_hash && attached.is_none_or(|a| a.kind != JoinKind::NullAwareAnti);
         if by_index {
             for index in &facts.indexes {
                 if let Some(found) = index.found_by(left.0) {
-                    let row = if index.at == 0 { ROW } else { ENTRY + ROW_OF_ENTRY };
-                    let each = OPEN + LOOKUP + found * (row + CONDITION);
+                    let near = order.is_some_and(|order| index.leads.contains(&order));
+                    let descent = if near { LOOKUP } else { index.descent };
+                    let each = OPEN + descent + found * (index.row + CONDITION);
                     let cost = base + left.1.rows * each + rows * PAIR;
                     if cost < best.cost {
                         best = Entry { cost, way: Way::Lookup(index.at), ..best };
@@ -361,7 +371,8 @@ impl<'g> Search<'g> {
     fn leaf_entry(&self, at: usize) -> Entry {
         let facts = self.leaves.get(at);
         let (rows, cost) = facts.map_or((1.0, 0.0), |facts| (facts.rows, facts.cost));
-        Entry { cost, rows, left: 0, right: 0, way: Way::Hash }
+        let order = facts.and_then(|facts| facts.order);
+        Entry { cost, rows, left: 0, right: 0, way: Way::Hash, order }
     }
 
     /// The best plan of all leaves.

@@ -3,7 +3,7 @@
 //! 1. [`merge_derived`]: derived tables become part of the block that reads them.
 //! 2. [`lift_projections`]: the projections that this leaves move up, out of the way of what follows.
 //! 3. [`decorrelate`]: subqueries become joins, by what [`hoist`] takes out of them and [`single_values`] makes of one
-//!    value.
+//!    value; [`run_or_group`] tells which are better run row by row.
 //! 4. [`fold_conditions`]: conditions that constants decide go away. [`factor_or`] and [`infer_conditions`]: conditions
 //!    that follow from others are said where they help.
 //! 5. [`push_filters`] and [`push_into_derived`]: conditions move down to what can decide them.
@@ -41,6 +41,7 @@ pub mod prune_columns;
 pub mod push_filters;
 pub mod push_into_derived;
 pub mod push_top;
+pub mod run_or_group;
 pub mod semi_to_inner;
 pub mod single_values;
 pub mod sort_distinct;

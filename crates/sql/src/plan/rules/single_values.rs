@@ -11,7 +11,7 @@ use crate::expr::build::literal_int;
 use crate::expr::types::Class;
 use crate::expr::{BoundExpr, Comparison, ExprType, Node};
 use crate::plan::aggregate::Operation;
-use crate::plan::{Aggregate, Join, JoinKind, Plan, Scan, cost};
+use crate::plan::{Aggregate, Join, JoinKind, Plan, Scan};
 
 /// Where the expressions of a subquery stand once it is the right side of a join.
 pub struct Place<'e> {
@@ -41,12 +41,13 @@ impl Place<'_> {
     }
 }
 
-/// The left join of one that finds its group, and what the values are over the joined rows.
+/// The left join of one that finds its group, and what the values are over the joined rows; None if it cannot be said
+/// so, or `stays` says of the groups that they are not worth it.
 pub fn groups(
     node: Aggregate,
     values: Vec<BoundExpr>,
     captures: &[BoundExpr],
-    outer_rows: f64,
+    stays: &mut dyn FnMut(&Aggregate) -> bool,
     left_width: usize,
 ) -> Option<(Join, Vec<BoundExpr>)> {
     let own = node.keys.is_empty() && node.scalar && !node.rollup;
@@ -55,7 +56,7 @@ pub fn groups(
     }
     let mut conditions = Vec::new();
     let mut grouped = hoist::by_outer(node, &mut conditions, 0)?;
-    if conditions.is_empty() || lookups_are_cheaper(&grouped, outer_rows) {
+    if conditions.is_empty() || stays(&grouped) {
         return None;
     }
     grouped.scalar = false;
@@ -87,69 +88,6 @@ pub fn groups(
     let key_types = grouped.keys.iter().map(|key| key.ty.clone());
     let right_types = key_types.chain(grouped.calls.iter().map(|call| call.ty.clone())).collect();
     Some((left_join(Plan::Aggregate(Box::new(grouped)), on, left_width, right_types), values))
-}
-
-/// Running a subquery once more, in units of [`crate::plan::cost`].
-const RUN: f64 = 150.0;
-
-/// Whether an index of the table that is grouped finds the rows of a group, and looking them up for each of so many rows
-/// costs less than making all groups. Where nothing is known of the table it is taken to.
-fn lookups_are_cheaper(node: &Aggregate, outer_rows: f64) -> bool {
-    let mut input = &node.input;
-    while let Plan::Filter { input: below, .. } = input {
-        input = below;
-    }
-    let Plan::Scan(scan) = input else { return false };
-    let columns: Vec<usize> = node.keys.iter().filter_map(|key| table_column(key, scan)).collect();
-    let mut cheapest: Option<f64> = None;
-    for (at, index) in scan.table.def.all_indexes().enumerate() {
-        let parts = index.columns.iter();
-        let used = parts.take_while(|part| part.prefix.is_none() && columns.contains(&part.column)).count();
-        if used == 0 || !super::access_path::allowed(scan, index) {
-            continue;
-        }
-        let Some(facts) = scan.table.facts() else { return true };
-        let found = facts.rows / facts.distinct_of(at, used);
-        let each = if at == 0 { cost::ROW } else { cost::ROW_OF_ENTRY };
-        let price = outer_rows * (RUN + found * each);
-        cheapest = Some(cheapest.map_or(price, |known: f64| known.min(price)));
-    }
-    let below = node.input.estimate();
-    cheapest.is_some_and(|price| price < below.cost + below.rows * cost::GROUP)
-}
-
-/// For how many different rows of the left a subquery is asked, at the most: the rows of the tables that it looks at.
-pub fn asking_rows(input: &Plan, captures: &[BoundExpr]) -> f64 {
-    let mut columns = Vec::new();
-    captures.iter().for_each(|capture| capture.columns(&mut columns));
-    rows_of(input, &columns, &[])
-}
-
-fn rows_of(plan: &Plan, columns: &[usize], conditions: &[&BoundExpr]) -> f64 {
-    match plan {
-        Plan::Filter { input, predicates } => {
-            let all: Vec<&BoundExpr> = conditions.iter().copied().chain(predicates).collect();
-            rows_of(input, columns, &all)
-        }
-        Plan::Join(join) => {
-            let width = join.left_width;
-            let left: Vec<usize> = columns.iter().copied().filter(|at| *at < width).collect();
-            let right: Vec<usize> = columns.iter().filter_map(|at| at.checked_sub(width)).collect();
-            // Conditions on the right side alone speak of other columns than those below it.
-            let of_left: Vec<&BoundExpr> = conditions
-                .iter()
-                .copied()
-                .filter(|c| super::push_filters::sides(c, width) == (true, false))
-                .collect();
-            let left = if left.is_empty() { 1.0 } else { rows_of(&join.left, &left, &of_left) };
-            let right = if right.is_empty() { 1.0 } else { join.right.estimate().rows };
-            left * right
-        }
-        other => {
-            let share: f64 = conditions.iter().map(|condition| cost::by_form(condition)).product();
-            (other.estimate().rows * share).max(1.0)
-        }
-    }
 }
 
 /// The left join of the row that a whole unique key finds.
