@@ -55,7 +55,7 @@ impl<'p> Direct<'p> {
         };
         let Plan::Scan(scan) = node else { return None };
         let Access::Index(access) = &scan.access else { return None };
-        if !scan.filter.is_empty() || scan.lock.is_some() {
+        if !scan.filter.is_empty() || scan.lock.is_some() || !access.is_plain() {
             return None;
         }
         let column =

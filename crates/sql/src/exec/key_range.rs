@@ -90,6 +90,15 @@ impl<'p> KeyValues<'p> {
         Ok(KeyValues { access, equals, low, high, pattern, zone })
     }
 
+    /// The range of the column that is bounded under each of some beginnings of keys: a skip scan.
+    pub fn ranges_under(&self, table: &TableDef, prefixes: &[Vec<u8>]) -> Result<Vec<KeyRange>, SqlError> {
+        let Some(index) = table.all_indexes().nth(self.access.index) else {
+            return Err(SqlError::unknown("plan: an index is missing"));
+        };
+        let Some(bounds) = self.bounds(table, index, 0)? else { return Ok(Vec::new()) };
+        Ok(prefixes.iter().filter_map(|prefix| bounds.under(prefix)).collect())
+    }
+
     /// The ranges for one of the rows.
     pub fn ranges(&self, table: &TableDef, row: usize) -> Result<Ranges, SqlError> {
         let access = self.access;
@@ -170,7 +179,8 @@ pub fn key_ranges(
 }
 
 impl Ranges {
-    fn into_ranges(self) -> Vec<KeyRange> {
+    /// All as ranges.
+    pub fn into_ranges(self) -> Vec<KeyRange> {
         match self {
             Ranges::Ranges(ranges) => ranges,
             Ranges::Points(keys) => {
@@ -261,7 +271,9 @@ impl Bounds {
 impl KeyValues<'_> {
     /// The bounds of the column after the equalities; None if nothing is between them.
     fn bounds(&self, table: &TableDef, index: &IndexDef, row: usize) -> Result<Option<Bounds>, SqlError> {
-        let Some(part) = index.columns.get(self.access.equals.len()) else { return Ok(None) };
+        let Some(part) = index.columns.get(self.access.equals.len() + self.access.skip) else {
+            return Ok(None);
+        };
         let mut null = Vec::new();
         encode(table, part, &Value::Null, &mut null)?;
         if let Some(pattern) = &self.pattern {

@@ -23,6 +23,8 @@ pub mod distinct_sorted;
 pub mod entry_columns;
 pub mod filter;
 pub mod hash_join;
+pub mod index_merge;
+pub mod index_steps;
 pub mod join;
 #[cfg(test)]
 mod join_kinds;

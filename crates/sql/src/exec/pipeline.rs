@@ -71,7 +71,7 @@ pub(super) fn source(plan: &Plan) -> Option<&Scan> {
 
 fn is_divisible(scan: &Scan) -> bool {
     // What equals some values is a small part of its index.
-    matches!(&scan.access, Access::Index(access) if access.equals.is_empty())
+    matches!(&scan.access, Access::Index(access) if access.equals.is_empty() && access.is_plain())
         && matches!(scan.table.rows, TableRows::Stored)
         && scan.lock.is_none()
         && scan.limit.is_none()

@@ -17,7 +17,9 @@ use rustydb_value::{TimeZone, TypeKind, Value, ValueRef};
 
 use super::batch::{Batch, FIRST_ROWS, MAX_ROWS};
 use super::entry_columns::EntryReader;
-use super::key_range::{Ranges, key_ranges};
+use super::index_merge::row_keys;
+use super::index_steps::{GroupEnds, prefixes};
+use super::key_range::{KeyValues, Ranges, key_ranges};
 use super::leaf_rows::{Gathered, LeafRows};
 use super::leaf_tests::{Test, divide};
 use super::matching::LockedRows;
@@ -45,6 +47,8 @@ enum Source {
     Points { keys: Vec<Vec<u8>>, next: usize },
     /// Ranges, read one after the other.
     Ranges { ranges: Vec<KeyRange>, next: usize, scan: Option<TreeScan> },
+    /// The ends of groups.
+    Groups(Box<GroupEnds>),
     /// Locking reads.
     Locked(Box<LockedRows>),
     /// Nothing more.
@@ -183,7 +187,20 @@ impl<'p> TableScan<'p> {
             self.source = Some(Source::Done);
             return Ok(());
         }
-        let ranges = key_ranges(&plan.table.def, access, outer, &mut run.eval())?;
+        let def = &plan.table.def;
+        let ranges = match (&access.merge, access.skip) {
+            (Some(merge), _) => Ranges::Points(row_keys(def, merge, outer, run)?),
+            (None, 0) => key_ranges(def, access, outer, &mut run.eval())?,
+            (None, columns) => Ranges::Ranges(self.skipped(access, columns, outer, run)?),
+        };
+        // Entries of versions that this transaction has overtaken itself are ends of no group.
+        if let Some(groups) = access.groups
+            && !run.context.txn.has_overtaken()
+        {
+            let ends = GroupEnds::new(groups, access.index, ranges.into_ranges());
+            self.source = Some(Source::Groups(Box::new(ends)));
+            return Ok(());
+        }
         if let Some(lock) = plan.lock {
             if lock.exclusive && run.context.txn.is_read_only() {
                 return Err(SqlError::read_only_transaction());
@@ -215,6 +232,21 @@ impl<'p> TableScan<'p> {
             }
         });
         Ok(())
+    }
+
+    /// The ranges of a skip scan.
+    fn skipped(
+        &mut self,
+        access: &IndexAccess,
+        columns: usize,
+        outer: &Frame<'_>,
+        run: &mut Run<'_, '_>,
+    ) -> Result<Vec<KeyRange>, SqlError> {
+        let def = &self.plan.table.def;
+        let values = KeyValues::evaluate(access, outer, &mut run.eval())?;
+        let Some(index) = def.all_indexes().nth(access.index) else { return Ok(Vec::new()) };
+        let tree = self.open_trees(run)?;
+        values.ranges_under(def, &prefixes(def, index, &tree, columns, run)?)
     }
 
     /// Adds entries of the index to a batch; whether there may be more.
@@ -251,6 +283,7 @@ impl<'p> TableScan<'p> {
                 }
                 Ok(true)
             }
+            Some(Source::Groups(groups)) => groups.fill(&self.plan.table.def, tree, batch, most, run),
             _ => Ok(false),
         }
     }

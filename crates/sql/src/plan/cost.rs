@@ -172,6 +172,9 @@ impl Scan {
                     Some(count) if estimate.given > count => estimate.read * count / estimate.given,
                     _ => estimate.read,
                 };
+                if let (Some(facts), false) = (facts, access.is_plain()) {
+                    return self.cost_of_parts(access, facts, read);
+                }
                 access_cost(facts.map(Arc::as_ref), access, read, conditions)
             }
             Access::Virtual(_) => estimate.read * (ROW + conditions as f64 * CONDITION),
@@ -179,9 +182,32 @@ impl Scan {
     }
 }
 
+impl Scan {
+    /// The cost of an access that is not one part of an index.
+    fn cost_of_parts(&self, access: &IndexAccess, facts: &Facts, read: f64) -> f64 {
+        let conditions = self.filter.len();
+        if let Some(merge) = &access.merge {
+            let of_part = |part: &IndexAccess| (part.index, rows_by_form(self, part, Some(facts)));
+            let parts: Vec<(usize, f64)> = merge.parts.iter().map(of_part).collect();
+            return merge_cost(facts, &parts, read, conditions);
+        }
+        let columns = access.groups.map_or(access.skip, |groups| groups.columns);
+        let values = facts.distinct_of(access.index, columns);
+        steps_cost(facts, access.index, values, read, conditions)
+    }
+}
+
 /// Rows that an access leads to, without looking at the values of its bounds.
 pub fn rows_by_form(scan: &Scan, access: &IndexAccess, facts: Option<&Facts>) -> f64 {
     let table = facts.map_or(UNKNOWN_ROWS, |facts| facts.rows);
+    if let Some(merge) = &access.merge {
+        let parts = merge.parts.iter().map(|part| rows_by_form(scan, part, facts));
+        return merged_rows(merge.intersects, parts, facts);
+    }
+    if let (Some(groups), Some(facts)) = (access.groups, facts) {
+        let ends = 1.0 + f64::from(u8::from(groups.greatest));
+        return (facts.distinct_of(access.index, groups.columns) * ends).min(table);
+    }
     let Some(index) = scan.table.def.all_indexes().nth(access.index) else { return table };
     let width = access.equals.len();
     let values: f64 = access.equals.iter().map(values_of).product();
@@ -202,6 +228,31 @@ pub fn rows_by_form(scan: &Scan, access: &IndexAccess, facts: Option<&Facts>) ->
     }
     let others = access.others.iter().map(|other| rows_by_form(scan, other, facts));
     (read + others.sum::<f64>()).clamp(table.min(1.0), table.max(1.0))
+}
+
+/// Rows that several parts of indexes lead to, taken as independent of each other.
+pub fn merged_rows(intersects: bool, parts: impl Iterator<Item = f64>, facts: Option<&Facts>) -> f64 {
+    let table = facts.map_or(UNKNOWN_ROWS, |facts| facts.rows).max(1.0);
+    let shares = parts.map(|rows| (rows / table).min(1.0));
+    let share = match intersects {
+        true => shares.product::<f64>(),
+        false => 1.0 - shares.map(|share| 1.0 - share).product::<f64>(),
+    };
+    table * share
+}
+
+/// The cost of an index merge that leads to `read` rows, given the entries of each part.
+pub fn merge_cost(facts: &Facts, parts: &[(usize, f64)], read: f64, conditions: usize) -> f64 {
+    let gathered: f64 = parts
+        .iter()
+        .map(|(index, rows)| descent(facts.leaves_of(*index)) + rows * (ENTRY + ROW) + sort_cost(*rows))
+        .sum();
+    gathered + read * (descent(facts.leaves_of(0)) + ROW + conditions as f64 * CONDITION)
+}
+
+/// The cost of stepping through an index: a descent for each value, and the entries that are read.
+pub fn steps_cost(facts: &Facts, index: usize, values: f64, entries: f64, conditions: usize) -> f64 {
+    values * (OPEN + descent(facts.leaves_of(index))) + entries * (ENTRY + conditions as f64 * CONDITION)
 }
 
 /// A number of rows that does not depend on parameters.

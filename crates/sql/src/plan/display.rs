@@ -122,7 +122,14 @@ impl Scan {
             Access::Virtual(_) => format!("virtual scan {} ({names})", self.alias),
             Access::Index(access) => {
                 let index = def.all_indexes().nth(access.index).map_or("", |i| i.name.as_str());
-                let way = if self.is_full() { "full scan" } else { "range scan" };
+                let way = match access {
+                    IndexAccess { merge: Some(merge), .. } if merge.intersects => "intersection of",
+                    IndexAccess { merge: Some(_), .. } => "union of",
+                    IndexAccess { groups: Some(_), .. } => "loose scan",
+                    IndexAccess { skip: 1.., .. } => "skip scan",
+                    _ if self.is_full() => "full scan",
+                    _ => "range scan",
+                };
                 let covering = if access.covering { " covering" } else { "" };
                 let bounds = self.bounds(access);
                 format!("{way} {} by {index}{covering} ({names}){bounds}", self.alias)
@@ -159,7 +166,7 @@ impl Scan {
                 KeyEqual::Values(values) => format!("{} in ({})", name(position), list(values)),
             });
         }
-        let next = name(access.equals.len());
+        let next = name(access.equals.len() + access.skip);
         match &access.range {
             Some(KeyBounds::Range { low, high }) => {
                 if let Some((value, included)) = low {
@@ -171,6 +178,10 @@ impl Scan {
             }
             Some(KeyBounds::Prefix(pattern)) => parts.push(format!("{next} like {pattern}")),
             None => {}
+        }
+        for part in access.merge.iter().flat_map(|merge| &merge.parts) {
+            let index = self.table.def.all_indexes().nth(part.index).map_or("", |i| i.name.as_str());
+            parts.push(format!("{index}{}", self.bounds(part)));
         }
         let own = if parts.is_empty() { String::new() } else { format!(" [{}]", parts.join(" and ")) };
         access.others.iter().fold(own, |out, other| out + " or" + &self.bounds(other))

@@ -14,6 +14,7 @@ use arrow_array::UInt32Array;
 use rustydb_transaction::Cancel;
 
 use super::cost::{self, ScanEstimate};
+use super::rules::RuleSet;
 use super::statistics::Facts;
 use super::{Access, IndexAccess, Plan, Scan, SelectPlan};
 use crate::api::SessionOptions;
@@ -22,6 +23,7 @@ use crate::exec::key_range::{Ranges, key_ranges};
 use crate::expr::eval::{Frame, filter};
 use crate::expr::{BoundExpr, Comparison, Node, Vector};
 use crate::session::SessionState;
+use crate::variables::OptimizerSwitch;
 
 /// Ranges of one access that are looked at; what is beyond is taken to be like them.
 const MOST_DIVES: usize = 32;
@@ -40,6 +42,16 @@ impl<'s> Estimator<'s> {
         Estimator { session, scratch: None, cancel: Cancel::default() }
     }
 
+    /// The session's flags.
+    pub fn switch(&self) -> OptimizerSwitch {
+        self.session.settings.optimizer_switch
+    }
+
+    /// The rules that the session wants applied.
+    pub fn rules(&self) -> RuleSet {
+        self.session.settings.rules
+    }
+
     fn context(&mut self) -> EvalContext<'_> {
         let session = self.session;
         let scratch = self.scratch.get_or_insert_with(|| {
@@ -56,8 +68,12 @@ impl<'s> Estimator<'s> {
 
     /// Rows that an access of a scan leads to.
     pub fn rows_of_access(&mut self, scan: &Scan, access: &IndexAccess, facts: Option<&Facts>) -> f64 {
+        if let Some(merge) = &access.merge {
+            let parts = merge.parts.iter().map(|part| self.rows_of_access(scan, part, facts));
+            return cost::merged_rows(merge.intersects, parts, facts);
+        }
         let by_form = cost::rows_by_form(scan, access, facts);
-        if access.equals.is_empty() && access.range.is_none() {
+        if access.equals.is_empty() && access.range.is_none() || !access.is_plain() {
             return by_form;
         }
         let (Some(facts), Some(statistics)) = (facts, &scan.table.statistics) else { return by_form };

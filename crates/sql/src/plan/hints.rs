@@ -239,14 +239,18 @@ impl BlockHints {
                 let hints = &mut scan.hints;
                 match name {
                     "INDEX" | "JOIN_INDEX" => hints.only.get_or_insert_with(Vec::new).extend(ids),
-                    "NO_INDEX" | "NO_JOIN_INDEX" | "NO_RANGE_OPTIMIZATION" => hints.never.extend(ids),
+                    "NO_INDEX" | "NO_JOIN_INDEX" => hints.never.extend(ids),
+                    "NO_RANGE_OPTIMIZATION" => hints.no_range.extend(ids),
+                    "GROUP_INDEX" => hints.group_only.get_or_insert_with(Vec::new).extend(ids),
+                    "NO_GROUP_INDEX" => hints.group_never.extend(ids),
                     "ORDER_INDEX" => hints.order_only.get_or_insert_with(Vec::new).extend(ids),
                     "NO_ORDER_INDEX" => hints.order_never.extend(ids),
                     "NO_BNL" | "NO_HASH_JOIN" => hints.no_hash = true,
                     "BNL" => hints.hash = true,
                     "INDEX_MERGE" => hints.merge = Some(true),
                     "NO_INDEX_MERGE" => hints.merge = Some(false),
-                    "NO_SKIP_SCAN" => hints.no_skip_scan = true,
+                    "SKIP_SCAN" => hints.skip_scan = Some(true),
+                    "NO_SKIP_SCAN" => hints.skip_scan = Some(false),
                     _ => {}
                 }
             });

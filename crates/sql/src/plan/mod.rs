@@ -21,6 +21,8 @@ pub mod from;
 pub mod grouping;
 pub mod hints;
 #[cfg(test)]
+mod index_ways;
+#[cfg(test)]
 mod large;
 mod locking;
 pub mod names;
@@ -42,7 +44,7 @@ use rustydb_sql_parser::ast;
 use rustydb_value::{Collation, Value};
 
 pub use from::column_names_differ;
-pub use scan::{Access, IndexAccess, IndexHints, KeyBounds, KeyEqual, Scan, VirtualAccess};
+pub use scan::{Access, IndexAccess, IndexGroups, IndexHints, IndexMerge, KeyBounds, KeyEqual, Scan, VirtualAccess};
 pub use select::{plan_query, prepare_select};
 
 use crate::api::ColumnMeta;

@@ -52,8 +52,14 @@ pub struct IndexHints {
     pub hash: bool,
     /// Several of its indexes are to be used together, or never.
     pub merge: Option<bool>,
-    /// Not to be skipped through.
-    pub no_skip_scan: bool,
+    /// To be skipped through, or never.
+    pub skip_scan: Option<bool>,
+    /// Only these for groups.
+    pub group_only: Option<Vec<u32>>,
+    /// None of these for groups.
+    pub group_never: Vec<u32>,
+    /// Of these no ranges: only lookups of one value.
+    pub no_range: Vec<u32>,
     /// Indexes that are not visible may be used.
     pub invisible: bool,
 }
@@ -73,7 +79,7 @@ impl std::fmt::Debug for Scan {
 impl Scan {
     /// Whether it reads its whole table.
     pub fn is_full(&self) -> bool {
-        matches!(&self.access, Access::Index(access) if access.equals.is_empty() && access.range.is_none())
+        matches!(&self.access, Access::Index(access) if access.is_all())
     }
 }
 
@@ -108,6 +114,33 @@ pub struct IndexAccess {
     pub covering: bool,
     /// Other parts of the same index that are read too: the operands of OR.
     pub others: Vec<IndexAccess>,
+    /// Of the primary index: the rows that parts of several indexes lead to.
+    pub merge: Option<Box<IndexMerge>>,
+    /// So many leading columns are stepped through value by value; `range` is of the column behind them.
+    pub skip: usize,
+    /// Of each group of entries only its ends are read.
+    pub groups: Option<IndexGroups>,
+}
+
+/// Parts of several indexes, read together.
+#[derive(Debug, Clone)]
+pub struct IndexMerge {
+    /// Rows that are in all parts, rather than in any.
+    pub intersects: bool,
+    /// The parts.
+    pub parts: Vec<IndexAccess>,
+}
+
+/// Which entries of an index are read of all that agree in its first columns: the first, and those that MIN and MAX
+/// of the next column want.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexGroups {
+    /// How many columns make a group.
+    pub columns: usize,
+    /// MIN: the first that is not NULL.
+    pub least: bool,
+    /// MAX: the last.
+    pub greatest: bool,
 }
 
 impl IndexAccess {
@@ -124,6 +157,18 @@ impl IndexAccess {
             None => {}
         }
         self.others.iter().for_each(|other| other.each_expr(f));
+        let merged = self.merge.iter().flat_map(|merge| &merge.parts);
+        merged.for_each(|part| part.each_expr(f));
+    }
+
+    /// Whether it reads its index from end to end.
+    pub fn is_all(&self) -> bool {
+        self.equals.is_empty() && self.range.is_none() && self.is_plain()
+    }
+
+    /// Whether its entries are those between some keys, and all of them.
+    pub fn is_plain(&self) -> bool {
+        self.merge.is_none() && self.skip == 0 && self.groups.is_none()
     }
 
     /// Calls `f` with every value that it compares with, to change it.
@@ -139,11 +184,22 @@ impl IndexAccess {
             None => {}
         }
         self.others.iter_mut().for_each(|other| other.each_expr_mut(f));
+        let merged = self.merge.iter_mut().flat_map(|merge| &mut merge.parts);
+        merged.for_each(|part| part.each_expr_mut(f));
     }
 
     /// All of an index.
     pub fn all(index: usize) -> IndexAccess {
-        IndexAccess { index, equals: Vec::new(), range: None, covering: false, others: Vec::new() }
+        IndexAccess {
+            index,
+            equals: Vec::new(),
+            range: None,
+            covering: false,
+            others: Vec::new(),
+            merge: None,
+            skip: 0,
+            groups: None,
+        }
     }
 }
 

@@ -189,6 +189,9 @@ impl Walk {
             }
             Plan::Distinct { input, sorted, .. } => {
                 self.operators(input, block);
+                if steps_through_groups(input) {
+                    return;
+                }
                 block.distinct = true;
                 if !sorted {
                     note_first(block, "Using temporary");
@@ -196,7 +199,7 @@ impl Walk {
             }
             Plan::Aggregate(node) => {
                 self.operators(&node.input, block);
-                if !node.keys.is_empty() {
+                if !node.keys.is_empty() && !steps_through_groups(&node.input) {
                     block.groups = true;
                     note_first(block, if node.rollup { "Using filesort" } else { "Using temporary" });
                 }
@@ -378,7 +381,13 @@ impl Walk {
         if scan.filter.iter().any(is_false) {
             return message("Impossible WHERE");
         }
-        if !scan.filter.is_empty() || table.way.kind == "range" {
+        if let Some((word, parts)) = &table.way.merged {
+            let keys: Vec<&str> = parts.iter().filter_map(|way| way.key.as_deref()).collect();
+            let text = format!("Using {word}({})", keys.join(","));
+            add(&mut table.extra, &text);
+        }
+        let bounded = table.way.kind == "range" && !table.way.ranges.is_empty();
+        if !scan.filter.is_empty() || bounded {
             add(&mut table.extra, "Using where");
             table.conditions =
                 scan.filter.iter().map(|c| super::text::with_ids(&c.to_string(), &self.ids)).collect();
@@ -386,10 +395,21 @@ impl Walk {
         if scan.reverse {
             add(&mut table.extra, "Backward index scan");
         }
-        if table.way.covering {
-            add(&mut table.extra, "Using index");
+        match table.way.steps {
+            Some(what) => add(&mut table.extra, &format!("Using index for {what}")),
+            None if table.way.covering => add(&mut table.extra, "Using index"),
+            None => {}
         }
         table
+    }
+}
+
+/// Whether an index gives the groups of an operator above.
+pub fn steps_through_groups(plan: &Plan) -> bool {
+    match plan.bare() {
+        Plan::Project { input, .. } | Plan::Sort { input, .. } => steps_through_groups(input),
+        Plan::Scan(scan) => matches!(&scan.access, Access::Index(access) if access.groups.is_some()),
+        _ => false,
     }
 }
 

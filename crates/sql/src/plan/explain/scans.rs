@@ -4,7 +4,7 @@ use rustydb_catalog::{IndexDef, TableDef};
 use rustydb_value::TypeKind;
 
 use crate::expr::{BoundExpr, Node};
-use crate::plan::{Access, IndexAccess, KeyBounds, KeyEqual, Scan};
+use crate::plan::{Access, IndexAccess, IndexMerge, KeyBounds, KeyEqual, Scan};
 
 /// What EXPLAIN tells of an access.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,10 @@ pub struct Way {
     pub ranges: Vec<String>,
     /// Equalities, likewise.
     pub lookups: Vec<String>,
+    /// `index_merge`: how, and the parts.
+    pub merged: Option<(&'static str, Vec<Way>)>,
+    /// What the index is used for beside holding everything: `group-by` or `skip scan`.
+    pub steps: Option<&'static str>,
 }
 
 /// The index that an access goes through.
@@ -36,8 +40,11 @@ pub fn index_of(scan: &Scan, at: usize) -> Option<&IndexDef> {
 pub fn way(scan: &Scan, lookup: bool, ids: &[usize]) -> Way {
     let Access::Index(access) = &scan.access else { return Way { kind: "ALL", ..Way::default() } };
     let Some(index) = index_of(scan, access.index) else { return Way { kind: "ALL", ..Way::default() } };
+    if let Some(merge) = &access.merge {
+        return merged(scan, merge, ids);
+    }
     let mut way = Way { covering: access.covering, ..Way::default() };
-    if access.equals.is_empty() && access.range.is_none() {
+    if access.is_all() {
         // The rows are in the primary index: reading all of that is reading the table.
         let whole = access.index == 0;
         way.kind = if whole && !ordered(scan) { "ALL" } else { "index" };
@@ -54,26 +61,72 @@ pub fn way(scan: &Scan, lookup: bool, ids: &[usize]) -> Way {
     let whole = index.unique || access.index == 0;
     let single = whole && access.equals.len() == index.columns.len() && access.range.is_none() && !several;
     let nulls = access.equals.iter().any(|e| matches!(e, KeyEqual::Null));
-    let ranges = several || access.range.is_some() || !access.others.is_empty();
+    let stepped = access.groups.map_or(access.skip, |groups| {
+        (groups.columns + usize::from(groups.least || groups.greatest)).saturating_sub(access.equals.len())
+    });
+    way.steps = match (access.groups, access.skip) {
+        (Some(_), _) => Some("group-by"),
+        (None, 0) => None,
+        _ => Some("skip scan"),
+    };
+    let ranges = several || access.range.is_some() || !access.others.is_empty() || way.steps.is_some();
     way.kind = match (ranges, single && !nulls) {
         (true, _) => "range",
         (false, true) if lookup => "eq_ref",
         (false, true) => "const",
         (false, false) => "ref",
     };
-    let used = access.equals.len() + usize::from(access.range.is_some());
+    let bounded = usize::from(access.range.is_some());
+    let used = match access.groups {
+        Some(_) => access.equals.len() + stepped.max(bounded),
+        None => access.equals.len() + stepped + bounded,
+    };
     for part in index.columns.iter().take(used) {
         if let Some(column) = def.columns.get(part.column) {
             way.key_parts.push(column.name.clone());
             way.key_length += length(column, part.prefix.map(|chars| chars as usize));
         }
     }
-    describe(&mut way, scan, access, index, ids);
+    if !access.equals.is_empty() || access.range.is_some() {
+        describe(&mut way, scan, access, index, ids);
+    }
     access.others.iter().for_each(|other| describe(&mut way, scan, other, index, ids));
     if way.kind == "range" {
         way.references.clear();
     }
     way
+}
+
+/// What is told of an index merge.
+fn merged(scan: &Scan, merge: &IndexMerge, ids: &[usize]) -> Way {
+    let mut part = scan.clone();
+    let ways: Vec<Way> = merge
+        .parts
+        .iter()
+        .map(|access| {
+            part.access = Access::Index(access.clone());
+            way(&part, false, ids)
+        })
+        .collect();
+    let in_order = merge.parts.iter().all(|access| crate::plan::rules::index_merge::is_whole(scan, access));
+    let word = match (merge.intersects, in_order) {
+        (true, _) => "intersect",
+        (false, true) => "union",
+        (false, false) => "sort_union",
+    };
+    let keys: Vec<&str> = ways.iter().filter_map(|way| way.key.as_deref()).collect();
+    Way { kind: "index_merge", key: Some(keys.join(",")), merged: Some((word, ways)), ..Way::default() }
+}
+
+impl Way {
+    /// The bytes of what is used of each index.
+    pub fn key_lengths(&self) -> String {
+        match &self.merged {
+            Some((_, parts)) => parts.iter().map(Way::key_lengths).collect::<Vec<_>>().join(","),
+            None if self.key_length > 0 => self.key_length.to_string(),
+            None => String::new(),
+        }
+    }
 }
 
 /// Whether a table is read by its primary key for the order's sake: only then is that an index scan.
@@ -106,7 +159,7 @@ fn describe(way: &mut Way, scan: &Scan, access: &IndexAccess, index: &IndexDef, 
             }
         }
     }
-    let next = name(access.equals.len());
+    let next = name(access.equals.len() + access.skip);
     let range = match &access.range {
         Some(KeyBounds::Range { low, high }) => {
             let low = low.as_ref().map(|(e, included)| format!("{} {} ", text(e), sign(*included)));
@@ -120,7 +173,9 @@ fn describe(way: &mut Way, scan: &Scan, access: &IndexAccess, index: &IndexDef, 
         None => None,
     };
     let tail: Vec<String> = fixed.iter().cloned().chain(range).collect();
-    if alternatives.is_empty() {
+    if access.skip > 0 {
+        way.ranges.push(tail.join(" AND "));
+    } else if alternatives.is_empty() {
         way.ranges.push(format!("({})", tail.join(" AND ")));
     }
     for alternative in alternatives {
@@ -212,6 +267,13 @@ pub fn possible_keys(scan: &Scan, others: &[usize]) -> Vec<String> {
     {
         let used = access.equals.len() + usize::from(access.range.is_some());
         read.extend(index.columns.iter().take(used).map(|part| part.column));
+        if access.skip > 0 || access.groups.is_some() {
+            read.extend(index.columns.first().map(|part| part.column));
+        }
+        for part in access.merge.iter().flat_map(|merge| &merge.parts) {
+            let index = index_of(scan, part.index);
+            read.extend(index.and_then(|index| index.columns.first()).map(|part| part.column));
+        }
     }
     let mut out = Vec::new();
     for index in def.all_indexes() {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use super::blocks::steps_through_groups;
 use super::scans::{self, Way};
 use super::text::{number, short};
 use super::{Change, json::Json};
@@ -148,13 +149,22 @@ impl Walk {
                 let input = self.step(input);
                 self.filter(input, predicates)
             }
+            Plan::Aggregate(node) if !node.keys.is_empty() && steps_through_groups(&node.input) => {
+                return self.step(&node.input);
+            }
+            Plan::Distinct { input, .. } if steps_through_groups(input) => {
+                let mut step = self.step(input);
+                rename_groups(&mut step);
+                return step;
+            }
             Plan::Aggregate(node) => {
                 let calls: Vec<String> =
                     node.calls.iter().map(|call| short(&call.to_string(), &self.ids)).collect();
                 let calls = if calls.is_empty() { String::new() } else { format!(": {}", calls.join(", ")) };
                 let facts = vec![("access_type", "aggregate".into())];
-                let inputs = vec![self.step(&node.input)];
+                let mut inputs = vec![self.step(&node.input)];
                 if node.keys.is_empty() {
+                    inputs.iter_mut().for_each(rename_groups);
                     Step { operation: format!("Aggregate{calls}"), inputs, facts, ..Step::default() }
                 } else if node.rollup {
                     let operation = format!("Group aggregate with rollup{calls}");
@@ -228,6 +238,20 @@ impl Walk {
         let way = scans::way(scan, lookup, &self.ids);
         let mut step = Step { operation: scan_text(scan, &way), ..Step::default() };
         step.facts = scan_facts(scan, &way);
+        if let Some((word, parts)) = &way.merged {
+            let of_part = |way: &Way| {
+                let way = Way { kind: "range", ..way.clone() };
+                let facts = scan_facts(scan, &way);
+                Step { operation: scan_text(scan, &way), facts, ..Step::default() }
+            };
+            step.inputs = parts.iter().map(of_part).collect();
+            let kind = match *word {
+                "intersect" => "rowid_intersection",
+                "union" => "rowid_union",
+                _ => "index_merge",
+            };
+            step.facts = vec![("access_type", kind.into())];
+        }
         step.estimate = estimate;
         if scan.filter.is_empty() {
             return step;
@@ -339,6 +363,12 @@ impl Walk {
     }
 }
 
+/// An index scan for groups is one for deduplication where no values are made of the groups.
+fn rename_groups(step: &mut Step) {
+    step.operation = step.operation.replace("skip scan for grouping", "skip scan for deduplication");
+    step.inputs.iter_mut().for_each(rename_groups);
+}
+
 fn table_scan(name: &str, inputs: Vec<Step>) -> Step {
     let facts = vec![("access_type", "table".into()), ("table_name", name.into())];
     Step { operation: format!("Table scan on {name}"), inputs, facts, ..Step::default() }
@@ -370,6 +400,19 @@ fn scan_text(scan: &Scan, way: &Way) -> String {
     match way.kind {
         "ALL" => format!("Table scan on {alias}"),
         "index" => format!("{} on {alias} using {key}{reverse}", covering("Index scan")),
+        "index_merge" => match &way.merged {
+            Some(("intersect", _)) => "Intersect rows sorted by row ID".to_owned(),
+            Some(("union", _)) => "Deduplicate rows sorted by row ID".to_owned(),
+            _ => "Sort-deduplicate by row ID".to_owned(),
+        },
+        "range" if way.steps.is_some() => {
+            let purpose = if way.steps == Some("group-by") { " for grouping" } else { "" };
+            let over = match way.ranges.is_empty() {
+                true => String::new(),
+                false => format!(" over {}", way.ranges.join(" OR ")),
+            };
+            format!("{} on {alias} using {key}{over}", covering(&format!("Index skip scan{purpose}")))
+        }
         "range" => {
             let ranges = way.ranges.join(" OR ");
             format!("{} on {alias} using {key} over {ranges}{reverse}", covering("Index range scan"))
@@ -399,7 +442,11 @@ fn scan_facts(scan: &Scan, way: &Way) -> Vec<(&'static str, Json)> {
         facts.push(("key_columns", texts(&way.key_parts)));
         let kind = match way.kind {
             "index" => "index_scan",
-            "range" => "index_range_scan",
+            "range" => match way.steps {
+                Some("group-by") => "group_index_skip_scan",
+                Some(_) => "index_skip_scan",
+                None => "index_range_scan",
+            },
             _ => "index_lookup",
         };
         facts.push(("index_access_type", kind.into()));

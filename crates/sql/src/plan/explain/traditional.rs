@@ -72,7 +72,7 @@ fn row(id: Option<usize>, select_type: &str, table: &Table) -> Row {
         text(way.kind.to_owned()),
         text(table.possible_keys.join(",")),
         text(way.key.clone().unwrap_or_default()),
-        if way.key_length > 0 { text(way.key_length.to_string()) } else { Value::Null },
+        text(way.key_lengths()),
         text(way.references.join(",")),
         table.rows.map_or(Value::Null, |rows| Value::UInt(rows.max(1.0) as u64)),
         table.filtered.map_or(Value::Null, |percent| Value::Double((percent * 100.0).round() / 100.0)),

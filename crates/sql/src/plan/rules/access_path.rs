@@ -20,6 +20,8 @@ use crate::plan::estimate::{self, Estimator};
 use crate::plan::statistics::Facts;
 use crate::plan::{Access, IndexAccess, KeyBounds, KeyEqual, Plan, Scan, VirtualAccess};
 
+use super::{index_merge, skip_scan};
+
 /// Chooses for every scan of a plan.
 pub fn choose_access_paths(plan: &mut Plan, estimator: &mut Estimator<'_>) {
     if let Plan::Scan(scan) = plan {
@@ -39,10 +41,11 @@ const WHOLE: u32 = 9_000;
 const MAX_COMBINATIONS: usize = 16_384;
 
 /// A way to use an index, and how good it is.
-struct Candidate {
-    access: IndexAccess,
+pub(super) struct Candidate {
+    /// The part of the index.
+    pub(super) access: IndexAccess,
     /// Positions in the scan's filter that the access expresses exactly.
-    covered: Vec<usize>,
+    pub(super) covered: Vec<usize>,
     score: u32,
 }
 
@@ -59,7 +62,7 @@ pub fn choose(scan: &mut Scan, is_known: &dyn Fn(&BoundExpr) -> bool) -> bool {
         return false;
     }
     let Access::Index(current) = &scan.access else { return false };
-    if !current.equals.is_empty() || current.range.is_some() {
+    if !current.is_all() {
         return true;
     }
     let Some(best) = by_score(candidates(scan, is_known)) else { return false };
@@ -88,7 +91,7 @@ fn candidates(scan: &Scan, is_known: &dyn Fn(&BoundExpr) -> bool) -> Vec<Candida
 }
 
 /// The most operands of an OR that become parts of an index.
-const MOST_OPERANDS: usize = 500;
+pub(super) const MOST_OPERANDS: usize = 500;
 
 /// The ways through one index that an OR leaves: every operand, with the conditions beside the OR, bounds a part of it.
 /// The OR itself stays as a condition.
@@ -178,6 +181,11 @@ pub fn alone(scan: &Scan, facts: &Facts, estimator: &mut Estimator<'_>) -> Alone
             best.rows = read * estimator.share(scan, rest.map(|(_, c)| c), Some(facts));
         }
     }
+    if let Some(merged) = index_merge::best(scan, &is_known, facts, estimator)
+        && merged.cost < best.cost
+    {
+        (best.cost, best.index) = (merged.cost, 0);
+    }
     best
 }
 
@@ -216,7 +224,7 @@ fn choose_by_cost(scan: &mut Scan, estimator: &mut Estimator<'_>) {
     let is_known = |e: &BoundExpr| e.is_row_free();
     let decided = match &scan.access {
         Access::Index(current) => {
-            !current.equals.is_empty() || current.range.is_some() || scan.table.statistics.is_none()
+            !current.is_all() || scan.table.statistics.is_none()
         }
         Access::Virtual(_) => true,
     };
@@ -265,6 +273,21 @@ fn choose_by_cost(scan: &mut Scan, estimator: &mut Estimator<'_>) {
             least = cost;
             best = Some((candidate.score, candidate));
         }
+    }
+    let unknown = |access: &IndexAccess, cost: f64| {
+        if estimate::is_known(access) { cost } else { cost * UNKNOWN_VALUES }
+    };
+    if let Some(merged) = index_merge::best(scan, &is_known, &facts, estimator)
+        && (scan.hints.merge == Some(true) || unknown(&merged.access, merged.cost) < least)
+    {
+        scan.access = Access::Index(merged.access);
+        return;
+    }
+    if let Some((access, cost)) = skip_scan::best(scan, &is_known, &facts, estimator)
+        && (scan.hints.skip_scan == Some(true) || unknown(&access, cost) < least)
+    {
+        scan.access = Access::Index(access);
+        return;
     }
     match best {
         Some((_, candidate)) => take(scan, candidate),
@@ -396,7 +419,8 @@ fn like_pattern(
     }
 }
 
-fn candidate(
+/// The way through one index that the conditions of a scan allow.
+pub(super) fn candidate(
     scan: &Scan,
     at: usize,
     index: &IndexDef,
@@ -414,6 +438,10 @@ fn candidate(
         let found = scan.filter.iter().enumerate().find_map(|(position, condition)| {
             key_equal(condition, scan, part.column, is_known).map(|equal| (position, equal))
         });
+        let found = found.filter(|(_, equal)| {
+            let several = matches!(equal, KeyEqual::Values(values) if values.len() > 1);
+            !(several && scan.hints.no_range.contains(&index.id))
+        });
         if let Some((position, equal)) = found {
             combinations = combinations.saturating_mul(match &equal {
                 KeyEqual::Values(values) => values.len(),
@@ -426,6 +454,9 @@ fn candidate(
             access.equals.push(equal);
             covered.push(position);
             continue;
+        }
+        if scan.hints.no_range.contains(&index.id) {
+            break;
         }
         let (mut low, mut high) = (None, None);
         for (position, condition) in scan.filter.iter().enumerate() {

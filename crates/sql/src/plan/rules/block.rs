@@ -3,7 +3,8 @@
 use super::blocks::Statement;
 use super::{
     Rule, access_path, factor_or, fold_conditions, index_order, infer_conditions, join_keys, join_order,
-    lift_projections, min_max, prune_columns, push_filters, push_top, semi_to_inner, sort_distinct, unneeded,
+    lift_projections, loose_scan, min_max, prune_columns, push_filters, push_top, semi_to_inner, sort_distinct,
+    unneeded,
 };
 use crate::plan::estimate::Estimator;
 use crate::plan::{Plan, SelectPlan};
@@ -55,6 +56,9 @@ pub fn improve(plan: &mut SelectPlan, statement: &mut Statement<'_, '_, '_>) {
     }
     if rules.has(Rule::IndexOrder) {
         index_order::use_index_order(root);
+    }
+    if rules.has(Rule::LooseScan) {
+        loose_scan::read_ends_of_groups(root, &mut estimator);
     }
     if rules.has(Rule::SortDistinct) {
         sort_distinct::swap(root);

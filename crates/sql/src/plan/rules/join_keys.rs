@@ -33,7 +33,7 @@ pub(super) fn use_index(join: &mut Join, index: Option<usize>) -> bool {
         return false;
     }
     let Access::Index(access) = &scan.access else { return false };
-    if !access.equals.is_empty() || access.range.is_some() {
+    if !access.is_all() {
         return false;
     }
     // The right scan's own columns are moved behind all of the left ones for a while, so that an

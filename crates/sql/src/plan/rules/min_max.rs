@@ -35,7 +35,7 @@ fn read_end(aggregate: &mut Aggregate) {
     }
     let Some(column) = scan.columns.get(column.index).copied() else { return };
     let Access::Index(current) = &scan.access else { return };
-    if current.range.is_some() || !current.others.is_empty() {
+    if current.range.is_some() || !current.others.is_empty() || !current.is_plain() {
         return;
     }
     // The index that is used for equalities, or any if none are.

@@ -10,12 +10,14 @@
 //! 6. [`semi_to_inner`]: small semi joins become inner joins, so that their values may be read first. [`unneeded`]:
 //!    operators that cannot change the result go away. [`push_top`]: the first rows of a left join come from the first
 //!    of its left side.
-//! 7. [`access_path`]: a scan whose conditions bound an index reads only that part of it.
+//! 7. [`access_path`]: a scan whose conditions bound an index reads only that part of it, or of several indexes
+//!    ([`index_merge`]), or of each value of its first column ([`skip_scan`]).
 //! 8. [`join_order`] and [`join_keys`]: what is bounded is read first, and a join finds matches through an index or a
 //!    hash table.
 //! 9. [`prune_columns`]: scans give only the columns that somebody reads.
 //! 10. [`index_order`]: a sort that an index already provides goes away; limits move to where they save work.
-//! 11. [`sort_distinct`]: DISTINCT happens after a sort by its columns.
+//! 11. [`loose_scan`]: of groups of an index only the ends are read. [`sort_distinct`]: DISTINCT happens after a sort by
+//!     its columns.
 //! 12. [`min_max`]: MIN and MAX of an index column read one entry.
 //!
 //! The first three are applied to all blocks of a statement before the others ([`blocks`]).
@@ -28,6 +30,7 @@ pub mod decorrelate;
 pub mod factor_or;
 pub mod fold_conditions;
 pub mod hoist;
+pub mod index_merge;
 pub mod index_order;
 pub mod infer_conditions;
 pub mod join_graph;
@@ -35,6 +38,7 @@ pub mod join_keys;
 pub mod join_order;
 pub mod join_search;
 pub mod lift_projections;
+pub mod loose_scan;
 pub mod merge_derived;
 pub mod min_max;
 pub mod prune_columns;
@@ -44,6 +48,7 @@ pub mod push_top;
 pub mod run_or_group;
 pub mod semi_to_inner;
 pub mod single_values;
+pub mod skip_scan;
 pub mod sort_distinct;
 pub mod switch;
 pub mod unneeded;

@@ -49,6 +49,9 @@ rules! {
     MinMax "min_max";
     SortDistinct "sort_distinct";
     PointExecutor "point_executor";
+    IndexMerge "index_merge";
+    SkipScan "skip_scan";
+    LooseScan "loose_scan";
 }
 
 impl Default for RuleSet {
