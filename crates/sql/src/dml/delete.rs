@@ -49,6 +49,7 @@ pub(crate) fn delete(
             limit,
             sql,
             Some(context.eval.params),
+            context.database.statistics(),
             &mut bind,
         )?
     };

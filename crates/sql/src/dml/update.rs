@@ -78,6 +78,7 @@ fn run(
             limit,
             sql,
             Some(context.eval.params),
+            context.database.statistics(),
             &mut bind,
         )?
         .of_update()

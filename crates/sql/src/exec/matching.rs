@@ -33,7 +33,9 @@ use crate::expr::planning::Planning;
 use crate::expr::types::ExprType;
 use crate::expr::vector::{Builder, Vector};
 use crate::expr::{BoundExpr, Scope};
+use crate::plan::estimate::Estimator;
 use crate::plan::rules::{access_path, index_order};
+use crate::plan::statistics::Statistics;
 use crate::plan::{Access, IndexAccess, IndexHints, Plan, RowLock, Scan, SelectPlan, SortKey};
 use crate::stored::{IndexEntry, RowReader, damaged};
 
@@ -276,8 +278,10 @@ impl Matching {
         limit: Option<u64>,
         sql: &str,
         given: Option<&[Value]>,
+        statistics: &Arc<Statistics>,
         context: &mut BindContext<'_>,
     ) -> Result<Matching, SqlError> {
+        let session = context.session;
         let mut planning = Planning::new(context, sql, given);
         let mut conditions = Vec::new();
         if let Some(condition) = condition {
@@ -290,7 +294,11 @@ impl Matching {
         }
         let subplans = std::mem::take(&mut planning.subplans);
         let mut scan = Scan {
-            table: TableRef { def: table.clone(), rows: TableRows::Stored, statistics: None },
+            table: TableRef {
+                def: table.clone(),
+                rows: TableRows::Stored,
+                statistics: Some(Arc::clone(statistics)),
+            },
             alias: table.name.as_str().into(),
             columns: (0..table.columns.len()).collect(),
             filter: conditions,
@@ -302,7 +310,7 @@ impl Matching {
             hints: IndexHints::default(),
             estimate: None,
         };
-        access_path::choose(&mut scan, &|e| e.is_row_free());
+        access_path::choose_by_cost(&mut scan, &mut Estimator::new(session));
         let (scan, order) = ordered(scan, order, limit);
         Ok(Matching { scan: narrowed(scan, &order), order, limit, subplans, is_update: false })
     }

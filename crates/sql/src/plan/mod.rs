@@ -44,7 +44,9 @@ use rustydb_sql_parser::ast;
 use rustydb_value::{Collation, Value};
 
 pub use from::column_names_differ;
-pub use scan::{Access, IndexAccess, IndexGroups, IndexHints, IndexMerge, KeyBounds, KeyEqual, Scan, VirtualAccess};
+pub use scan::{
+    Access, IndexAccess, IndexGroups, IndexHints, IndexMerge, KeyBounds, KeyEqual, Scan, VirtualAccess,
+};
 pub use select::{plan_query, prepare_select};
 
 use crate::api::ColumnMeta;

@@ -220,12 +220,10 @@ fn full_access(scan: &Scan, facts: &Facts) -> IndexAccess {
 
 /// Chooses by cost where that can matter, else by form: one row of a unique key, small tables, and part of the primary
 /// tree are never worth a thought. Locking scans keep to an index, since what they read is locked.
-fn choose_by_cost(scan: &mut Scan, estimator: &mut Estimator<'_>) {
+pub fn choose_by_cost(scan: &mut Scan, estimator: &mut Estimator<'_>) {
     let is_known = |e: &BoundExpr| e.is_row_free();
     let decided = match &scan.access {
-        Access::Index(current) => {
-            !current.is_all() || scan.table.statistics.is_none()
-        }
+        Access::Index(current) => !current.is_all() || scan.table.statistics.is_none(),
         Access::Virtual(_) => true,
     };
     if decided {

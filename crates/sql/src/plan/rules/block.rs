@@ -3,8 +3,8 @@
 use super::blocks::Statement;
 use super::{
     Rule, access_path, factor_or, fold_conditions, index_order, infer_conditions, join_keys, join_order,
-    lift_projections, loose_scan, min_max, prune_columns, push_filters, push_top, semi_to_inner, sort_distinct,
-    unneeded,
+    lift_projections, loose_scan, min_max, prune_columns, push_filters, push_top, semi_to_inner,
+    sort_distinct, unneeded,
 };
 use crate::plan::estimate::Estimator;
 use crate::plan::{Plan, SelectPlan};

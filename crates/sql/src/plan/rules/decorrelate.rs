@@ -340,8 +340,9 @@ impl Block<'_, '_, '_, '_> {
         let width = input.width();
         let (mut join, values) = match rows {
             Plan::Aggregate(node) => {
-                let mut stays =
-                    |grouped: &Aggregate| runs_are_cheaper(&subplan, grouped, input, captures, self.statement);
+                let mut stays = |grouped: &Aggregate| {
+                    runs_are_cheaper(&subplan, grouped, input, captures, self.statement)
+                };
                 groups(*node, values, captures, &mut stays, width)?
             }
             rows => only_row(rows, values, captures, width)?,
@@ -378,8 +379,9 @@ impl Block<'_, '_, '_, '_> {
             if join.kind == JoinKind::Left && !join.on.is_empty() {
                 return None;
             }
-            let mut stays =
-                |grouped: &Aggregate| runs_are_cheaper(subplan, grouped, &join.left, captures, self.statement);
+            let mut stays = |grouped: &Aggregate| {
+                runs_are_cheaper(subplan, grouped, &join.left, captures, self.statement)
+            };
             let (mut joined, values) = groups(node.as_ref().clone(), values, captures, &mut stays, width)?;
             joined.left = join.left.clone();
             above.extend(values);

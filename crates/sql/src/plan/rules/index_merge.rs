@@ -40,7 +40,8 @@ pub fn best(
 ) -> Option<Merged> {
     let switch = estimator.switch();
     let hinted = scan.hints.merge == Some(true);
-    let wanted = |flag: OptimizerSwitch| hinted || switch.has(OptimizerSwitch::INDEX_MERGE) && switch.has(flag);
+    let wanted =
+        |flag: OptimizerSwitch| hinted || switch.has(OptimizerSwitch::INDEX_MERGE) && switch.has(flag);
     if scan.lock.is_some() || scan.hints.merge == Some(false) || !estimator.rules().has(Rule::IndexMerge) {
         return None;
     }
@@ -48,8 +49,11 @@ pub fn best(
     for position in 0..scan.filter.len() {
         let Some(parts) = union_parts(scan, position, is_known, facts, estimator) else { continue };
         let in_order = parts.iter().all(|part| is_whole(scan, part));
-        let flag =
-            if in_order { OptimizerSwitch::INDEX_MERGE_UNION } else { OptimizerSwitch::INDEX_MERGE_SORT_UNION };
+        let flag = if in_order {
+            OptimizerSwitch::INDEX_MERGE_UNION
+        } else {
+            OptimizerSwitch::INDEX_MERGE_SORT_UNION
+        };
         if wanted(flag) {
             found.push(IndexMerge { intersects: false, parts });
         }
