@@ -187,8 +187,12 @@ impl Scan {
     fn cost_of_parts(&self, access: &IndexAccess, facts: &Facts, read: f64) -> f64 {
         let conditions = self.filter.len();
         if let Some(merge) = &access.merge {
-            let of_part = |part: &IndexAccess| (part.index, rows_by_form(self, part, Some(facts)));
-            let parts: Vec<(usize, f64)> = merge.parts.iter().map(of_part).collect();
+            let of_part = |part: &IndexAccess| MergedPart {
+                index: part.index,
+                rows: rows_by_form(self, part, Some(facts)),
+                in_order: super::rules::index_merge::is_whole(self, part),
+            };
+            let parts: Vec<MergedPart> = merge.parts.iter().map(of_part).collect();
             return merge_cost(facts, &parts, read, conditions);
         }
         let columns = access.groups.map_or(access.skip, |groups| groups.columns);
@@ -241,12 +245,24 @@ pub fn merged_rows(intersects: bool, parts: impl Iterator<Item = f64>, facts: Op
     table * share
 }
 
-/// The cost of an index merge that leads to `read` rows, given the entries of each part.
-pub fn merge_cost(facts: &Facts, parts: &[(usize, f64)], read: f64, conditions: usize) -> f64 {
-    let gathered: f64 = parts
-        .iter()
-        .map(|(index, rows)| descent(facts.leaves_of(*index)) + rows * (ENTRY + ROW) + sort_cost(*rows))
-        .sum();
+/// A part of an index merge.
+#[derive(Debug, Clone, Copy)]
+pub struct MergedPart {
+    /// Its index.
+    pub index: usize,
+    /// Its entries.
+    pub rows: f64,
+    /// They come in the order of the rows.
+    pub in_order: bool,
+}
+
+/// The cost of an index merge that leads to `read` rows.
+pub fn merge_cost(facts: &Facts, parts: &[MergedPart], read: f64, conditions: usize) -> f64 {
+    let gather = |part: &MergedPart| {
+        let sorting = if part.in_order { 0.0 } else { sort_cost(part.rows) };
+        descent(facts.leaves_of(part.index)) + part.rows * (ENTRY + PAIR) + sorting
+    };
+    let gathered: f64 = parts.iter().map(gather).sum();
     gathered + read * (descent(facts.leaves_of(0)) + ROW + conditions as f64 * CONDITION)
 }
 

@@ -12,15 +12,16 @@ fn filled() -> Session {
     ask("create database t1");
     ask("use t1");
     ask("create table w (id int primary key, a int not null, b int, c int, d int, e varchar(10), \
-        key ka (a), key kb (b), key kcd (c, d), key kec (e, c, d), note varchar(200) default 'n')");
+        key ka (a), key kb (b), key kcd (c, d), key kec (e, c, d), g int, h int, key kg (g), key kh (h), note varchar(200) default 'n')");
     for start in (0..4000).step_by(500) {
-        let mut text = "insert into w (id, a, b, c, d, e) values ".to_owned();
+        let mut text = "insert into w (id, a, b, c, d, e, g, h) values ".to_owned();
         for n in start..start + 500 {
             let comma = if n == start { "" } else { "," };
             let null =
                 |value: i32, every: i32| if n % every == 0 { "null".to_owned() } else { value.to_string() };
             let (b, c, d) = (null(n * 7 % 290, 31), null(n % 6, 97), null(n * 13 % 4001, 11));
-            let _ = write!(text, "{comma}({n}, {}, {b}, {c}, {d}, 'e{}')", n % 300, n % 4);
+            let (g, h) = (n % 16, n / 16 % 12);
+            let _ = write!(text, "{comma}({n}, {}, {b}, {c}, {d}, 'e{}', {g}, {h})", n % 300, n % 4);
         }
         ask(&text);
     }
@@ -36,7 +37,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("select * from w where a = 7 or b = 9", "Deduplicate rows sorted by row ID", "index_merge"),
     ("select * from w where a < 3 or b = 9 or id = 11", "Sort-deduplicate by row ID", "index_merge"),
     ("select * from w where a = 7 and b = 49 or id in (3, 4)", "eduplicate", "index_merge"),
-    ("select * from w where a = 7 and b = 49", "Intersect rows sorted by row ID", "index_merge"),
+    ("select * from w where g = 7 and h = 4", "Intersect rows sorted by row ID", "index_merge"),
     ("select * from w where (a = 7 or b is null) and d > 100", "Deduplicate rows", "index_merge"),
     ("select count(*), sum(id) from w where a = 7 or b = 9", "Deduplicate rows", "index_merge"),
     ("select distinct c from w", "skip scan for deduplication on w using kcd", "loose_scan"),
@@ -87,7 +88,7 @@ fn each_way_is_taken_and_changes_no_answer() {
 fn switches_and_hints_are_obeyed() {
     let mut session = filled();
     let union = "from w where a = 7 or b = 9";
-    let both = "from w where a = 7 and b = 49";
+    let both = "from w where g = 7 and h = 4";
     let step = "from w where d > 3990";
     let says = |session: &mut Session, sql: String, word: &str| plan(session, &sql).contains(word);
     assert!(!says(&mut session, format!("select /*+ NO_INDEX_MERGE(w) */ * {union}"), "eduplicate"));
@@ -97,7 +98,7 @@ fn switches_and_hints_are_obeyed() {
         format!("select /*+ NO_RANGE_OPTIMIZATION(w kcd, kec) */ c, d {step}"),
         "skip scan"
     ));
-    assert!(!says(&mut session, "select /*+ NO_GROUP_INDEX(w kcd) */ distinct c from w".into(), "using kcd"));
+    assert!(!says(&mut session, "select /*+ NO_GROUP_INDEX(w kcd) */ distinct c from w".into(), "skip scan"));
     // A lookup of one value is no range.
     let one = "select /*+ NO_RANGE_OPTIMIZATION(w) */ * from w where a = 7";
     assert!(says(&mut session, one.into(), "Index lookup on w using ka"));

@@ -66,12 +66,12 @@ pub fn best(
 }
 
 fn priced(scan: &Scan, merge: IndexMerge, facts: &Facts, estimator: &mut Estimator<'_>) -> Merged {
-    let parts: Vec<(usize, f64)> = merge
-        .parts
-        .iter()
-        .map(|part| (part.index, estimator.rows_of_access(scan, part, Some(facts))))
-        .collect();
-    let rows = cost::merged_rows(merge.intersects, parts.iter().map(|(_, rows)| *rows), Some(facts));
+    let mut parts = Vec::with_capacity(merge.parts.len());
+    for part in &merge.parts {
+        let rows = estimator.rows_of_access(scan, part, Some(facts));
+        parts.push(cost::MergedPart { index: part.index, rows, in_order: is_whole(scan, part) });
+    }
+    let rows = cost::merged_rows(merge.intersects, parts.iter().map(|part| part.rows), Some(facts));
     let cost = cost::merge_cost(facts, &parts, rows, scan.filter.len());
     let access = IndexAccess { merge: Some(Box::new(merge)), ..IndexAccess::all(0) };
     Merged { access, rows, cost }
