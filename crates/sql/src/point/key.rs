@@ -106,6 +106,8 @@ fn is_suited(ty: &ColumnType, value: &Value) -> bool {
         Value::Null => true,
         Value::Int(_) | Value::UInt(_) => ty.kind.is_integer(),
         Value::Text(text) if ty.kind.is_integer() => exact_integer(text).is_some(),
+        // A CHAR is stored without the spaces at its end, which may count in what it is compared with.
+        Value::Text(text) if matches!(ty.kind, TypeKind::Char { .. }) => !text.ends_with(' '),
         Value::Text(_) => !ty.kind.is_integer(),
         Value::Bytes(_) => ty.kind.is_binary_string(),
         _ => false,
@@ -161,6 +163,9 @@ mod tests {
         assert!(!is_suited(&int, &Value::Double(5.0)));
         assert!(is_suited(&text, &Value::Text("x".into())));
         assert!(!is_suited(&text, &Value::Int(5)));
+        let padded = ColumnType::new(TypeKind::Char { len: 4 });
+        assert!(is_suited(&padded, &Value::Text(" a".into())) && is_suited(&text, &Value::Text("a ".into())));
+        assert!(!is_suited(&padded, &Value::Text("a ".into())));
     }
 
     #[test]

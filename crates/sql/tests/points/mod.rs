@@ -6,8 +6,9 @@
 //! of their indexes.
 //!
 //! Three sessions run in turn, with transactions, savepoints and rollbacks. A transaction that writes is open in one of
-//! them at a time, so that none has to wait; the others read meanwhile, in snapshots of their own. Nothing here knows
-//! which statements compile: it writes those that could.
+//! them at a time, so that none has to wait; the others read meanwhile, in snapshots of their own. While none is open
+//! definitions change, so that what was compiled has to be compiled anew; sessions change their settings at any time.
+//! Nothing here knows which statements compile: it writes those that could.
 
 mod statements;
 mod tables;
@@ -106,7 +107,11 @@ impl Side {
 /// Runs `count` statements of a seed; what differed, with the statements before it that matter, as the error.
 pub(crate) fn run(seed: u64, count: u64) -> Result<(), String> {
     let mut random = Random(seed);
-    let tables: Vec<Table> = (0..2).map(|n| Table::new(&mut random, n)).collect();
+    let mut tables: Vec<Table> = Vec::new();
+    for n in 0..2 {
+        let table = Table::new(&mut random, n, tables.first());
+        tables.push(table);
+    }
     let mut sides = [Side::new(&tables, true), Side::new(&tables, false)];
     let mut writer: Option<usize> = None;
     let mut open = [false; SESSIONS];
@@ -114,7 +119,13 @@ pub(crate) fn run(seed: u64, count: u64) -> Result<(), String> {
     for step in 0..count {
         let session = random.below(SESSIONS as u64) as usize;
         let may_write = writer.is_none_or(|writer| writer == session);
-        let statement = statements::draw(&mut random, &tables, may_write, open[session]);
+        let around = statements::Around {
+            may_write,
+            open: open[session],
+            // A definition waits for every transaction that has met its table.
+            may_define: !open.contains(&true),
+        };
+        let statement = statements::draw(&mut random, &tables, around);
         match statement.sql.as_str() {
             "BEGIN" | "START TRANSACTION WITH CONSISTENT SNAPSHOT" => open[session] = true,
             "COMMIT" | "ROLLBACK" => {

@@ -108,8 +108,54 @@ impl Values<'_> {
     }
 }
 
+/// What a statement may do now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Around {
+    pub(super) may_write: bool,
+    /// Whether the session is in a transaction
+    pub(super) open: bool,
+    pub(super) may_define: bool,
+}
+
+/// Settings on which the meaning of a short statement depends.
+const SETTINGS: &[&str] = &[
+    "SET sql_mode = ''",
+    "SET sql_mode = default",
+    "SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO'",
+    "SET sql_mode = 'ANSI,STRICT_TRANS_TABLES'",
+    "SET sql_mode = 'PAD_CHAR_TO_FULL_LENGTH'",
+    "SET foreign_key_checks = 0",
+    "SET foreign_key_checks = 1",
+    "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+    "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci",
+    "SET NAMES utf8mb4",
+    "SET time_zone = '+05:30'",
+    "SET time_zone = '+00:00'",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "SET sql_select_limit = 2",
+    "SET sql_select_limit = default",
+];
+
+/// A change of a table's definition, which may be refused.
+fn definition(random: &mut Random, table: &Table) -> String {
+    let name = &table.name;
+    let column = &random.pick(&table.columns).name;
+    match random.below(8) {
+        0 => format!("ALTER TABLE {name} ADD COLUMN extra INT DEFAULT 3 INVISIBLE"),
+        1 => format!("ALTER TABLE {name} DROP COLUMN extra"),
+        2 => format!("CREATE INDEX more ON {name} ({column})"),
+        3 => format!("CREATE UNIQUE INDEX more ON {name} ({column})"),
+        4 => format!("DROP INDEX more ON {name}"),
+        5 => format!("ALTER TABLE {name} ALTER INDEX more INVISIBLE"),
+        6 => format!("ALTER TABLE {name} ALTER INDEX more VISIBLE"),
+        _ => format!("ALTER TABLE {name} ALTER COLUMN {column} SET DEFAULT 1"),
+    }
+}
+
 /// The next statement of a session.
-pub(super) fn draw(random: &mut Random, tables: &[Table], may_write: bool, open: bool) -> Statement {
+pub(super) fn draw(random: &mut Random, tables: &[Table], around: Around) -> Statement {
+    let Around { may_write, open, may_define } = around;
     let table = random.pick(tables);
     match random.below(40) {
         0 if !open => return Statement::plain("BEGIN"),
@@ -118,6 +164,9 @@ pub(super) fn draw(random: &mut Random, tables: &[Table], may_write: bool, open:
         3 if open => return Statement::plain("ROLLBACK"),
         4 if open && may_write => return Statement::plain("SAVEPOINT s"),
         5 if open && may_write => return Statement::plain("ROLLBACK TO SAVEPOINT s"),
+        6 if random.once_in(2) => return Statement::plain(*random.pick(SETTINGS)),
+        7 => return Statement::plain("SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()"),
+        8 if may_define && random.once_in(2) => return Statement::plain(definition(random, table)),
         _ => {}
     }
     let params = random.once_in(2).then(Vec::new);
@@ -131,11 +180,11 @@ pub(super) fn draw(random: &mut Random, tables: &[Table], may_write: bool, open:
             let key =
                 if values.random.once_in(5) { table.some_key(values.random) } else { table.key.clone() };
             let filter = filter(&mut values, table, &key);
-            (format!("UPDATE {} SET {set} WHERE {filter}", table.name), false)
+            (format!("UPDATE {} SET {set} WHERE {filter}", reference(values.random, &table.name).0), false)
         }
         _ => {
             let filter = filter(&mut values, table, &table.key);
-            (format!("DELETE FROM {} WHERE {filter}", table.name), false)
+            (format!("DELETE FROM {} WHERE {filter}", reference(values.random, &table.name).0), false)
         }
     };
     let form = values.params.map_or(Form::Text, Form::Prepared);
@@ -164,18 +213,30 @@ fn filter(values: &mut Values<'_>, table: &Table, key: &[usize]) -> String {
     }
 }
 
+/// A table as it is named in a statement, and by which name its columns are qualified.
+fn reference(random: &mut Random, name: &str) -> (String, String) {
+    match random.below(8) {
+        0 => (format!("{name} AS x"), "x".into()),
+        1 => (format!("test.{name}"), name.to_owned()),
+        2 => (format!("test.{name} y"), "y".into()),
+        _ => (name.to_owned(), name.to_owned()),
+    }
+}
+
 /// A query and whether its rows may come in any order.
 fn query(values: &mut Values<'_>, table: &Table, may_lock: bool) -> (String, bool) {
     let key = table.some_key(values.random);
     let first = table.columns[key[0]].clone();
-    let items = match values.random.below(5) {
+    let (name, qualifier) = reference(values.random, &table.name);
+    let items = match values.random.below(7) {
         0 => "*".to_owned(),
         1 => "COUNT(*)".to_owned(),
         2 => format!("{}, {} AS x", values.random.pick(&table.columns).name, first.name),
-        3 => format!("{0}.*, {0}.{1}", table.name, first.name),
+        3 => format!("{qualifier}.*, {qualifier}.{}", first.name),
+        4 => format!("{qualifier}.{}", first.name),
+        5 if table.computed.is_some() => table.computed.unwrap_or_default().to_owned(),
         _ => values.random.pick(&table.columns).name.clone(),
     };
-    let name = &table.name;
     let lock = match may_lock && values.random.once_in(8) {
         true => *values.random.pick(&[" FOR UPDATE", " FOR SHARE", " LOCK IN SHARE MODE"]),
         false => "",

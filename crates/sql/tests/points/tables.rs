@@ -11,6 +11,7 @@ use super::Random;
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) kind: Kind,
+    ty: String,
 }
 
 /// What values a column has.
@@ -59,11 +60,14 @@ pub(super) struct Table {
     pub(super) key: Vec<usize>,
     /// Positions of each other index's columns
     pub(super) indexes: Vec<Vec<usize>>,
+    /// A column that is computed and does not show by itself
+    pub(super) computed: Option<&'static str>,
     pub(super) definition: String,
 }
 
 impl Table {
-    pub(super) fn new(random: &mut Random, n: usize) -> Table {
+    /// The `n`th table; it may refer to the key of another.
+    pub(super) fn new(random: &mut Random, n: usize, parent: Option<&Table>) -> Table {
         let mut columns = Vec::new();
         let mut parts = Vec::new();
         let width = 1 + random.below(10).min(5).saturating_sub(3) as usize;
@@ -94,10 +98,36 @@ impl Table {
                 ty.to_owned()
             };
             parts.push(format!("c{at} {ty}{end}"));
-            columns.push(Column { name: format!("c{at}"), kind });
+            columns.push(Column { name: format!("c{at}"), kind, ty });
         }
         if width == 1 && matches!(columns[0].kind, Kind::Int | Kind::Unsigned) && random.once_in(2) {
             parts[0] += " AUTO_INCREMENT";
+        }
+        let mut relation = None;
+        if let Some(parent) = parent.filter(|parent| parent.key.len() == 1)
+            && let [referred, ..] = parent.columns.as_slice()
+            && !referred.ty.starts_with("TIMESTAMP")
+            && random.once_in(2)
+        {
+            let action = |random: &mut Random| {
+                *random.pick(&["", " ON DELETE CASCADE", " ON DELETE SET NULL", " ON UPDATE CASCADE"])
+            };
+            relation = Some(format!(
+                "FOREIGN KEY (p) REFERENCES {} ({}){}",
+                parent.name,
+                referred.name,
+                action(random)
+            ));
+            parts.push(format!("p {}", referred.ty));
+            columns.push(Column { name: "p".into(), ..referred.clone() });
+        }
+        let mut computed = None;
+        if let Some(number) = columns.iter().find(|column| column.kind == Kind::Small)
+            && random.once_in(3)
+        {
+            let stored = *random.pick(&["VIRTUAL", "STORED"]);
+            parts.push(format!("g BIGINT AS ({} + 1) {stored} INVISIBLE", number.name));
+            computed = Some("g");
         }
         let key: Vec<usize> = (0..width).collect();
         let names = |list: &[usize]| list.iter().map(|at| format!("c{at}")).collect::<Vec<_>>().join(", ");
@@ -115,9 +145,10 @@ impl Table {
             parts.push(format!("{unique}KEY i{} ({})", indexes.len(), names(&list)));
             indexes.push(list);
         }
+        parts.extend(relation);
         let name = format!("t{n}");
         let definition = format!("CREATE TABLE {name} ({})", parts.join(", "));
-        Table { name, columns, key, indexes, definition }
+        Table { name, columns, key, indexes, computed, definition }
     }
 
     /// The columns of the primary key, or of an index at times.
