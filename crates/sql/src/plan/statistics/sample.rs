@@ -213,8 +213,14 @@ impl Facts {
         }
         let there = rows * (1.0 - null_share);
         let estimate = sample * distinct / (sample - once + once * sample / there.max(sample));
-        (estimate.clamp(distinct.max(1.0), there.max(1.0)), null_share)
+        (between(estimate, distinct.max(1.0), there.max(1.0)), null_share)
     }
+}
+
+/// The number, at least `low` and, where that leaves a choice, at most `high`. The two are estimates themselves: rounding
+/// may put `high` a little under `low`, for which `clamp` would panic.
+fn between(number: f64, low: f64, high: f64) -> f64 {
+    number.min(high).max(low)
 }
 
 fn splits_of(trees: &[Arc<Tree>]) -> u64 {
@@ -289,5 +295,17 @@ impl<'d> Counting<'d> {
             (share * rows).max(*seen).clamp(1.0, rows.max(1.0))
         });
         estimates.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::between;
+
+    #[test]
+    fn bounds_that_rounding_put_past_each_other_are_no_panic() {
+        assert_eq!(between(9.0, 7.0, 6.999_999_999_999_999), 7.0);
+        assert_eq!(between(1.0, 2.0, 5.0), 2.0);
+        assert_eq!(between(9.0, 2.0, 5.0), 5.0);
     }
 }
