@@ -67,6 +67,23 @@ pub(crate) fn discard(file: &TemporaryFile, place: Place) {
     file.discard(place.offset, place.length as u64);
 }
 
+/// Gives the space of many records back: of those that lie side by side at once, since a call for each of the records of
+/// a large intermediate result takes longer than writing it did.
+pub(crate) fn discard_all(file: &TemporaryFile, places: impl Iterator<Item = Place>) {
+    let mut ranges: Vec<(u64, u64)> = places.map(|place| (place.offset, place.length as u64)).collect();
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, before| {
+        let adjacent = before.0 + before.1 == next.0;
+        if adjacent {
+            before.1 += next.1;
+        }
+        adjacent
+    });
+    for (offset, length) in ranges {
+        file.discard(offset, length);
+    }
+}
+
 fn too_large() -> SqlError {
     SqlError::unknown("rows of more than 4 GiB in one batch")
 }

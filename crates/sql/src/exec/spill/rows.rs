@@ -361,10 +361,10 @@ impl Drop for Rows {
         self.reservation.shrink(self.held);
         let file = self.space.file.lock();
         let Some(file) = file.as_ref().filter(|_| Arc::strong_count(&self.space.file) > 1) else { return };
-        for (_, part) in &self.parts {
-            if let Part::File(place) = part {
-                record::discard(file, *place);
-            }
-        }
+        let places = self.parts.iter().filter_map(|(_, part)| match part {
+            Part::File(place) => Some(*place),
+            _ => None,
+        });
+        record::discard_all(file, places);
     }
 }

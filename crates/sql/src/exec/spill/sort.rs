@@ -140,7 +140,7 @@ impl<'k> Sorter<'k> {
         }
         // Where memory is short a batch is taken in parts, so that none is more than a small part of it.
         let most = self.reservation.allowance().max(LEAST_RECORD_BYTES) / 8;
-        let parts = bytes_of(&batch).div_ceil(most).clamp(1, batch.rows);
+        let parts = bytes_of(&batch).div_ceil(most).clamp(1, batch.rows.max(1));
         if parts == 1 {
             return self.push_part(batch, run);
         }
