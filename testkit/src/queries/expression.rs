@@ -229,7 +229,10 @@ impl Generator {
                 self.filled(pattern, kind, scope, depth - 1)
             }
             _ => {
-                let pattern = *pick(&mut self.random, patterns(kind));
+                let mut pattern = *pick(&mut self.random, patterns(kind));
+                if self.for_peer && pattern.0.contains("(#, #)") && kind == Kind::Truth {
+                    pattern = TRUTH[0];
+                }
                 self.filled(pattern, kind, scope, depth - 1)
             }
         };

@@ -64,6 +64,9 @@ pub(super) struct Generator {
     pub(super) random: Random,
     pub(super) schema: Schema,
     aliases: u32,
+    /// Whether the peer is to answer as well: it takes a comparison of rows for false when any value in it is NULL, and
+    /// with that outer joins for inner ones, which is wrong where the first values decide
+    pub(super) for_peer: bool,
     /// Common table expressions in scope
     shared: Vec<Source>,
 }
@@ -72,7 +75,7 @@ impl Generator {
     pub(super) fn new(seed: u64) -> Generator {
         let mut random = Random::new(seed);
         let schema = Schema::new(&mut random);
-        let mut generator = Generator { random, schema, aliases: 0, shared: Vec::new() };
+        let mut generator = Generator { random, schema, aliases: 0, for_peer: true, shared: Vec::new() };
         for _ in 0..generator.random.below(3) {
             let select = generator.select(None, None, 1, true);
             let columns = select.kinds.iter().enumerate().map(|(n, kind)| (format!("c{n}"), *kind)).collect();

@@ -160,7 +160,9 @@ impl Run {
 
     fn case(&mut self, generator: &mut Generator) -> Option<Case> {
         let peer = self.servers.peer.is_some();
-        Some(match generator.random.below(10) {
+        let draw = generator.random.below(10);
+        generator.for_peer = draw > 3;
+        Some(match draw {
             0 => Case::Partition(Tree::Seq(generator.parts().to_vec())),
             1 => Case::Reference(Tree::Seq(generator.parts().to_vec())),
             2 | 3 => {

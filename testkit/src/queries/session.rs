@@ -16,6 +16,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Rows looked at; of more they are counted.
 const MOST_ROWS: usize = 20_000;
 
+/// How the one row ends that stands for too many.
+pub(super) const MANY: &str = " of them";
+
 /// What a server said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -110,6 +113,25 @@ impl Session {
         }
     }
 
+    /// Whether one of some settings of `optimizer_switch` makes it answer like this.
+    pub(super) fn agrees_otherwise(
+        &mut self,
+        switches: &[&str],
+        mut ask: impl FnMut(&mut Session) -> Option<Answer>,
+        wanted: &Answer,
+    ) -> bool {
+        switches.iter().any(|switches| {
+            self.ask(&format!("SET optimizer_switch = '{switches}'"));
+            let agrees = ask(self).is_some_and(|answer| match (&answer, wanted) {
+                // Of an error the number alone is the same.
+                (Answer::Error(a, _), Answer::Error(b, _)) => a == b,
+                (a, b) => a == b,
+            });
+            self.ask("SET optimizer_switch = default");
+            agrees
+        })
+    }
+
     fn connect(&self, database: &str) -> mysql::Result<Conn> {
         let options = self.address.options().read_timeout(Some(DEADLINE));
         let options = options.db_name((!database.is_empty()).then_some(database));
@@ -136,7 +158,7 @@ fn answer(connection: &mut Conn, sql: &str, folded: bool) -> mysql::Result<Answe
     }
     if count > rows.len() {
         // In any order: as many is what can be compared.
-        rows = vec![format!("{count} of them")];
+        rows = vec![format!("{count}{MANY}")];
     }
     Ok(if types.is_empty() { Answer::Changed(result.affected_rows()) } else { Answer::Rows(rows) })
 }
