@@ -394,7 +394,8 @@ errors! {
     1300 b"HY000" invalid_character_string(charset, value) "Invalid {charset} character string: '{value}'";
     1525 b"HY000" wrong_value(kind, value) "Incorrect {kind} value: '{value}'";
     1411 b"HY000" wrong_value_for_type(kind, value, function) "Incorrect {kind} value: '{value}' for function {function}";
-    1267 b"HY000" collation_mix_two(first, first_level, second, second_level, operation) "Illegal mix of collations ({first},{first_level}) and ({second},{second_level}) for operation '{operation}'";
+    1267 b"HY000" collation_mix_two(first, second, operation) "Illegal mix of collations {first} and {second} for operation '{operation}'";
+    1270 b"HY000" collation_mix_three(first, second, third, operation) "Illegal mix of collations {first}, {second}, {third} for operation '{operation}'";
     3513 b"HY000" bit_lengths() "Binary operands of bitwise operators must be of equal length";
     1618 b"HY000" option_ignored(option) "<{option}> option ignored";
     1256 b"HY000" zlib_too_big(limit) "Uncompressed data size too large; the maximum size is {limit} (probably, length of uncompressed data was corrupted)";

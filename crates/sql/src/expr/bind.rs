@@ -14,7 +14,7 @@ use rustydb_value::{Collation, Value};
 use super::bind_window::WindowUse;
 use super::build::{bind_call, choose, coalesce, compare, finish, in_one_class, literal_int};
 use super::coerce::to_truth;
-use super::compare::unify;
+use super::compare::{collations_meet, unify};
 use super::planning::Planning;
 use super::scope::Scope;
 use super::types::{Class, ExprType, Kind};
@@ -472,12 +472,19 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         let mut whens = Vec::with_capacity(case.branches.len());
         let mut values = Vec::with_capacity(case.branches.len() + 1);
         for branch in &case.branches {
-            let when = self.bind(&branch.when)?;
-            whens.push(match &operand {
+            whens.push(self.bind(&branch.when)?);
+            values.push(self.bind(&branch.then)?);
+        }
+        if let Some(operand) = &operand {
+            let types: Vec<&ExprType> = std::iter::once(operand).chain(&whens).map(|e| &e.ty).collect();
+            collations_meet(&types, "case", self.session())?;
+        }
+        for slot in &mut whens {
+            let when = std::mem::replace(slot, BoundExpr::null());
+            *slot = match &operand {
                 Some(operand) => self.compare(Comparison::Equal, operand.clone(), when)?,
                 None => to_truth(when),
-            });
-            values.push(self.bind(&branch.then)?);
+            };
         }
         let otherwise = case.otherwise.as_ref().map(|e| self.bind(e)).transpose()?;
         choose(whens, values, otherwise, "case", self.session())
@@ -538,6 +545,7 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                 let mut args = args.into_iter();
                 let (Some(a), Some(b)) = (args.next(), args.next()) else { return Err(wrong()) };
                 let a = finish(a, self.session());
+                collations_meet(&[&a.ty, &b.ty], "nullif", self.session())?;
                 let equal = self.compare(Comparison::Equal, a.clone(), b)?;
                 let mut ty = a.ty.clone().with_nullable(true);
                 if ty.is_string() {

@@ -7,8 +7,8 @@ use rustydb_sql_parser::ast::{self, ExprKind as E};
 use rustydb_value::Collation;
 
 use super::bind::{Binder, comparison_of};
-use super::build::{align_sign, finish};
-use super::compare::unify;
+use super::build::{finish, in_one_sign};
+use super::compare::{collations_meet, unify};
 use super::outer::Level;
 use super::types::ExprType;
 use super::{BoundExpr, Comparison, Node, SubqueryForm};
@@ -203,7 +203,8 @@ impl Binder<'_, '_, '_> {
         query: &ast::Query,
         negated: bool,
     ) -> Result<BoundExpr, SqlError> {
-        let (numbered, mut needles, mut collations, nullable) = self.subquery_beside(expr, query)?;
+        let (numbered, mut needles, mut collations, nullable) =
+            self.subquery_beside(expr, Comparison::Equal, query)?;
         let (index, captures) = numbered;
         let form = match (needles.len(), needles.pop(), collations.pop()) {
             (1, Some(needle), Some(collation)) => {
@@ -225,6 +226,7 @@ impl Binder<'_, '_, '_> {
     fn subquery_beside(
         &mut self,
         expr: &ast::Expr,
+        op: Comparison,
         query: &ast::Query,
     ) -> Result<(Numbered, Vec<BoundExpr>, Vec<Collation>, bool), SqlError> {
         if has_limit(query) {
@@ -243,10 +245,11 @@ impl Binder<'_, '_, '_> {
         for (at, (operand, ty)) in operands.into_iter().zip(plan.types()).enumerate() {
             // Both meet in one class; the subquery converts its column.
             let mut sides = [finish(operand, session), BoundExpr::column(at, "subquery", ty.clone())];
+            collations_meet(&[&sides[0].ty, ty], op.symbol(), session)?;
             collations.push(unify(&mut sides, " IN ", session)?);
-            let [needle, value] = sides;
+            let [needle, value] = in_one_sign(sides, op == Comparison::Equal);
             nullable |= needle.ty.nullable || value.ty.nullable;
-            needles.push(align_sign(needle, &value.ty));
+            needles.push(needle);
             values.push(value);
         }
         plan.convert_columns(values);
@@ -261,7 +264,7 @@ impl Binder<'_, '_, '_> {
             (op, all) => {
                 let Some(op) = comparison_of(op) else { return Err(SqlError::syntax_usage()) };
                 let (numbered, needles, collations, _) =
-                    self.subquery_beside(&quantified.left, &quantified.query)?;
+                    self.subquery_beside(&quantified.left, op, &quantified.query)?;
                 let (index, captures) = numbered;
                 let ([needle], [collation]) = (needles.as_slice(), collations.as_slice()) else {
                     return Err(SqlError::operand_columns(1));

@@ -4,8 +4,8 @@
 use rustydb_value::Value;
 
 use super::coerce::coerce;
-use super::compare::unify;
-use super::types::{Coercibility, ExprType, Kind};
+use super::compare::{collations_meet, unify};
+use super::types::{Class, Coercibility, ExprType, Kind};
 use super::{BoundExpr, Comparison, Node};
 use crate::error::SqlError;
 use crate::function::{self, Call};
@@ -26,6 +26,9 @@ pub(super) fn in_one_class(
     negated: bool,
     session: &SessionState,
 ) -> Result<BoundExpr, SqlError> {
+    if let [needle, only] = operands.as_slice() {
+        collations_meet(&[&needle.ty, &only.ty], "=", session)?;
+    }
     let collation = unify(&mut operands, " IN ", session)?;
     let nullable = operands.iter().any(|o| o.ty.nullable);
     let mut operands = operands.into_iter();
@@ -65,13 +68,27 @@ pub fn compare(
     Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
 }
 
-/// An integer as signed or unsigned as the other side, where the values are hashed.
-pub(super) fn align_sign(expr: BoundExpr, other: &ExprType) -> BoundExpr {
-    if expr.ty.class().is_integer() && other.class().is_integer() && expr.ty.class() != other.class() {
-        let ty = if other.unsigned { ExprType::uint(21) } else { ExprType::int(21) };
-        return coerce(expr, ty);
+/// Integers of two signs in one class that holds the values of both, the operand first. A subquery's column stays as
+/// it is, so that its index can be used, where `equal` says that nothing but equality is asked: what a sign changes
+/// then is no value that the column has.
+pub(super) fn in_one_sign(sides: [BoundExpr; 2], equal: bool) -> [BoundExpr; 2] {
+    let [needle, value] = sides;
+    let differ = needle.ty.class() != value.ty.class();
+    if !needle.ty.class().is_integer() || !value.ty.class().is_integer() || !differ {
+        return [needle, value];
     }
-    expr
+    let (signed, unsigned) = (ExprType::int(21), ExprType::uint(21));
+    let narrow =
+        |ty: &ExprType| matches!(ty.kind, Kind::Tiny | Kind::Short | Kind::Int24 | Kind::Long | Kind::Year);
+    match (needle.ty.class(), narrow(&needle.ty), narrow(&value.ty)) {
+        (Class::UInt, true, _) => [coerce(needle, signed), value],
+        (Class::Int, _, true) if equal => [coerce(needle, unsigned), value],
+        (Class::Int, _, true) => [needle, coerce(value, signed)],
+        _ => {
+            let both = ExprType::decimal(20, 0, false);
+            [coerce(needle, both.clone()), coerce(value, both)]
+        }
+    }
 }
 
 /// CASE and IF: all values brought to one type.

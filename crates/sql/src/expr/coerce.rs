@@ -41,7 +41,11 @@ pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
         expr.ty = ty.with_nullable(true);
         return expr;
     }
-    if expr.ty.kind == Kind::Null {
+    // An aggregate stays, which makes the query one of groups, and so does what has effects or may fail.
+    let stays = |e: &BoundExpr| {
+        matches!(e.node, Node::Aggregate(_) | Node::Window(_) | Node::Assign { .. } | Node::Subquery { .. })
+    };
+    if expr.ty.kind == Kind::Null && !expr.any(&mut |e| stays(e)) {
         return BoundExpr { node: Node::Literal(Vector::null(1)), ty: ty.with_nullable(true) };
     }
     if !ty.class().is_string()

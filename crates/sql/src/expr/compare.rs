@@ -9,7 +9,7 @@
 
 use std::cmp::Ordering;
 
-use rustydb_value::{Collation, DateTime, Json, Value};
+use rustydb_value::{Charset, Collation, DateTime, Json, Value};
 
 use super::coerce::{coerce, text_type};
 use super::decimals::Decimals;
@@ -155,11 +155,8 @@ pub fn unify(
             }
             let types: Vec<&ExprType> = operands.iter().map(|o| &o.ty).collect();
             let (collation, _) = combine_collations(&types, operation, session)?;
-            if collation == Collation::BINARY {
-                for operand in operands.iter_mut() {
-                    let length = operand.ty.length;
-                    take(operand, |o| coerce(o, ExprType::binary(length)));
-                }
+            for operand in operands.iter_mut() {
+                take(operand, |o| in_collation(o, collation));
             }
             Ok(collation)
         }
@@ -308,14 +305,41 @@ fn constant_moment(
     }
 }
 
+/// A string as bytes where that is what the collation orders, and as text where a NULL was `binary`.
+pub fn in_collation(expr: BoundExpr, collation: Collation) -> BoundExpr {
+    let length = expr.ty.length;
+    match (collation == Collation::BINARY, expr.ty.class()) {
+        (true, _) => coerce(expr, ExprType::binary(length)),
+        (false, Class::Binary) if expr.ty.coercibility == Coercibility::Ignorable => {
+            coerce(expr, ExprType::text(length, collation, Coercibility::Ignorable))
+        }
+        _ => expr,
+    }
+}
+
 fn take(slot: &mut BoundExpr, f: impl FnOnce(BoundExpr) -> BoundExpr) {
     let taken = std::mem::replace(slot, BoundExpr::null());
     *slot = f(taken);
 }
 
-/// Reconciles collations: the one of lower coercibility wins; of equal rank, a binary order wins over
-/// another of its character set, and Unicode over a smaller set. Else 1267 or 1271.
+/// Reconciles the collations of texts that are compared: one of them has to win, else 1267, 1270 or 1271.
 pub fn combine_collations(
+    types: &[&ExprType],
+    operation: &str,
+    session: &SessionState,
+) -> Result<(Collation, Coercibility), SqlError> {
+    let (collation, rank) = mix_collations(types, operation, session)?;
+    if rank == Coercibility::None {
+        return Err(collation_mix(types, operation));
+    }
+    Ok((collation, rank))
+}
+
+/// Reconciles the collations of texts that are put together: the one of lower coercibility wins; of equal rank, a
+/// binary order wins over another of its character set, and Unicode over a smaller set. Where two columns meet and
+/// neither wins, the result has the binary order of their set and no rank to be compared by. Two COLLATE clauses
+/// are an error. Nothing but NULLs is `binary`.
+pub fn mix_collations(
     types: &[&ExprType],
     operation: &str,
     session: &SessionState,
@@ -353,18 +377,50 @@ pub fn combine_collations(
             best = Some((if wide(held) > wide(collation) { held } else { collation }, rank));
             continue;
         }
-        if types.len() == 2 {
-            return Err(SqlError::collation_mix_two(
-                held.name(),
-                held_rank.word(),
-                collation.name(),
-                rank.word(),
-                operation,
-            ));
+        if rank == Coercibility::Explicit || !same_set {
+            return Err(collation_mix(types, operation));
         }
-        return Err(SqlError::collation_mix(operation));
+        best = Some((binary_order_of(held), Coercibility::None));
     }
-    Ok(best.unwrap_or((session.settings.collation_connection, Coercibility::Coercible)))
+    let connection = session.settings.collation_connection;
+    let nulls = (Collation::BINARY, Coercibility::Ignorable);
+    Ok(best.unwrap_or(if types.is_empty() { (connection, Coercibility::Coercible) } else { nulls }))
+}
+
+/// The order by code points of a collation's character set.
+fn binary_order_of(collation: Collation) -> Collation {
+    match collation.charset() {
+        Charset::Ascii => Collation::ASCII_BIN,
+        Charset::Binary => Collation::BINARY,
+        Charset::Latin1 => Collation::LATIN1_BIN,
+        Charset::Utf8mb3 => Collation::UTF8MB3_BIN,
+        Charset::Utf8mb4 => Collation::UTF8MB4_BIN,
+    }
+}
+
+/// Refuses texts whose collations cannot be compared, under the name that MySQL gives the operation.
+pub fn collations_meet(types: &[&ExprType], operation: &str, session: &SessionState) -> Result<(), SqlError> {
+    let text = |ty: &&ExprType| ty.class().is_string() || ty.kind == Kind::Null;
+    if types.iter().all(text) {
+        combine_collations(types, operation, session)?;
+    }
+    Ok(())
+}
+
+/// The error of collations of which none wins; two or three are named.
+fn collation_mix(types: &[&ExprType], operation: &str) -> SqlError {
+    let named = |ty: &ExprType| {
+        let null = ty.coercibility == Coercibility::Ignorable;
+        let collation = if null { Collation::BINARY } else { ty.collation };
+        format!("({},{})", collation.name(), ty.coercibility.word())
+    };
+    match types {
+        // MySQL names no collations of a UNION.
+        _ if operation == "UNION" => SqlError::collation_mix(operation),
+        [a, b] => SqlError::collation_mix_two(named(a), named(b), operation),
+        [a, b, c] => SqlError::collation_mix_three(named(a), named(b), named(c), operation),
+        _ => SqlError::collation_mix(operation),
+    }
 }
 
 /// How two values of one class are ordered; neither is NULL.

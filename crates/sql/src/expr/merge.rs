@@ -3,7 +3,7 @@
 use rustydb_value::Collation;
 
 use super::coerce::text_type;
-use super::compare::combine_collations;
+use super::compare::{combine_collations, mix_collations};
 use super::types::{Class, ExprType, Kind, NOT_FIXED};
 use crate::error::SqlError;
 use crate::session::SessionState;
@@ -88,7 +88,9 @@ fn strings(types: &[&ExprType], operation: &str, session: &SessionState) -> Resu
     let connection = session.settings.collation_connection;
     let texts: Vec<ExprType> = types.iter().map(|t| text_type(t, connection)).collect();
     let borrowed: Vec<&ExprType> = texts.iter().collect();
-    let (collation, coercibility) = combine_collations(&borrowed, operation, session)?;
+    // Rows of one result are compared with each other.
+    let combine = if operation == "UNION" { combine_collations } else { mix_collations };
+    let (collation, coercibility) = combine(&borrowed, operation, session)?;
     let binary = collation == Collation::BINARY;
     let length = texts
         .iter()

@@ -56,7 +56,7 @@ impl Coercibility {
             Self::System => "SYSCONST",
             Self::Coercible => "COERCIBLE",
             Self::Numeric => "NUMERIC",
-            Self::Ignorable => "IGNORABLE",
+            Self::Ignorable => "NULL",
         }
     }
 }

@@ -37,7 +37,7 @@ pub static FUNCTIONS: &[Function] = &[
 ];
 
 fn bind_like(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let (collation, _) = call.combine(0, 2)?;
+    let (collation, _) = call.combine_compared(0, 2)?;
     let nullable = call.nullable();
     if call.count() == 3 {
         call.to_string(2);
@@ -186,7 +186,7 @@ fn interval(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<
 }
 
 fn bind_strcmp(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let (collation, _) = call.combine(0, 2)?;
+    let (collation, _) = call.combine_compared(0, 2)?;
     let nullable = call.nullable();
     push_collation(call, collation);
     Ok(ExprType::int(2).with_nullable(nullable))

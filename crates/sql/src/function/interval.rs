@@ -104,7 +104,8 @@ fn span_of(unit: U, value: &Vector, ty: &ExprType, row: usize) -> Option<Span> {
     let exact = |v: &Vector| -> i64 {
         match ty.class() {
             Class::Int => v.as_ints().at(row),
-            Class::UInt => i64::try_from(v.as_uints().at(row)).unwrap_or(i64::MAX),
+            // MySQL reads the bits as a signed number.
+            Class::UInt => v.as_uints().at(row) as i64,
             _ => {
                 let text = v.cell(row, ty).to_text();
                 plain(parse_double(&text).value)

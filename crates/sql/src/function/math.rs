@@ -188,8 +188,10 @@ fn bind_pi(_: &mut Call<'_>) -> Result<ExprType, SqlError> {
 
 /// Brings a number to the class in which rounding and signs keep its kind.
 pub fn keep_kind(call: &mut Call<'_>, at: usize) -> Class {
+    let marker = call.args.get(at).is_some_and(|arg| matches!(arg.node, crate::expr::Node::Parameter(_)));
     let class = match call.class(at) {
         _ if call.ty(at).is_member() => Class::Double,
+        Class::Null if !marker => Class::Double,
         Class::Text | Class::Binary | Class::Double => Class::Double,
         Class::Decimal => Class::Decimal,
         Class::Time | Class::DateTime if call.ty(at).decimals > 0 => Class::Decimal,

@@ -49,6 +49,7 @@ use rustydb_value::{Charset, Collation};
 use crate::context::EvalContext;
 use crate::error::SqlError;
 use crate::expr::coerce::{self, coerce};
+use crate::expr::compare;
 use crate::expr::types::{Class, Coercibility, ExprType};
 use crate::expr::{BoundExpr, Node, Vector};
 use crate::session::SessionState;
@@ -325,15 +326,34 @@ impl Call<'_> {
     }
     /// As [`Call::combine_strings`], for the arguments in a range.
     pub fn combine(&mut self, from: usize, to: usize) -> Result<(Collation, Coercibility), SqlError> {
+        self.combine_at(&(from..to).collect::<Vec<_>>())
+    }
+    /// As [`Call::combine`], for arguments that are compared: one of their collations has to win.
+    pub fn combine_compared(
+        &mut self,
+        from: usize,
+        to: usize,
+    ) -> Result<(Collation, Coercibility), SqlError> {
         for at in from..to {
             self.to_string(at);
         }
         let types: Vec<&ExprType> = self.args.get(from..to).unwrap_or(&[]).iter().map(|a| &a.ty).collect();
-        let (collation, coercibility) =
-            crate::expr::compare::combine_collations(&types, self.function.name, self.session)?;
-        if collation == Collation::BINARY {
-            for at in from..to {
-                self.to_binary(at);
+        compare::combine_collations(&types, self.function.name, self.session)?;
+        self.combine(from, to)
+    }
+    /// As [`Call::combine`], for the arguments at these places.
+    pub fn combine_at(&mut self, places: &[usize]) -> Result<(Collation, Coercibility), SqlError> {
+        for at in places {
+            self.to_string(*at);
+        }
+        let types: Vec<&ExprType> = places.iter().filter_map(|at| Some(&self.args.get(*at)?.ty)).collect();
+        let (collation, coercibility) = compare::mix_collations(&types, self.function.name, self.session)?;
+        for at in places {
+            if collation == Collation::BINARY {
+                self.to_binary(*at);
+            } else if let Some(arg) = self.args.get_mut(*at) {
+                let taken = std::mem::replace(arg, BoundExpr::null());
+                *arg = compare::in_collation(taken, collation);
             }
         }
         Ok((collation, coercibility))

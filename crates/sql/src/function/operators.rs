@@ -13,7 +13,7 @@ use crate::expr::decimals as narrow;
 use crate::expr::number::{decimal_from_i256, power_of_ten, rescale};
 use crate::expr::types::{Class, DIVISION_SCALE, ExprType, MAX_PRECISION, MAX_SCALE, NOT_FIXED};
 use crate::expr::vector::{Builder, Vector, nulls_from, union_nulls};
-use crate::expr::{Coercibility, Kind};
+use crate::expr::{BoundExpr, Coercibility, Kind, Node};
 use crate::variables::SqlMode;
 
 /// The entries.
@@ -30,20 +30,42 @@ pub static FUNCTIONS: &[Function] = &[
     Function::new("neg", (1, 1), "The number with the opposite sign", bind_negate, negate),
 ];
 
-/// The class in which two operands are calculated.
-fn numeric_class(a: &ExprType, b: &ExprType) -> Class {
-    let one = |t: &ExprType| match t.class() {
-        Class::Text | Class::Binary | Class::Double => Class::Double,
-        _ if t.is_member() => Class::Double,
-        Class::Decimal => Class::Decimal,
-        Class::Time | Class::DateTime if t.decimals > 0 => Class::Decimal,
-        _ => Class::Int,
+/// The class in which the operands are calculated. A NULL without a type counts as a DOUBLE, as in MySQL; a marker
+/// that nothing has given a type yet does not.
+fn numeric_class(call: &Call<'_>) -> Class {
+    let one = |arg: &BoundExpr| match arg.ty.kind {
+        Kind::Null if !matches!(arg.node, Node::Parameter(_)) => Class::Double,
+        _ => number_class(&arg.ty),
     };
-    match (one(a), one(b)) {
+    wider(call.args.iter().map(one))
+}
+
+/// The class in which a value is calculated.
+fn number_class(ty: &ExprType) -> Class {
+    match ty.class() {
+        Class::Text | Class::Binary | Class::Double => Class::Double,
+        _ if ty.is_member() => Class::Double,
+        Class::Decimal => Class::Decimal,
+        Class::Time | Class::DateTime if ty.decimals > 0 => Class::Decimal,
+        _ => Class::Int,
+    }
+}
+
+/// A DOUBLE of so many digits: what stands beside a NULL says how many there are.
+fn double_of(a: &ExprType, b: &ExprType, int: u32, scale: u8) -> ExprType {
+    if [a, b].into_iter().any(|ty| number_class(ty) == Class::Double) {
+        return ExprType::double();
+    }
+    let point = u32::from(int > 0 && scale > 0);
+    ExprType { length: int + u32::from(scale) + point, decimals: scale, ..ExprType::double() }
+}
+
+fn wider(classes: impl Iterator<Item = Class>) -> Class {
+    classes.fold(Class::Int, |wide, class| match (wide, class) {
         (Class::Double, _) | (_, Class::Double) => Class::Double,
         (Class::Decimal, _) | (_, Class::Decimal) => Class::Decimal,
         _ => Class::Int,
-    }
+    })
 }
 
 /// Brings both arguments to the class; integers stay signed or unsigned as they are.
@@ -74,13 +96,13 @@ fn integer_type(digits: u32, unsigned: bool) -> ExprType {
 fn bind_sum(call: &mut Call<'_>, unsigned: bool) -> Result<ExprType, SqlError> {
     call.bits_as_numbers();
     let (a, b) = (call.ty(0), call.ty(1));
-    let class = numeric_class(&a, &b);
+    let class = numeric_class(call);
     let ((ai, asc), (bi, bsc)) = (a.digits(), b.digits());
     coerce_operands(call, class);
     Ok(result(
         call,
         match class {
-            Class::Double => ExprType::double(),
+            Class::Double => double_of(&a, &b, (ai.max(bi) + 1) * u32::from(ai.max(bi) > 0), asc.max(bsc)),
             Class::Decimal => {
                 let scale = asc.max(bsc);
                 ExprType::decimal(ai.max(bi) + 1 + u32::from(scale), scale, unsigned)
@@ -106,14 +128,14 @@ fn bind_subtract(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 fn bind_multiply(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.bits_as_numbers();
     let (a, b) = (call.ty(0), call.ty(1));
-    let class = numeric_class(&a, &b);
+    let class = numeric_class(call);
     let ((ai, asc), (bi, bsc)) = (a.digits(), b.digits());
     coerce_operands(call, class);
     let unsigned = a.unsigned || b.unsigned;
     Ok(result(
         call,
         match class {
-            Class::Double => ExprType::double(),
+            Class::Double => double_of(&a, &b, ai + bi, asc.saturating_add(bsc).min(MAX_SCALE)),
             Class::Decimal => {
                 let scale = asc.saturating_add(bsc).min(MAX_SCALE);
                 ExprType::decimal(ai + bi + u32::from(scale), scale, unsigned)
@@ -126,9 +148,10 @@ fn bind_multiply(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 fn bind_divide(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.bits_as_numbers();
     let (a, b) = (call.ty(0), call.ty(1));
-    if numeric_class(&a, &b) == Class::Double {
+    if numeric_class(call) == Class::Double {
         coerce_operands(call, Class::Double);
-        return Ok(ExprType::double());
+        let (int, scale) = a.digits();
+        return Ok(double_of(&a, &b, int, scale.saturating_add(DIVISION_SCALE).min(MAX_SCALE)));
     }
     let ((ai, asc), (_, bsc)) = (a.digits(), b.digits());
     coerce_operands(call, Class::Decimal);
@@ -141,7 +164,8 @@ fn bind_divide(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 fn bind_div(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.bits_as_numbers();
     let (a, b) = (call.ty(0), call.ty(1));
-    let class = if numeric_class(&a, &b) == Class::Int { Class::Int } else { Class::Decimal };
+    let whole = wider([&a, &b].into_iter().map(number_class)) == Class::Int;
+    let class = if whole { Class::Int } else { Class::Decimal };
     let (digits, _) = a.digits();
     for at in 0..2 {
         // A DOUBLE is divided as the DECIMAL that it shows.
@@ -156,11 +180,11 @@ fn bind_div(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 fn bind_mod(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.bits_as_numbers();
     let (a, b) = (call.ty(0), call.ty(1));
-    let class = numeric_class(&a, &b);
+    let class = numeric_class(call);
     let ((ai, asc), (bi, bsc)) = (a.digits(), b.digits());
     coerce_operands(call, class);
     Ok(match class {
-        Class::Double => ExprType::double(),
+        Class::Double => double_of(&a, &b, ai.max(bi), asc.max(bsc)),
         Class::Decimal => {
             let scale = asc.max(bsc);
             ExprType::decimal(ai.max(bi) + u32::from(scale), scale, a.unsigned)
@@ -173,7 +197,7 @@ fn bind_mod(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 fn bind_negate(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.bits_as_numbers();
     let a = call.ty(0);
-    let class = numeric_class(&a, &ExprType::int(2));
+    let class = numeric_class(call);
     let (int, scale) = a.digits();
     coerce_operands(call, class);
     Ok(result(

@@ -32,7 +32,7 @@ fn bind_texts(call: &mut Call<'_>, texts: usize) -> Result<(Collation, crate::ex
         let name = |t: &ExprType| t.collation.name();
         return Err(SqlError::regexp_charsets(name(&first), name(&second), call.function.name));
     }
-    call.combine(0, texts)
+    call.combine_compared(0, texts)
 }
 
 /// The arguments behind the texts: numbers, and the match type last.

@@ -470,15 +470,7 @@ fn space(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<V
 
 fn bind_pad(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     // The length is between the two strings: combine those alone.
-    call.to_string(0);
-    call.to_string(2);
-    let types = [call.ty(0), call.ty(2)];
-    let (collation, coercibility) =
-        crate::expr::compare::combine_collations(&[&types[0], &types[1]], call.function.name, call.session)?;
-    if collation == Collation::BINARY {
-        call.to_binary(0);
-        call.to_binary(2);
-    }
+    let (collation, coercibility) = call.combine_at(&[0, 2])?;
     let longest = longest(collation);
     let length = call.constant_int(1).map_or(longest, |n| u32::try_from(n.max(0)).unwrap_or(longest));
     call.to_int(1);
@@ -654,7 +646,14 @@ fn char_bytes(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Res
 fn bind_quote(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.to_string(0);
     let length = call.ty(0).length.saturating_mul(2).saturating_add(2);
-    text_result(call, 0, length)
+    let ty = text_result(call, 0, length)?;
+    // Of a NULL it is the word.
+    Ok(match ty.coercibility {
+        Coercibility::Ignorable => {
+            typed(length, call.session.settings.collation_connection, Coercibility::Ignorable, true)
+        }
+        _ => ty,
+    })
 }
 
 fn quote(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
@@ -701,18 +700,10 @@ fn elt(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vec
 }
 
 fn bind_insert(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    call.to_string(0);
-    call.to_string(3);
-    let types = [call.ty(0), call.ty(3)];
-    let (collation, coercibility) =
-        crate::expr::compare::combine_collations(&[&types[0], &types[1]], call.function.name, call.session)?;
-    if collation == Collation::BINARY {
-        call.to_binary(0);
-        call.to_binary(3);
-    }
+    let (collation, coercibility) = call.combine_at(&[0, 3])?;
     call.to_int(1);
     call.to_int(2);
-    let length = types[0].length.saturating_add(types[1].length);
+    let length = call.ty(0).length.saturating_add(call.ty(3).length);
     Ok(typed(length, collation, coercibility, call.nullable()))
 }
 

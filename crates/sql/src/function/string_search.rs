@@ -159,7 +159,7 @@ fn replace(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result
 }
 
 fn bind_find_in_set(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let (collation, _) = call.combine(0, 2)?;
+    let (collation, _) = call.combine_compared(0, 2)?;
     let nullable = call.nullable();
     push_collation(call, collation);
     Ok(ExprType::int(11).with_nullable(nullable))

@@ -198,8 +198,7 @@ fn bind_group_concat(
         bound.args.push(if part.ty.class().is_string() { part } else { coerce(part, text) });
     }
     let types: Vec<&ExprType> = bound.args.iter().map(|a| &a.ty).collect();
-    let (collation, coercibility) =
-        crate::expr::compare::combine_collations(&types, "group_concat", session)?;
+    let (collation, coercibility) = crate::expr::compare::mix_collations(&types, "group_concat", session)?;
     if collation == rustydb_value::Collation::BINARY {
         bound.args = std::mem::take(&mut bound.args)
             .into_iter()
@@ -240,7 +239,7 @@ fn result_type(call: &mut AggregateCall) -> ExprType {
             let Some(arg) = call.args.pop() else { return ExprType::double() };
             let class = match arg.ty.class() {
                 _ if arg.ty.is_member() => Class::Double,
-                Class::Text | Class::Binary | Class::Double | Class::Json => Class::Double,
+                Class::Text | Class::Binary | Class::Double | Class::Json | Class::Null => Class::Double,
                 Class::Int | Class::UInt => arg.ty.class(),
                 Class::Decimal => Class::Decimal,
                 Class::Time | Class::DateTime if arg.ty.decimals > 0 => Class::Decimal,

@@ -1,7 +1,7 @@
 //! JSON from SQL: JSON_ARRAY, JSON_OBJECT, JSON_QUOTE, JSON_UNQUOTE, CAST AS JSON and the merges.
 
 use rustydb_value::json::{Object, quote};
-use rustydb_value::{Json, ValueRef};
+use rustydb_value::{Collation, Json, ValueRef};
 
 use super::{Call, Class, Documents, ExprType, Function, Invocation, MANY, SqlError, Vector, Writer};
 use super::{decode, document_argument, value_argument, value_at};
@@ -128,9 +128,8 @@ fn bind_unquote(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     if ty.class() != Class::Json {
         call.to_string(0);
     }
-    let collation = call.session.settings.collation_connection;
     let length = if ty.class() == Class::Json { u32::MAX } else { ty.length };
-    Ok(ExprType::text(length, collation, Coercibility::Coercible))
+    Ok(ExprType::text(length, Collation::UTF8MB4_BIN, Coercibility::Coercible))
 }
 
 fn unquote(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
