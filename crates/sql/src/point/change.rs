@@ -238,8 +238,12 @@ fn sum(value: ValueRef<'_>, constant: ValueRef<'_>, minus: bool) -> Option<Value
         ValueRef::UInt(n) => Some((i128::from(n), true)),
         _ => None,
     };
-    let ((a, unsigned), (b, _)) = (number(value)?, number(constant)?);
+    let ((a, unsigned), (b, beside)) = (number(value)?, number(constant)?);
     let result = if minus { a - b } else { a + b };
+    // What an unsigned number is beside is unsigned too, and less than nothing is out of its range.
+    if beside && result < 0 {
+        return None;
+    }
     if unsigned {
         u64::try_from(result).ok().map(ValueRef::UInt)
     } else {
@@ -272,6 +276,8 @@ mod tests {
     #[test]
     fn sums_give_up_where_mysql_would_complain() {
         assert_eq!(sum(ValueRef::Int(5), ValueRef::Int(1), false), Some(ValueRef::Int(6)));
+        assert_eq!(sum(ValueRef::Int(0), ValueRef::UInt(3), true), None);
+        assert_eq!(sum(ValueRef::Int(4), ValueRef::UInt(3), true), Some(ValueRef::Int(1)));
         assert_eq!(sum(ValueRef::UInt(0), ValueRef::Int(1), true), None);
         assert_eq!(sum(ValueRef::Int(i64::MAX), ValueRef::Int(1), false), None);
         assert_eq!(sum(ValueRef::Null, ValueRef::Int(1), false), Some(ValueRef::Null));
