@@ -64,6 +64,10 @@ impl RuleSet {
     /// All of them.
     pub const ALL: RuleSet = RuleSet(u64::MAX);
 
+    /// None of them.
+    #[cfg(test)]
+    pub const NONE: RuleSet = RuleSet(0);
+
     /// Whether a rule is to be applied.
     pub const fn has(self, rule: Rule) -> bool {
         self.0 & (1 << rule as u64) != 0
