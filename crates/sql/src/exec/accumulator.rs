@@ -45,8 +45,8 @@ pub enum Accumulator {
         /// How many groups have theirs.
         known: usize,
     },
-    /// GROUP_CONCAT: sort key and text of each row
-    Texts(Vec<Vec<(Vec<u8>, Vec<u8>)>>),
+    /// GROUP_CONCAT: the texts of each group
+    Texts(Vec<Texts>),
     /// JSON_ARRAYAGG, JSON_OBJECTAGG: name and stored value of each row
     Documents(Vec<Vec<(String, Vec<u8>)>>),
 }
@@ -92,7 +92,7 @@ impl Accumulator {
             Accumulator::BestDoubles(s) => s.resize(groups, None),
             Accumulator::Best(s) => s.resize(groups, None),
             Accumulator::First { .. } => {}
-            Accumulator::Texts(s) => s.resize(groups, Vec::new()),
+            Accumulator::Texts(s) => s.resize_with(groups, Texts::default),
             Accumulator::Documents(s) => s.resize(groups, Vec::new()),
         }
     }
@@ -243,8 +243,7 @@ impl Accumulator {
                         let (arg, row) = zero.as_ref().map_or((arg, row), |zero| (zero, 0));
                         super::sort_key::append_sorted(&mut key, arg, row, &expr.ty, *descending, false);
                     }
-                    held += text.len() + key.len() + 64;
-                    state.push((key, text));
+                    held += state.push(key, text, call);
                 });
             }
             Accumulator::Documents(states) => {
@@ -377,33 +376,89 @@ impl Accumulator {
             }
             Accumulator::Texts(states) => {
                 for mut texts in states {
-                    if texts.is_empty() {
+                    if texts.texts.is_empty() {
                         out.push_null();
                         continue;
                     }
-                    if !call.order.is_empty() {
-                        texts.sort_by(|a, b| a.0.cmp(&b.0));
-                    }
-                    let mut joined = Vec::new();
-                    for (at, (_, text)) in texts.iter().enumerate() {
-                        if at > 0 {
-                            joined.extend_from_slice(&call.separator);
-                        }
-                        joined.extend_from_slice(text);
-                        added += 1;
-                        if joined.len() > call.max_length {
-                            cut.push(added);
-                            break;
-                        }
-                    }
-                    if joined.len() > call.max_length {
-                        joined.truncate(whole_characters(&joined, call.max_length));
+                    texts.prune(call);
+                    let (joined, is_cut) = texts.join(call);
+                    added += texts.texts.len();
+                    if is_cut {
+                        cut.push(added);
                     }
                     out.push_bytes(&joined);
                 }
             }
         }
         Ok((out.finish(), cut))
+    }
+}
+
+/// The texts of a group of GROUP_CONCAT: sort key and text, no more of them than the longest result takes.
+#[derive(Default)]
+pub struct Texts {
+    texts: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Bytes of the result that they would make.
+    length: usize,
+    /// Bytes of memory that they take, and took at most.
+    bytes: usize,
+    most_bytes: usize,
+}
+
+impl Texts {
+    /// What a text takes beside its bytes.
+    const OVERHEAD: usize = 80;
+
+    /// Adds one; gives the bytes that are newly held.
+    fn push(&mut self, key: Vec<u8>, text: Vec<u8>, call: &AggregateCall) -> usize {
+        if !self.texts.is_empty() {
+            self.length += call.separator.len();
+        }
+        self.length += text.len();
+        self.bytes += key.len() + text.len() + Self::OVERHEAD;
+        self.texts.push((key, text));
+        let before = self.most_bytes;
+        self.most_bytes = before.max(self.bytes);
+        // Twice as much as can be in the result: what is not in the first part of them now never will be.
+        if self.length > call.max_length.saturating_mul(2).saturating_add(Self::OVERHEAD) {
+            self.prune(call);
+        }
+        self.most_bytes - before
+    }
+
+    /// Puts them in order, and drops what lies behind the first one that does not fit into the result.
+    fn prune(&mut self, call: &AggregateCall) {
+        if !call.order.is_empty() {
+            self.texts.sort_by(|a, b| a.0.cmp(&b.0));
+        }
+        let mut length = 0;
+        let mut end = 0;
+        for (_, text) in &self.texts {
+            length += text.len() + if end > 0 { call.separator.len() } else { 0 };
+            end += 1;
+            if length > call.max_length {
+                break;
+            }
+        }
+        self.texts.truncate(end);
+        self.length = length;
+        self.bytes = self.texts.iter().map(|(key, text)| key.len() + text.len() + Self::OVERHEAD).sum();
+    }
+
+    /// The result of pruned ones, and whether it was cut.
+    fn join(&self, call: &AggregateCall) -> (Vec<u8>, bool) {
+        let mut joined = Vec::with_capacity(self.length);
+        for (at, (_, text)) in self.texts.iter().enumerate() {
+            if at > 0 {
+                joined.extend_from_slice(&call.separator);
+            }
+            joined.extend_from_slice(text);
+        }
+        let is_cut = joined.len() > call.max_length;
+        if is_cut {
+            joined.truncate(whole_characters(&joined, call.max_length));
+        }
+        (joined, is_cut)
     }
 }
 

@@ -3,7 +3,7 @@
 //! The keys of a batch are numbered by a [`KeyTable`]; new ones get the next number. The aggregates then take the
 //! batch with its group numbers. The values of the keys are those of each group's first row, so `GROUP BY name` shows
 //! the spelling that came first, and groups come in the order of their first rows.
-//! WITH ROLLUP every row also belongs to the groups by fewer keys; then the groups come in the order of the keys.
+//! WITH ROLLUP is made of several such groupings ([`super::rollup`]).
 //!
 //! [`Groups`] is what is known after some of the rows. When it may not grow any more it *closes*: rows of groups that
 //! are known go on to be counted, so a frequent group is never written anywhere; the others (their keys and arguments
@@ -14,8 +14,8 @@
 //! Where several threads run the pipeline below, they group the rows of their parts themselves as far as that changes no
 //! result ([`super::partial_groups`]), and what comes is the states of groups instead of rows; all else is the same.
 //!
-//! Limits: the groups of ROLLUP and what GROUP_CONCAT and JSON_ARRAYAGG collect for the groups at hand are held in
-//! memory (3170 beyond it).
+//! Limit: what GROUP_CONCAT and JSON_ARRAYAGG collect for the groups at hand is held in memory (3170 beyond it);
+//! [`super::collecting`] sees to it that these are few.
 
 use std::sync::Arc;
 
@@ -26,7 +26,6 @@ use super::morsel::{Gather, open_wide};
 use super::partial_groups;
 use super::run::{Operator, Run};
 use super::short_keys::ShortKeys;
-use super::sort_key::append_value;
 use super::spill::parts::{FANOUT, Parts};
 use super::spill::rows::{Cursor, Rows, Space};
 use crate::database::memory::Reservation;
@@ -36,8 +35,6 @@ use crate::expr::eval::{Frame, evaluate};
 use crate::plan::Aggregate;
 use crate::plan::aggregate::AggregateCall;
 
-/// Stands in a key for the columns that are rolled up: behind all values.
-const ROLLED_UP: &[u8] = &[0xff];
 const PURPOSE: &str = "GROUP BY";
 
 /// Groups its input.
@@ -112,13 +109,16 @@ impl<'p> HashAggregate<'p> {
                 groups.add(&batch)?;
             }
         }
-        if let Some(parts) = groups.overflow.take() {
-            let level = groups.level + 1;
-            let parts = parts.finish()?.into_iter().filter(|rows| !rows.is_empty());
-            self.left.extend(parts.map(|rows| (rows, level)));
-        }
+        self.left.extend(overflowed(&mut groups)?);
         groups.finish(run).map(Some)
     }
+}
+
+/// The rows of groups for which there was no room, in parts with their level.
+pub(super) fn overflowed(groups: &mut Groups<'_>) -> Result<Vec<(Rows, u32)>, SqlError> {
+    let Some(parts) = groups.overflow.take() else { return Ok(Vec::new()) };
+    let level = groups.level + 1;
+    Ok(parts.finish()?.into_iter().filter(|rows| !rows.is_empty()).map(|rows| (rows, level)).collect())
 }
 
 /// The keys of a batch, then the arguments of all aggregates.
@@ -131,16 +131,12 @@ pub(super) fn evaluated(plan: &Aggregate, batch: &Batch, run: &mut Run<'_, '_>) 
     Ok(Batch { columns, rows: batch.rows })
 }
 
-/// The groups of one number of keys: all of them, or with ROLLUP some of the first.
-struct Level {
-    /// How many keys tell its groups apart.
-    keys: usize,
+/// The numbers of the groups by their keys.
+struct Numbers {
     /// Numbers of the table for keys of short texts.
     short: Option<ShortKeys>,
     made: Keys,
     table: KeyTable,
-    /// The group of each key of the table; without ROLLUP they are the same.
-    groups: Vec<u32>,
 }
 
 /// An aggregate over all groups.
@@ -277,13 +273,12 @@ impl Memory {
 /// The groups of the rows so far.
 pub struct Groups<'p> {
     plan: &'p Aggregate,
-    levels: Vec<Level>,
+    /// None where everything is one group.
+    numbers: Option<Numbers>,
     states: Vec<State>,
     /// The values of the keys, in the order of the groups.
     keys: Vec<Vec<Vector>>,
     groups: usize,
-    /// ROLLUP: of each group the bytes that order it, and how many keys it has.
-    order: Vec<(Box<[u8]>, usize)>,
     /// Bytes held beside tables and counters.
     held: usize,
     memory: Memory,
@@ -326,25 +321,21 @@ impl<'p> Groups<'p> {
 
     /// Of no rows.
     pub fn new(plan: &'p Aggregate, reservation: Arc<Reservation>, space: Space) -> Groups<'p> {
-        let fewest = if plan.rollup { 1 } else { plan.keys.len() };
-        let level = |keys: usize| {
-            let parts: Vec<KeyPart> = plan.keys.iter().take(keys).map(|key| KeyPart::of(&key.ty)).collect();
-            Level {
-                keys,
+        let numbers = (!plan.scalar).then(|| {
+            let parts: Vec<KeyPart> = plan.keys.iter().map(|key| KeyPart::of(&key.ty)).collect();
+            Numbers {
                 short: ShortKeys::of(&parts),
                 made: Keys::new(KeyShape::new(parts)),
                 table: KeyTable::new(),
-                groups: Vec::new(),
             }
-        };
+        });
         let mut groups = Groups {
             plan,
-            levels: (fewest..=plan.keys.len()).filter(|_| !plan.scalar).map(level).collect(),
+            numbers,
             states: plan.calls.iter().map(State::new).collect(),
             keys: plan.keys.iter().map(|_| Vec::new()).collect(),
             // The group of everything is there without rows too.
-            groups: usize::from(plan.scalar || plan.rollup),
-            order: Vec::new(),
+            groups: usize::from(plan.scalar),
             held: 0,
             memory: Memory { reservation, space },
             reserved: 0,
@@ -354,25 +345,30 @@ impl<'p> Groups<'p> {
             merges: false,
             is_part: false,
         };
-        if plan.rollup {
-            groups.order.push((ROLLED_UP.into(), 0));
-            groups.keys.iter_mut().for_each(|parts| parts.push(Vector::null(1)));
-        }
         for (state, call) in groups.states.iter_mut().zip(&plan.calls) {
             state.accumulator.grow(groups.groups, call);
         }
         groups
     }
 
+    /// Of rows that were dealt out by the bits of the hash that are for the levels before this one.
+    pub(super) fn of_level(self, level: u32) -> Groups<'p> {
+        Groups { level, ..self }
+    }
+
+    /// Bytes that they have of the reservation.
+    pub(super) fn reserved(&self) -> usize {
+        self.reserved
+    }
+
     /// Bytes of memory that they take when `more` groups have come.
     pub fn memory_for(&self, more: usize) -> usize {
-        let tables = self.levels.iter().map(|level| {
-            let short = level.short.as_ref().map_or(0, ShortKeys::memory);
-            level.table.memory_for(more) + level.groups.capacity() * 4 + short
+        let table = self.numbers.as_ref().map_or(0, |numbers| {
+            numbers.table.memory_for(more) + numbers.short.as_ref().map_or(0, ShortKeys::memory)
         });
         let seen = self.states.iter().filter_map(|state| Some(state.seen.as_ref()?.table.memory_for(more)));
         let states = self.plan.calls.len() * 48 * (self.groups + more);
-        tables.sum::<usize>() + seen.sum::<usize>() + states + self.held
+        table + seen.sum::<usize>() + states + self.held
     }
 
     /// Makes sure that a batch may be taken, or closes.
@@ -382,10 +378,12 @@ impl<'p> Groups<'p> {
         }
         let wanted = self.memory_for(rows);
         let more = wanted.saturating_sub(self.reserved);
-        let fits = wanted <= self.memory.room() && self.memory.reservation.grow(more);
+        // Others may have the same reservation.
+        let all = self.memory.reservation.held() + more;
+        let fits = all <= self.memory.room() && self.memory.reservation.grow(more);
         if fits {
             self.reserved += more;
-        } else if self.plan.rollup || self.groups == 0 {
+        } else if self.groups == 0 {
             // The first batch is always taken.
             self.memory.reservation.require(more, PURPOSE)?;
             self.reserved += more;
@@ -401,21 +399,15 @@ impl<'p> Groups<'p> {
         self.make_room(batch.rows)?;
         let mut batch = batch.clone();
         let key_count = plan.keys.len();
-        // The groups of each row: one, or with ROLLUP one for each number of keys.
-        let mut of_rows: Vec<Vec<u32>> = Vec::with_capacity(self.levels.len() + 1);
-        if self.closed && !plan.scalar {
+        let of_rows = if plan.scalar {
+            vec![0; batch.rows]
+        } else if self.closed {
             let (known, numbers) = self.known(&batch)?;
-            of_rows.push(numbers);
             batch = batch.select(known.as_ref())?;
+            numbers
         } else {
-            if plan.scalar || plan.rollup {
-                of_rows.push(vec![0; batch.rows]);
-            }
-            for at in 0..self.levels.len() {
-                let keys = batch.columns.get(..key_count).unwrap_or_default();
-                of_rows.push(self.number(at, keys, batch.rows)?);
-            }
-        }
+            self.number(batch.columns.get(..key_count).unwrap_or_default(), batch.rows)?
+        };
         if batch.rows == 0 {
             return Ok(());
         }
@@ -426,29 +418,28 @@ impl<'p> Groups<'p> {
             let (own, others) = args.split_at(width.min(args.len()));
             args = others;
             state.accumulator.grow(self.groups, call);
-            if self.merges {
-                for of_row in &of_rows {
-                    self.held += partial_groups::merge(&mut state.accumulator, call, own, of_row)?;
-                }
-                continue;
-            }
-            for of_row in &of_rows {
-                self.held += state.add(call, own, of_row, self.closed.then_some(&self.memory))?;
-            }
+            self.held += if self.merges {
+                partial_groups::merge(&mut state.accumulator, call, own, &of_rows)?
+            } else {
+                state.add(call, own, &of_rows, self.closed.then_some(&self.memory))?
+            };
         }
         if self.closed && self.held > held {
-            self.memory.reservation.require(self.held - held, "aggregates")?;
+            let more = self.held - held;
+            self.memory.reservation.require(more, "aggregates")?;
+            self.reserved += more;
         }
         Ok(())
     }
 
     /// The rows whose groups are known, and the numbers of those; the other rows wait.
     fn known(&mut self, batch: &Batch) -> Result<(Option<arrow_array::UInt32Array>, Vec<u32>), SqlError> {
-        let Some(level) = self.levels.first_mut() else { return Ok((None, Vec::new())) };
-        let keys = batch.columns.get(..level.keys).unwrap_or_default();
-        level.made.make(keys, batch.rows);
+        let Some(Numbers { made, table, .. }) = &mut self.numbers else {
+            return Ok((None, Vec::new()));
+        };
+        made.make(batch.columns.get(..self.plan.keys.len()).unwrap_or_default(), batch.rows);
         let mut numbers = Vec::new();
-        level.table.find(&level.made, &mut numbers);
+        table.find(made, &mut numbers);
         if numbers.iter().all(|number| *number != NO_KEY) {
             return Ok((None, numbers));
         }
@@ -459,7 +450,7 @@ impl<'p> Groups<'p> {
         let mut known = Vec::with_capacity(batch.rows);
         for (row, number) in (0u32..).zip(&numbers) {
             match *number {
-                NO_KEY => parts.choose(level.made.partition(row as usize, FANOUT, self.level), row),
+                NO_KEY => parts.choose(made.partition(row as usize, FANOUT, self.level), row),
                 _ => known.push(row),
             }
         }
@@ -468,28 +459,27 @@ impl<'p> Groups<'p> {
         Ok((Some(known.into()), numbers))
     }
 
-    /// The group of each row at a level; new ones are entered.
-    fn number(&mut self, at: usize, keys: &[Vector], rows: usize) -> Result<Vec<u32>, SqlError> {
-        let Some(level) = self.levels.get_mut(at) else { return Ok(Vec::new()) };
-        let of_level = keys.get(..level.keys).unwrap_or(keys);
+    /// The group of each row; new ones are entered.
+    fn number(&mut self, keys: &[Vector], rows: usize) -> Result<Vec<u32>, SqlError> {
+        let Some(Numbers { short, made, table }) = &mut self.numbers else { return Ok(Vec::new()) };
         let (mut numbers, mut fresh) = (Vec::with_capacity(rows), Vec::new());
-        if level.short.as_ref().is_some_and(ShortKeys::is_lost) {
-            level.short = None;
+        if short.as_ref().is_some_and(ShortKeys::is_lost) {
+            *short = None;
         }
-        match &mut level.short {
+        match short {
             None => {
-                level.made.make(of_level, rows);
-                level.table.insert(&level.made, false, &mut numbers, &mut fresh)?;
+                made.make(keys, rows);
+                table.insert(made, false, &mut numbers, &mut fresh)?;
             }
             Some(short) => {
-                let others = short.find(of_level, rows, &mut numbers);
+                let others = short.find(keys, rows, &mut numbers);
                 if !others.is_empty() {
                     let positions = others.clone().into();
                     let taken: Vec<Vector> =
-                        of_level.iter().map(|vector| vector.take(&positions)).collect::<Result<_, _>>()?;
-                    level.made.make(&taken, others.len());
+                        keys.iter().map(|vector| vector.take(&positions)).collect::<Result<_, _>>()?;
+                    made.make(&taken, others.len());
                     let mut found = Vec::with_capacity(others.len());
-                    level.table.insert(&level.made, false, &mut found, &mut fresh)?;
+                    table.insert(made, false, &mut found, &mut fresh)?;
                     for (row, number) in others.iter().zip(found) {
                         if let Some(slot) = numbers.get_mut(*row as usize) {
                             *slot = number;
@@ -500,29 +490,11 @@ impl<'p> Groups<'p> {
                 }
             }
         }
-        let known = self.groups;
         self.groups += fresh.len();
-        if self.plan.rollup {
-            level.groups.extend((known..self.groups).map(|group| group as u32));
-            for number in &mut numbers {
-                *number = level.groups.get(*number as usize).copied().unwrap_or(0);
-            }
-            for row in &fresh {
-                let mut bytes = Vec::new();
-                for (vector, expr) in of_level.iter().zip(&self.plan.keys) {
-                    append_value(&mut bytes, vector, *row as usize, expr.ty.class(), expr.ty.collation);
-                }
-                if level.keys < keys.len() {
-                    bytes.extend_from_slice(ROLLED_UP);
-                }
-                self.held += bytes.len() + 40;
-                self.order.push((bytes.into(), level.keys));
-            }
-        }
         if !fresh.is_empty() {
             let fresh = fresh.into();
-            for (at, (vector, parts)) in keys.iter().zip(&mut self.keys).enumerate() {
-                let taken = if at < level.keys { vector.take(&fresh)? } else { Vector::null(fresh.len()) };
+            for (vector, parts) in keys.iter().zip(&mut self.keys) {
+                let taken = vector.take(&fresh)?;
                 self.held += taken.memory();
                 parts.push(taken);
             }
@@ -532,16 +504,13 @@ impl<'p> Groups<'p> {
 
     /// A row for each group: the keys, then the aggregates.
     pub fn finish(mut self, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
-        self.levels.clear();
+        self.numbers = None;
         for (state, call) in self.states.iter_mut().zip(&self.plan.calls) {
             state.settle(call, &self.memory, run)?;
         }
         let mut columns = Vec::with_capacity(self.plan.width());
         for parts in &self.keys {
             columns.push(if parts.is_empty() { Vector::null(self.groups) } else { Vector::concat(parts)? });
-        }
-        if self.plan.rollup {
-            columns.push(Vector::ints(self.order.iter().map(|(_, keys)| *keys as i64).collect(), None));
         }
         for (state, call) in self.states.into_iter().zip(&self.plan.calls) {
             let (vector, cut) = state.accumulator.finish(call, self.groups)?;
@@ -550,15 +519,7 @@ impl<'p> Groups<'p> {
             }
             columns.push(vector);
         }
-        let batch = Batch { columns, rows: self.groups };
-        if !self.plan.rollup {
-            return Ok(batch);
-        }
-        // Each group is followed by the one that it is rolled up into.
-        let bytes = |place: u32| self.order.get(place as usize).map(|(bytes, _)| bytes);
-        let mut places: Vec<u32> = (0..self.groups as u32).collect();
-        places.sort_unstable_by(|a, b| bytes(*a).cmp(&bytes(*b)));
-        batch.select(Some(&places.into()))
+        Ok(Batch { columns, rows: self.groups })
     }
 }
 

@@ -7,7 +7,8 @@ use super::direct::Direct;
 use super::morsel::open_wide;
 use super::subquery::Surroundings;
 use super::{
-    aggregate, counted, distinct, distinct_sorted, filter, join, limit, recursive, scan, set_operation,
+    aggregate, collecting, counted, distinct, distinct_sorted, filter, join, limit, recursive, rollup, scan,
+    set_operation,
     shared, sort, spill, values, virtual_scan, window,
 };
 use crate::context::{EvalContext, ExecContext};
@@ -81,6 +82,10 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
         Plan::Work { number, .. } => Box::new(recursive::WorkRows::new(*number)),
         Plan::Join(node) => join::open_join(node),
         Plan::Filter { input, predicates } => Box::new(filter::Filter::new(open(input), predicates)),
+        Plan::Aggregate(node) if node.rollup => Box::new(rollup::Rollup::new(open_wide(&node.input), node)),
+        Plan::Aggregate(node) if collecting::collects(node) => {
+            Box::new(collecting::CollectingAggregate::new(open_wide(&node.input), node))
+        }
         Plan::Aggregate(node) => Box::new(aggregate::HashAggregate::of_plan(node)),
         Plan::Windows(node) => Box::new(window::WindowRows::new(open(&node.input), node)),
         Plan::Project { input, exprs } => Box::new(filter::Project::new(open(input), exprs)),

@@ -10,11 +10,12 @@
 //!   input -> Stage (sort, whole partitions, calls of one order) -> Stage (the next order) -> ... -> rows
 //! ```
 //! Each order is a [`Stage`]: the rows are sorted, in a temporary file if need be, and whole partitions are taken from
-//! the sorted rows, some thousand rows at a time.
-//!
-//! Limit: one partition is held in memory under the statement's grant (3170 beyond it).
+//! the sorted rows, some thousand rows at a time. A partition for which there is not enough memory goes on in a file
+//! and is computed from there ([`super::window_list`]).
 
 use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use rustydb_sql_parser::ast::WindowFunction as W;
 
@@ -24,7 +25,8 @@ use super::sort::InParts;
 use super::sort_key::append_sorted;
 use super::spill::rows::bytes_of;
 use super::spill::sort::Sorter;
-use super::window_frame::{Frames, aggregate};
+use super::window_frame::{Bounds, CHECKED_ROWS, Frames, Walk, Whole, aggregate};
+use super::window_list::PartitionList;
 use crate::database::memory::Reservation;
 use crate::error::SqlError;
 use crate::expr::Vector;
@@ -32,7 +34,9 @@ use crate::expr::eval::{Frame, evaluate};
 use crate::plan::SortKey;
 use crate::plan::window::{Operation, WindowCall, Windows};
 
-const PURPOSE: &str = "window";
+pub(super) const PURPOSE: &str = "window";
+/// Rows in memory count so many times: as they come, as one batch, and what is computed of them.
+const SHARES: usize = 3;
 
 /// Computes the window functions of a query block.
 pub struct WindowRows<'p> {
@@ -122,9 +126,13 @@ struct Stage<'p> {
     calls: Vec<&'p WindowCall>,
     /// Columns before the keys.
     width: usize,
-    keys: Vec<SortKey>,
+    keys: Rc<[SortKey]>,
     source: Source<'p>,
-    reservation: Reservation,
+    /// Rows that the source gave and that were not looked at.
+    waiting: Option<Batch>,
+    /// The partition that did not fit into memory.
+    list: Option<PartitionList<'p>>,
+    reservation: Arc<Reservation>,
     /// Rows of whole partitions.
     whole: Vec<Batch>,
     /// Rows of the partition that the source is in, and its key.
@@ -154,7 +162,7 @@ impl<'p> Stage<'p> {
             exprs.extend(first.partition.iter().map(|expr| (expr, false)));
             exprs.extend(first.order.iter().map(|(expr, descending)| (expr, *descending)));
         }
-        let keys: Vec<SortKey> = exprs
+        let keys: Rc<[SortKey]> = exprs
             .iter()
             .enumerate()
             .map(|(at, (expr, descending))| SortKey {
@@ -182,7 +190,9 @@ impl<'p> Stage<'p> {
             width,
             keys,
             source,
-            reservation: run.context.memory.reserve(),
+            waiting: None,
+            list: None,
+            reservation: Arc::new(run.context.memory.reserve()),
             whole: Vec::new(),
             begun: Vec::new(),
             key: Vec::new(),
@@ -192,28 +202,34 @@ impl<'p> Stage<'p> {
 
     /// The bytes of the first keys of a row.
     fn key_of(&self, batch: &Batch, row: usize, keys: usize, out: &mut Vec<u8>) {
-        out.clear();
-        for key in self.keys.iter().take(keys) {
-            if let Some(column) = batch.columns.get(key.column) {
-                append_sorted(out, column, row, &key.ty, key.descending, false);
-            }
-        }
+        bytes_of_key(self.keys.get(..keys).unwrap_or_default(), batch, row, out);
     }
 
     fn partition_keys(&self) -> usize {
         self.calls.first().map_or(0, |call| call.partition.len())
     }
 
-    /// The rows of some whole partitions with the columns of the calls.
+    /// Some rows with the columns of the calls: whole partitions, or a part of a large one.
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        if let Some(list) = &mut self.list {
+            if let Some(found) = list.next(run)? {
+                return Ok(Some(found));
+            }
+            self.list = None;
+        }
         while self.whole.iter().map(|b| b.rows).sum::<usize>() < MAX_ROWS {
-            let Some(batch) = self.source.next(run)? else {
+            let Some(batch) = self.take(run)? else {
                 self.whole.append(&mut self.begun);
                 break;
             };
-            run.check()?;
-            let bytes = bytes_of(&batch);
-            self.reservation.require(bytes, PURPOSE)?;
+            let bytes = bytes_of(&batch) * SHARES;
+            if !self.reservation.grow(bytes) {
+                if self.whole.is_empty() {
+                    return self.spill(batch, run);
+                }
+                self.waiting = Some(batch);
+                break;
+            }
             self.held += bytes;
             // Where the last partition of the batch begins.
             let mut last = None;
@@ -242,28 +258,76 @@ impl<'p> Stage<'p> {
         }
         let batch = Batch::concat(&std::mem::take(&mut self.whole))?;
         let found = self.compute(batch, run)?;
-        let begun: usize = self.begun.iter().map(bytes_of).sum();
+        let begun = self.begun.iter().map(bytes_of).sum::<usize>() * SHARES;
         self.reservation.shrink(self.held.saturating_sub(begun));
         self.held = begun;
         Ok(Some(found))
     }
 
+    /// The next rows of the source.
+    fn take(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        run.check()?;
+        match self.waiting.take() {
+            Some(batch) => Ok(Some(batch)),
+            None => self.source.next(run),
+        }
+    }
+
+    /// Makes a list of the partition that has begun, or begins with a batch, and gives its first rows.
+    fn spill(&mut self, batch: Batch, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        let begun = std::mem::take(&mut self.begun);
+        if begun.is_empty() {
+            let keys = self.partition_keys();
+            bytes_of_key(self.keys.get(..keys).unwrap_or_default(), &batch, 0, &mut self.key);
+        }
+        let shape = (self.width, &self.keys, self.partition_keys());
+        self.reservation.shrink(std::mem::take(&mut self.held));
+        let mut list = PartitionList::new(shape, &self.calls, &self.reservation, run)?;
+        for batch in begun {
+            list.push(batch)?;
+            run.check()?;
+        }
+        self.waiting = Some(batch);
+        let mut key = Vec::new();
+        while let Some(batch) = self.take(run)? {
+            let mut end = 0;
+            while end < batch.rows {
+                self.key_of(&batch, end, self.partition_keys(), &mut key);
+                if key != self.key {
+                    break;
+                }
+                end += 1;
+            }
+            if end < batch.rows {
+                list.push(batch.slice(0, end))?;
+                self.waiting = Some(batch.slice(end, batch.rows));
+                break;
+            }
+            list.push(batch)?;
+        }
+        list.begin(&self.calls, run)?;
+        self.list.insert(list).next(run)
+    }
+
     /// The columns of the calls over some whole partitions.
     fn compute(&self, batch: Batch, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
-        let partitions = self.partitions(&batch);
+        let partitions = self.partitions(&batch, run)?;
         let mut columns: Vec<Vector> = batch.columns.get(..self.width).unwrap_or_default().to_vec();
         for call in &self.calls {
-            columns.push(call_column(call, &batch, &partitions, run)?);
+            columns.push(call_column(call, &batch, &partitions, &self.reservation, run)?);
             run.check()?;
         }
         Ok(Batch { columns, rows: batch.rows })
     }
 
-    fn partitions(&self, batch: &Batch) -> Vec<Partition> {
+    fn partitions(&self, batch: &Batch, run: &Run<'_, '_>) -> Result<Vec<Partition>, SqlError> {
         let mut partitions: Vec<Partition> = Vec::new();
         let (mut part, mut key) = (Vec::new(), Vec::new());
         let (mut part_before, mut key_before) = (Vec::new(), Vec::new());
         for row in 0..batch.rows {
+            if row.is_multiple_of(CHECKED_ROWS) {
+                run.check()?;
+            }
             self.key_of(batch, row, self.partition_keys(), &mut part);
             self.key_of(batch, row, self.keys.len(), &mut key);
             match partitions.last_mut() {
@@ -281,7 +345,17 @@ impl<'p> Stage<'p> {
         for partition in &mut partitions {
             partition.peers.push(partition.rows.end);
         }
-        partitions
+        Ok(partitions)
+    }
+}
+
+/// The bytes of the keys of a row.
+pub(super) fn bytes_of_key(keys: &[SortKey], batch: &Batch, row: usize, out: &mut Vec<u8>) {
+    out.clear();
+    for key in keys {
+        if let Some(column) = batch.columns.get(key.column) {
+            append_sorted(out, column, row, &key.ty, key.descending, false);
+        }
     }
 }
 
@@ -290,6 +364,7 @@ fn call_column(
     call: &WindowCall,
     batch: &Batch,
     partitions: &[Partition],
+    reservation: &Arc<Reservation>,
     run: &mut Run<'_, '_>,
 ) -> Result<Vector, SqlError> {
     let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
@@ -299,8 +374,7 @@ fn call_column(
     }
     let function = match &call.operation {
         Operation::Aggregate(of) => {
-            let frames = Frames::of(call, batch, run)?;
-            return aggregate(of, &args, &frames, partitions, batch.rows, run);
+            return aggregate(call, of, (batch, &args), partitions, reservation, run);
         }
         Operation::Function(function) => *function,
     };
@@ -311,12 +385,16 @@ fn call_column(
         W::PercentRank | W::CumeDist => Ok(shares(function, partitions, batch.rows)),
         W::Lead | W::Lag => neighbours(function, &args, partitions, batch.rows),
         W::FirstValue | W::LastValue | W::NthValue => {
-            let frames = Frames::of(call, batch, run)?;
+            let (frames, bounds) = (Frames::of(call, run)?, Bounds::of(call, batch, run)?);
             let mut picks = Vec::with_capacity(batch.rows);
             for partition in partitions {
-                let mut walk = frames.walk(partition);
+                let mut walk = Walk::over(partition.rows.clone());
+                let mut ordered = Whole::new(partition, &bounds);
                 for row in partition.rows.clone() {
-                    let rows = walk.frame(row);
+                    if row.is_multiple_of(CHECKED_ROWS) {
+                        run.check()?;
+                    }
+                    let rows = walk.frame(row, &frames, &mut ordered, run)?;
                     let nth = match function {
                         W::FirstValue => Some(rows.start),
                         W::LastValue => rows.end.checked_sub(1),
@@ -336,7 +414,7 @@ fn call_column(
 }
 
 /// A count that an argument gives; None for NULL and what is not positive.
-fn count_of(arg: Option<&Vector>, row: usize) -> Option<usize> {
+pub(super) fn count_of(arg: Option<&Vector>, row: usize) -> Option<usize> {
     let arg = arg?;
     if arg.is_null(row) {
         return None;

@@ -113,6 +113,11 @@ impl Cursor {
         Cursor { at: row, loaded: None }
     }
 
+    /// Goes to a row; what was read around it is not read again.
+    pub fn seek(&mut self, row: u64) {
+        self.at = row;
+    }
+
     /// The number of the row that comes next.
     pub fn row(&self) -> u64 {
         self.at

@@ -428,7 +428,7 @@ impl Sorted {
 }
 
 /// The bytes of keys as they are gathered.
-pub(super) fn key_column(mut builder: BinaryBuilder) -> Vector {
+pub(crate) fn key_column(mut builder: BinaryBuilder) -> Vector {
     let array = builder.finish();
     let rows = arrow_array::Array::len(&array);
     Vector::array(Data::Binary(array), rows)

@@ -168,6 +168,13 @@ const ORDERED: &[&str] = &[
      where n < 3000) select a.n, b.s from r a join r b on a.n = b.n - 1 where a.n > 2990 and b.n > 2990 order by a.n",
 ];
 
+/// ROLLUP gives its groups in order.
+const ROLLED_UP: &[&str] = &[
+    "select k, v, count(*), sum(i), count(distinct e), min(at), max(v) from t group by k, v with rollup",
+    "select e, i, k, grouping(i), count(*), avg(d), sum(distinct i) from t group by e, i, k with rollup",
+    "select v, any_value(e), group_concat(id order by id) from t group by v with rollup having count(*) < 100",
+];
+
 /// Queries of which the rows are given, in any order.
 const UNORDERED: &[&str] = &[
     "select distinct v, i from t",
@@ -179,6 +186,11 @@ const UNORDERED: &[&str] = &[
     "select e, count(distinct v, i), count(distinct d), sum(distinct d), count(*) from t group by e",
     "select count(distinct v, k), count(distinct b, d), avg(distinct i), count(distinct e) from t",
     "select k, group_concat(v order by id) from t group by k, e",
+    "select i, v, group_concat(id order by d desc, id separator ';'), json_arrayagg(id), count(distinct e) from t \
+     group by i, v",
+    "select e, group_concat(v, b order by v, id), count(*), max(d) from t group by e",
+    "select k % 5, group_concat(distinct v order by v desc separator ''), group_concat(id) from t group by k % 5",
+    "select json_objectagg(id, i), k % 900 from t group by k % 900",
     "select a.id, b.id, b.v from t a join t b on a.k = b.i",
     "select a.id, b.id, b.v from t a left join t b on a.v = b.v and b.id % 3 = 0 and a.id < b.id",
     "select a.id, b.id from t a left join t b on a.k = b.k and a.at = b.at and a.id <> b.id",
@@ -220,22 +232,67 @@ fn little_memory_gives_the_same_rows() {
     assert_eq!(large.files(), 0);
 }
 
-/// A partition is held whole, all rows are not.
+#[test]
+fn rollup_groups_more_than_memory_holds() {
+    same_in_order(384 << 10, 6000, ROLLED_UP);
+}
+
+/// Partitions that fit, and calls of several orders.
 #[test]
 fn windows_take_partitions_from_a_file() {
-    let (mut large, mut small) = (Server::new(256 << 20), Server::new(768 << 10));
-    large.fill(6000);
-    small.fill(6000);
-    for sql in [
-        "select id, row_number() over (partition by i order by v, id), sum(d) over (partition by i order by v, id), \
-     rank() over (partition by e, i order by at, id) from t order by id",
-        "select id, lag(v) over (partition by i, e order by id), count(*) over (partition by v) from t order by id",
-    ] {
+    same_in_order(
+        768 << 10,
+        6000,
+        &[
+            "select id, row_number() over (partition by i order by v, id), sum(d) over (partition by i order by v, id), \
+         rank() over (partition by e, i order by at, id) from t order by id",
+            "select id, lag(v) over (partition by i, e order by id), count(*) over (partition by v) from t order by id",
+        ],
+    );
+}
+
+/// Partitions that do not fit: every function, every kind of frame.
+#[test]
+fn windows_go_over_partitions_in_a_file() {
+    same_in_order(
+        256 << 10,
+        6000,
+        &[
+            "select id, row_number() over w, rank() over w, dense_rank() over w, percent_rank() over w, cume_dist() over w, \
+         ntile(7) over w, ntile(100000) over w from t window w as (order by i) order by id",
+            "select id, v, sum(i) over (), count(v) over (order by id), avg(d) over (order by i), min(v) over (order by e), \
+         max(at) over (order by k desc), row_number() over () > 0 from t order by id",
+            "select id, lag(v) over w, lead(v, 3) over w, lag(d, 1500) over w, lead(b, 2000, v) over w, lag(id, 0) over w \
+         from t window w as (order by at, id) order by id",
+            "select id, first_value(v) over w, last_value(v) over w, nth_value(d, 3) over w, nth_value(j, 9000) over w, \
+         max(f) over w, bit_xor(id) over w from t window w as (partition by e order by i, id) order by id",
+            "select id, sum(d) over w, min(v) over w, max(f) over w, last_value(id) over w, stddev(f) over w, count(*) over w \
+         from t window w as (order by id rows between 20 preceding and 11 following) order by id",
+            "select id, sum(i) over w, first_value(id) over w, count(*) over w, max(v) over w from t \
+         window w as (order by id rows between 11 following and 20 following) order by id",
+            "select id, count(*) over w, sum(id) over w, last_value(id) over w from t \
+         window w as (order by i desc range between 3 preceding and 2 following) order by id",
+            "select id, count(*) over w, min(id) over w from t \
+         window w as (order by at range between interval 40 day preceding and current row) order by id",
+            "select id, sum(i) over (partition by id > 100 order by id), avg(f) over (partition by id > 5900 order by v, id) \
+         from t order by id",
+        ],
+    );
+}
+
+/// Runs ordered queries with much memory and with little, which has to spill.
+fn same_in_order(memory: usize, rows: u64, queries: &[&str]) {
+    let (mut large, mut small) = (Server::new(256 << 20), Server::new(memory));
+    large.fill(rows);
+    small.fill(rows);
+    for sql in queries {
         let files = small.files();
-        assert!(large.run(sql) == small.run(sql), "{sql}");
-        assert!(small.files() > files, "{sql}");
-        assert_eq!((small.database.temporary().bytes(), small.database.memory().granted()), (0, 0));
+        let (wanted, found) = (large.run(sql), small.run(sql));
+        assert!(wanted == found, "{sql}: {:?}", wanted.iter().zip(&found).find(|(a, b)| a != b));
+        assert!(small.files() > files, "it did not spill: {sql}");
+        assert_eq!((small.database.temporary().bytes(), small.database.memory().granted()), (0, 0), "{sql}");
     }
+    assert_eq!(large.files(), 0);
 }
 
 #[test]
