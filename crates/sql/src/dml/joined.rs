@@ -9,12 +9,10 @@
 //! - Values with a subquery are computed by the query, from the rows as they were.
 //! - A subquery may not read a table that changes (1093), unless through a derived table.
 //!
-//! What the query finds goes on in a temporary file. Limit: of a join, the keys of the rows that have changed are held
-//! in memory under the statement's grant (3170 beyond it).
+//! What the query finds goes on in a temporary file, and of a join so do the keys of the rows that have changed.
 
 use std::sync::Arc;
 
-use hashbrown::HashSet;
 use rustydb_catalog::TableDef;
 use rustydb_sql_parser::ast::{
     ColumnName, Delete, DeleteTarget, Expr, ExprKind, Ident, Limit, LimitValue, LockWait, Locking,
@@ -34,11 +32,11 @@ use super::update::check_assigned;
 use super::writer::{TableWriter, row_values};
 use super::{Changes, Summary};
 use crate::context::{BindContext, ExecContext, TableLookup, TableUse};
-use crate::database::memory::Reservation;
 use crate::ddl::names;
 use crate::error::SqlError;
 use crate::exec;
-use crate::exec::spill::rows::Cursor;
+use crate::exec::spill::key_set::KeySet;
+use crate::exec::spill::rows::{Cursor, Space};
 use crate::expr::bind::Binder;
 use crate::expr::planning::Planning;
 use crate::expr::scope::{ROW_KEY, Scope, ScopeTable};
@@ -150,7 +148,10 @@ impl Clauses<'_> {
             plan::plan_query(&query, &mut planning)?
         };
         let found_rows = context.eval.session.found_rows;
+        // What the query finds leaves a share for the keys of rows that have changed.
+        let share = context.memory.reserve();
         let found = exec::Collected::run(&plan, "the rows of a change", context)?;
+        drop(share);
         context.eval.session.found_rows = found_rows;
         Ok(found)
     }
@@ -462,7 +463,7 @@ impl JoinedUpdate {
                     continue;
                 };
                 if let Some(done) = &mut done
-                    && !done.insert(target, key)?
+                    && !done.insert(target, key, context)?
                 {
                     continue;
                 }
@@ -597,22 +598,25 @@ impl<'f> Walk<'f> {
 
 /// Which rows of which targets have changed.
 struct Done {
-    keys: HashSet<(usize, Box<[u8]>)>,
-    reservation: Reservation,
+    keys: KeySet,
+    key: Vec<u8>,
 }
 
 impl Done {
     fn new(context: &ExecContext<'_>) -> Done {
-        Done { keys: HashSet::new(), reservation: context.memory.reserve() }
+        let (reservation, space) = (context.memory.reserve(), Space::new(context.database));
+        Done { keys: KeySet::new("the rows of a change", reservation, space), key: Vec::new() }
     }
 
     /// Remembers a row; false if it was known.
-    fn insert(&mut self, target: usize, key: &[u8]) -> Result<bool, SqlError> {
-        let fresh = self.keys.insert((target, key.into()));
-        if fresh {
-            self.reservation.require(key.len() + 56, "the rows of a change")?;
-        }
-        Ok(fresh)
+    fn insert(&mut self, target: usize, key: &[u8], context: &ExecContext<'_>) -> Result<bool, SqlError> {
+        self.key.clear();
+        self.key.extend_from_slice(&(target as u32).to_be_bytes());
+        self.key.extend_from_slice(key);
+        self.keys.insert(&self.key, &|| match context.eval.cancel.is_cancelled() {
+            true => Err(SqlError::query_interrupted()),
+            false => Ok(()),
+        })
     }
 }
 
@@ -690,7 +694,7 @@ pub(super) fn delete(
             }
             let Some(key) = row.get(at).and_then(key_bytes) else { continue };
             if let Some(done) = &mut done
-                && !done.insert(at, key)?
+                && !done.insert(at, key, context)?
             {
                 continue;
             }

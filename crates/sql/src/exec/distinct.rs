@@ -6,19 +6,17 @@
 use std::sync::Arc;
 
 use arrow_array::UInt32Array;
-use hashbrown::HashSet;
 
 use super::batch::Batch;
 use super::run::{Operator, Run};
 use super::sort_key::{append_last, append_value};
+use super::spill::held_keys::HeldKeys;
 use super::spill::parts::{Dealer, Parts};
 use super::spill::rows::{Cursor, Rows, Space};
 use crate::database::memory::Reservation;
 use crate::error::SqlError;
 use crate::expr::types::ExprType;
 
-/// What a key takes beside its bytes.
-const KEY_OVERHEAD: usize = 48;
 /// The memory for keys grows by this much.
 const STEP: usize = 16 << 10;
 
@@ -69,7 +67,7 @@ impl Operator for Distinct<'_> {
 /// Lets every row through once: at once, or later from its part.
 pub struct Once<'p> {
     types: &'p [ExprType],
-    keys: HashSet<Box<[u8]>>,
+    keys: HeldKeys,
     dealer: Dealer,
     memory: Option<(Arc<Reservation>, Space)>,
     /// Bytes for keys, and how many of them are not used yet.
@@ -88,7 +86,7 @@ impl<'p> Once<'p> {
     pub fn new(types: &'p [ExprType]) -> Once<'p> {
         Once {
             types,
-            keys: HashSet::new(),
+            keys: HeldKeys::default(),
             dealer: Dealer::default(),
             memory: None,
             held: 0,
@@ -110,11 +108,12 @@ impl<'p> Once<'p> {
         let room = reservation.allowance() / 4 * 3;
         for row in 0..batch.rows {
             row_key(&batch, row, self.types, &mut key);
-            if self.keys.contains(key.as_slice()) {
+            let hash = self.keys.hash(&key);
+            if self.keys.contains(hash, &key) {
                 continue;
             }
             if self.overflow.is_none() {
-                let bytes = key.len() + KEY_OVERHEAD;
+                let bytes = key.len() + HeldKeys::OVERHEAD;
                 let step = bytes.max(STEP).min(room.saturating_sub(self.held));
                 let mut fits = bytes <= self.spare;
                 if !fits && bytes <= step && reservation.grow(step) {
@@ -130,7 +129,7 @@ impl<'p> Once<'p> {
                 }
                 if fits {
                     self.spare -= bytes;
-                    self.keys.insert(key.as_slice().into());
+                    self.keys.insert(hash, &key);
                     fresh.push(row as u32);
                     continue;
                 }
@@ -168,7 +167,7 @@ impl<'p> Once<'p> {
                 let parts = parts.finish()?.into_iter().filter(|rows| !rows.is_empty());
                 self.left.extend(parts.map(|rows| (rows, level)));
             }
-            self.keys = HashSet::new();
+            self.keys.clear();
             if let Some((reservation, _)) = &self.memory {
                 reservation.shrink(std::mem::take(&mut self.held));
                 self.spare = 0;

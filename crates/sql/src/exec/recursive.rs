@@ -5,20 +5,19 @@
 //! `cte_max_recursion_depth`. The rows are a list that goes on in a temporary file; a round reads the part of it that
 //! the last one made.
 //!
-//! Limit: UNION DISTINCT needs the keys of all rows at hand; they are held under the statement's grant (3170 beyond it).
+//! UNION DISTINCT asks for the key of every row whether it is known ([`super::spill::key_set`]).
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use arrow_array::UInt32Array;
-use hashbrown::HashSet;
 
 use super::batch::Batch;
 use super::distinct::row_key;
 use super::run::{Operator, Run, open};
 use super::shared::{Part, PartReader};
-use super::spill::rows::Rows;
-use crate::database::memory::Reservation;
+use super::spill::key_set::KeySet;
+use super::spill::rows::{Rows, Space};
 use crate::error::SqlError;
 use crate::expr::types::{Class, ExprType};
 use crate::plan::SharedTable;
@@ -40,12 +39,12 @@ pub fn grow(table: &SharedTable, recursion: &Recursion, run: &mut Run<'_, '_>) -
     };
     let most_rounds = run.context.eval.session.settings.cte_max_recursion_depth;
     let distinct = recursion.distinct_seed || recursion.members.iter().any(|m| m.distinct);
-    let mut seen = Seen { keys: HashSet::new(), reservation: run.context.memory.reserve() };
+    let mut seen = distinct.then(|| KeySet::new(PURPOSE, run.context.memory.reserve(), Space::of(run)));
     let rows = Rc::new(RefCell::new(Rows::new(types.len(), PURPOSE, run)));
     let mut operator = open(&table.plan.root);
     while let Some(mut batch) = operator.next(run)? {
-        if distinct {
-            batch = seen.fresh(batch, types, recursion.distinct_seed)?;
+        if let Some(seen) = &mut seen {
+            batch = fresh(seen, batch, types, recursion.distinct_seed, run)?;
         }
         rows.borrow_mut().push(batch)?;
         run.check()?;
@@ -71,8 +70,8 @@ pub fn grow(table: &SharedTable, recursion: &Recursion, run: &mut Run<'_, '_>) -
                 let mut operator = open(&member.plan);
                 while let Some(mut batch) = operator.next(run)? {
                     check_lengths(&batch, types, recursion, run)?;
-                    if distinct {
-                        batch = seen.fresh(batch, types, member.distinct)?;
+                    if let Some(seen) = &mut seen {
+                        batch = fresh(seen, batch, types, member.distinct, run)?;
                     }
                     rows.borrow_mut().push(batch)?;
                     run.check()?;
@@ -88,29 +87,23 @@ pub fn grow(table: &SharedTable, recursion: &Recursion, run: &mut Run<'_, '_>) -
     Ok(Part { rows, start: offset.min(all), end: wanted.min(all) })
 }
 
-/// The keys of the rows that there are, where they are asked for.
-struct Seen {
-    keys: HashSet<Box<[u8]>>,
-    reservation: Reservation,
-}
-
-impl Seen {
-    /// Remembers the rows of a batch; leaves out those that were there if `distinct`.
-    fn fresh(&mut self, batch: Batch, types: &[ExprType], distinct: bool) -> Result<Batch, SqlError> {
-        let mut key = Vec::new();
-        let mut kept = Vec::new();
-        for row in 0..batch.rows {
-            row_key(&batch, row, types, &mut key);
-            if !self.keys.contains(key.as_slice()) {
-                self.reservation.require(key.len() + 48, PURPOSE)?;
-                self.keys.insert(key.as_slice().into());
-                kept.push(row as u32);
-            } else if !distinct {
-                kept.push(row as u32);
-            }
+/// Remembers the rows of a batch; leaves out those that were there if `distinct`.
+fn fresh(
+    seen: &mut KeySet,
+    batch: Batch,
+    types: &[ExprType],
+    distinct: bool,
+    run: &Run<'_, '_>,
+) -> Result<Batch, SqlError> {
+    let mut key = Vec::new();
+    let mut kept = Vec::new();
+    for row in 0..batch.rows {
+        row_key(&batch, row, types, &mut key);
+        if seen.insert(&key, &|| run.check())? || !distinct {
+            kept.push(row as u32);
         }
-        if kept.len() == batch.rows { Ok(batch) } else { batch.select(Some(&UInt32Array::from(kept))) }
     }
+    if kept.len() == batch.rows { Ok(batch) } else { batch.select(Some(&UInt32Array::from(kept))) }
 }
 
 /// A text that is longer than the seed's column is an error, as in a table.

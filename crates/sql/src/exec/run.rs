@@ -8,8 +8,7 @@ use super::morsel::open_wide;
 use super::subquery::Surroundings;
 use super::{
     aggregate, collecting, counted, distinct, distinct_sorted, filter, join, limit, recursive, rollup, scan,
-    set_operation,
-    shared, sort, spill, values, virtual_scan, window,
+    set_operation, shared, sort, spill, values, virtual_scan, window,
 };
 use crate::context::{EvalContext, ExecContext};
 use crate::error::SqlError;

@@ -9,9 +9,12 @@
 //! The states of nested subqueries live as long as those around them, and their results are keyed by
 //! everything they read, so a run of the middle one does not make the inner one forget.
 //!
+//! Results of some size, and the sets that IN makes of them, are charged to the statement's grant for as long as they
+//! are kept (3170 beyond it).
+//!
 //! A subquery that holds RAND(), SLEEP() or an assignment to a variable is run every time.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -23,6 +26,7 @@ use super::run::{Run, open};
 use super::shared::Shared;
 use super::sort_key::append_value;
 use crate::context::{EvalContext, ExecContext};
+use crate::database::memory::Reservation;
 use crate::error::SqlError;
 use crate::expr::compare::ValueSet;
 use crate::expr::{BoundExpr, Class, Node, Vector};
@@ -30,6 +34,9 @@ use crate::plan::SelectPlan;
 
 /// Results of one subquery that are kept.
 const MOST_RESULTS: usize = 65_536;
+/// A result of so many bytes is not charged.
+const FREE: usize = 4_096;
+const PURPOSE: &str = "subquery";
 
 /// What a running query block sees beside its rows.
 pub struct Surroundings {
@@ -76,6 +83,37 @@ pub struct SubqueryRows {
     /// Number of rows, counted as far as anybody asked.
     pub rows: usize,
     set: OnceCell<ValueSet>,
+    charged: Charged,
+}
+
+/// What a result has of its subquery's reservation, if it is charged at all.
+#[derive(Default)]
+struct Charged {
+    reservation: Option<Arc<Reservation>>,
+    bytes: Cell<usize>,
+}
+
+impl Charged {
+    fn more(&self, bytes: usize) -> Result<(), SqlError> {
+        let Some(reservation) = &self.reservation else { return Ok(()) };
+        reservation.require(bytes, PURPOSE)?;
+        self.bytes.set(self.bytes.get() + bytes);
+        Ok(())
+    }
+
+    fn less(&self, bytes: usize) {
+        if let Some(reservation) = &self.reservation {
+            let bytes = bytes.min(self.bytes.get());
+            reservation.shrink(bytes);
+            self.bytes.set(self.bytes.get() - bytes);
+        }
+    }
+}
+
+impl Drop for Charged {
+    fn drop(&mut self) {
+        self.less(usize::MAX);
+    }
 }
 
 impl SubqueryRows {
@@ -84,9 +122,18 @@ impl SubqueryRows {
         self.columns.get(at).filter(|_| self.rows > 0)
     }
 
-    /// The values of the only column as a set, made when it is first asked for.
-    pub fn set(&self, make: impl FnOnce() -> ValueSet) -> &ValueSet {
-        self.set.get_or_init(make)
+    /// The values of the only column as a set, made when it is first asked for, for so many bytes.
+    pub fn set(
+        &self,
+        bytes: usize,
+        make: impl FnOnce() -> Result<ValueSet, SqlError>,
+    ) -> Result<&ValueSet, SqlError> {
+        if let Some(set) = self.set.get() {
+            return Ok(set);
+        }
+        self.charged.more(bytes)?;
+        let made = make()?;
+        Ok(self.set.get_or_init(|| made))
     }
 
     fn memory(&self) -> usize {
@@ -106,6 +153,8 @@ pub struct Subquery {
 struct Known {
     results: HashMap<Vec<u8>, Rc<SubqueryRows>>,
     bytes: usize,
+    /// For large results.
+    reservation: Option<Arc<Reservation>>,
 }
 
 impl Subquery {
@@ -165,6 +214,11 @@ impl Subquery {
         };
         let (memory, held) = (Arc::clone(&store.memory), store.held);
         let memory_limit = memory.limit();
+        let reserve = || {
+            let reservation = Arc::new(memory.reserve());
+            reservation.settle();
+            reservation
+        };
         let mut exec = ExecContext {
             database: store.database,
             txn: &mut *store.txn,
@@ -175,28 +229,47 @@ impl Subquery {
                 row: context.row,
                 store: None,
             },
-            memory,
+            memory: Arc::clone(&memory),
         };
         let around = Surroundings { subqueries: Rc::clone(&self.inner), outer, shared: Rc::clone(shared) };
         let mut run = Run { context: &mut exec, subqueries: &around, held, cut_off: 0 };
         let mut operator = open(&self.plan.root);
         let mut parts: Vec<Batch> = Vec::new();
-        let mut rows = 0;
+        let (mut rows, mut bytes) = (0, 0);
+        let mut charged = Charged::default();
         while rows < most
             && let Some(batch) = operator.next(&mut run)?
         {
-            run.hold(batch.memory(), "subquery")?;
+            bytes += batch.memory();
             rows += batch.rows;
             parts.push(batch);
+            if bytes > FREE && charged.reservation.is_none() {
+                let known = &mut *self.known.borrow_mut();
+                charged.reservation = Some(Arc::clone(known.reservation.get_or_insert_with(reserve)));
+            }
+            charged.more(bytes - charged.bytes.get())?;
             run.check()?;
         }
-        let columns = if parts.is_empty() { Vec::new() } else { Batch::concat(&parts)?.columns };
-        let found = Rc::new(SubqueryRows { columns, rows, set: OnceCell::new() });
+        let columns = match parts.as_slice() {
+            [] => Vec::new(),
+            [only] => only.columns.clone(),
+            several => {
+                charged.more(bytes)?;
+                Batch::concat(several)?.columns
+            }
+        };
+        let several = parts.len() > 1;
+        drop(parts);
+        if several {
+            charged.less(bytes);
+        }
+        let found = Rc::new(SubqueryRows { columns, rows, set: OnceCell::new(), charged });
         if !self.volatile {
             let bytes = found.memory() + key.len() + 64;
             let mut known = self.known.borrow_mut();
             if known.results.len() >= MOST_RESULTS || known.bytes + bytes > memory_limit / 8 {
-                *known = Known::default();
+                known.results.clear();
+                known.bytes = 0;
             }
             known.bytes += bytes;
             known.results.insert(key, Rc::clone(&found));

@@ -18,7 +18,11 @@ use super::types::{Class, Coercibility, ExprType, Kind, is_binary_order};
 use super::vector::{Slots, Vector, union_nulls};
 use super::{BoundExpr, Comparison, Node};
 use crate::error::SqlError;
+use crate::exec::spill::held_keys::HeldKeys;
 use crate::session::SessionState;
+
+/// Cancelling is looked at once for so many values.
+pub const CHECKED_ROWS: usize = 16 << 10;
 
 /// The class in which values of two types are compared.
 pub fn comparison_class(a: &ExprType, b: &ExprType) -> Class {
@@ -548,25 +552,41 @@ pub fn contains(
 
 /// The rows of a subquery, for IN.
 pub struct ValueSet {
-    keys: hashbrown::HashSet<Vec<u8>>,
+    keys: HeldKeys,
     has_null: bool,
     empty: bool,
 }
 
 impl ValueSet {
-    /// Collects a vector's values; `ty` is the class of both sides.
-    pub fn build(values: &Vector, rows: usize, ty: &ExprType, collation: Collation) -> ValueSet {
-        let mut set = ValueSet { keys: Default::default(), has_null: false, empty: rows == 0 };
+    /// Collects a vector's values; `ty` is the class of both sides. `check` is asked now and then whether to go on.
+    pub fn build(
+        values: &Vector,
+        rows: usize,
+        ty: &ExprType,
+        collation: Collation,
+        check: &dyn Fn() -> Result<(), SqlError>,
+    ) -> Result<ValueSet, SqlError> {
+        let mut set = ValueSet { keys: HeldKeys::default(), has_null: false, empty: rows == 0 };
+        let mut key = Vec::new();
         for row in 0..rows {
+            if row.is_multiple_of(CHECKED_ROWS) {
+                check()?;
+            }
             if values.is_null(row) {
                 set.has_null = true;
             } else {
-                let mut key = Vec::new();
+                key.clear();
                 crate::exec::sort_key::append_value(&mut key, values, row, ty.class(), collation);
-                set.keys.insert(key);
+                set.keys.insert(set.keys.hash(&key), &key);
             }
         }
-        set
+        Ok(set)
+    }
+
+    /// Bytes of memory that the set of such values takes at most.
+    pub fn memory_for(values: &Vector, rows: usize) -> usize {
+        // Texts may have sort keys that are longer than they are.
+        2 * values.memory() + rows * (HeldKeys::OVERHEAD + 8)
     }
 
     /// Whether a value is in it; and whether a NULL leaves it unknown.
@@ -579,6 +599,6 @@ impl ValueSet {
         }
         let mut key = Vec::new();
         crate::exec::sort_key::append_value(&mut key, value, row, ty.class(), collation);
-        (self.keys.contains(&key), self.has_null)
+        (self.keys.contains(self.keys.hash(&key), &key), self.has_null)
     }
 }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use rustydb_value::Collation;
 
-use super::compare::{ValueSet, order_at};
+use super::compare::{CHECKED_ROWS, ValueSet, order_at};
 use super::eval::{Frame, assemble, evaluate};
 use super::vector::nulls_from;
 use super::{BoundExpr, SubqueryForm, Vector};
@@ -54,7 +54,7 @@ pub fn evaluate_subquery(
     if same_for_all {
         let outer = outer.into_iter().map(|v| v.repeat(1)).collect();
         let result = subquery.rows(outer, captures, most, &around.shared, context)?;
-        return answer_all(form, &needles, &result, rows);
+        return answer_all(form, &needles, &result, rows, context);
     }
     let mut parts = Vec::with_capacity(rows);
     let mut last: Option<(Vec<u8>, Rc<SubqueryRows>)> = None;
@@ -68,7 +68,7 @@ pub fn evaluate_subquery(
             }
         };
         let needles: Vec<Vector> = needles.iter().map(|n| n.slice(row, 1)).collect();
-        parts.push((vec![row as u32], answer_all(form, &needles, &result, 1)?));
+        parts.push((vec![row as u32], answer_all(form, &needles, &result, 1, context)?));
         last = Some((key, result));
     }
     assemble(rows, &parts)
@@ -80,7 +80,12 @@ fn answer_all(
     needles: &[Vector],
     result: &SubqueryRows,
     rows: usize,
+    context: &EvalContext<'_>,
 ) -> Result<Vector, SqlError> {
+    let check = || match context.cancel.is_cancelled() {
+        true => Err(SqlError::query_interrupted()),
+        false => Ok(()),
+    };
     match form {
         SubqueryForm::Scalar { .. } if result.rows > 1 => Err(SqlError::subquery_rows()),
         SubqueryForm::Scalar { column } => Ok(match result.columns.get(*column) {
@@ -100,6 +105,9 @@ fn answer_all(
                 // ALL is false as soon as one is false, ANY true as soon as one is true.
                 let (mut decided, mut unknown) = (false, false);
                 for other in 0..result.rows {
+                    if other.is_multiple_of(CHECKED_ROWS) {
+                        check()?;
+                    }
                     if value.is_null(row) || list.is_null(other) {
                         unknown = true;
                         continue;
@@ -120,7 +128,8 @@ fn answer_all(
                 return Ok(Vector::ints(vec![i64::from(*negated)], None).repeat(rows));
             };
             let (mut out, mut valid) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-            let set = result.set(|| ValueSet::build(list, result.rows, &needle.ty, *collation));
+            let make = || ValueSet::build(list, result.rows, &needle.ty, *collation, &check);
+            let set = result.set(ValueSet::memory_for(list, result.rows), make)?;
             for row in 0..rows {
                 let (hit, unknown) = set.contains(value, &needle.ty, *collation, row);
                 out.push(i64::from(hit != *negated));
@@ -131,7 +140,7 @@ fn answer_all(
         SubqueryForm::RowIn { needles: exprs, negated, collations } => {
             let (mut out, mut valid) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
             for row in 0..rows {
-                let (hit, unknown) = row_in(exprs, needles, collations, result, row);
+                let (hit, unknown) = row_in(exprs, needles, collations, result, row, &check)?;
                 out.push(i64::from(hit != *negated));
                 valid.push(hit || !unknown);
             }
@@ -147,9 +156,13 @@ fn row_in(
     collations: &[Collation],
     result: &SubqueryRows,
     row: usize,
-) -> (bool, bool) {
+    check: &dyn Fn() -> Result<(), SqlError>,
+) -> Result<(bool, bool), SqlError> {
     let mut unknown = false;
     for other in 0..result.rows {
+        if other.is_multiple_of(CHECKED_ROWS) {
+            check()?;
+        }
         let (mut equal, mut null) = (true, false);
         for (((expr, needle), list), collation) in
             exprs.iter().zip(needles).zip(&result.columns).zip(collations)
@@ -165,10 +178,10 @@ fn row_in(
             }
         }
         match (equal, null) {
-            (true, false) => return (true, false),
+            (true, false) => return Ok((true, false)),
             (true, true) => unknown = true,
             _ => {}
         }
     }
-    (false, unknown)
+    Ok((false, unknown))
 }

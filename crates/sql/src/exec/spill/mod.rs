@@ -4,12 +4,14 @@
 //!   sort, window, ORDER BY of a change      ->  Sorter   sorted runs, merged
 //!   CTE, collected rows, set operation      ->  Rows     a list that goes on in a file
 //!   DISTINCT, GROUP BY, hash join           ->  Parts    rows by the hash of their key, each part for itself
+//!   keys that are known           ->  KeySet   runs by hash, each behind a filter
 //!                                                 |
 //!                                 records ([`record`]) in a temporary file ([`crate::database::temporary`])
 //! ```
 //! - [`rows::Rows`] holds rows in the order they came, in memory as long as its reservation grows and in a file from
 //!   then on. They are read as often as wanted, from any place.
 //! - [`sort::Sorter`] sorts by keys of bytes: pieces in memory, runs in files, one merge over all.
+//! - [`key_set::KeySet`] knows which keys there were, one by one: rows of a recursive query, rows that have changed.
 //! - [`parts::Parts`] deals rows out by hash, so that equal keys meet and each part fits, or is dealt out again.
 //!
 //! The rule for order: what a sort gives is the same with any memory. DISTINCT, GROUP BY, set operations and hash joins
@@ -19,6 +21,8 @@
 //! Cancellation: whoever reads or writes a file here is called between records, a quarter of a megabyte at the most;
 //! sorting in memory goes by pieces of [`sort::PIECE_ROWS`] rows.
 
+pub(crate) mod held_keys;
+pub mod key_set;
 pub(crate) mod merge;
 pub mod parts;
 pub(crate) mod record;

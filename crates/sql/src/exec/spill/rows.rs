@@ -43,7 +43,12 @@ impl Space {
 
     /// Of a database.
     pub fn new(database: &Database) -> Space {
-        Space { files: Arc::clone(database.temporary()), file: Arc::default() }
+        Space::in_files(database.temporary())
+    }
+
+    /// Among these files.
+    pub(crate) fn in_files(files: &Arc<TemporaryFiles>) -> Space {
+        Space { files: Arc::clone(files), file: Arc::default() }
     }
 
     /// The file.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use rustydb_storage::disk::{Caching, Disk, Fault, File, Locked, SimulatedDisk};
 
@@ -11,22 +11,55 @@ use crate::database::{Database, OpenOptions};
 use crate::exec::scripts::answer;
 use crate::session::Session;
 
-/// A disk whose temporary files give one bit back wrong, when it is told to.
+use rustydb_transaction::{Cancel, CancelReason};
+
+/// A disk whose temporary files give one bit back wrong, or end the statement, when it is told to.
 struct Flipping {
     disk: SimulatedDisk,
     reads: Arc<AtomicU64>,
+    watch: Arc<Watch>,
 }
 
 struct FlippingFile {
     file: Arc<dyn File>,
     reads: Arc<AtomicU64>,
+    watch: Arc<Watch>,
+}
+
+/// Cancels the statement at one of the accesses to temporary files, and counts those behind it.
+#[derive(Default)]
+struct Watch {
+    left: AtomicI64,
+    behind: AtomicU64,
+    cancel: parking_lot::Mutex<Option<Cancel>>,
+}
+
+impl Watch {
+    fn at(&self, access: i64, cancel: Cancel) {
+        self.left.store(access, Ordering::Relaxed);
+        self.behind.store(0, Ordering::Relaxed);
+        *self.cancel.lock() = Some(cancel);
+    }
+
+    fn access(&self) {
+        let cancel = self.cancel.lock();
+        let Some(cancel) = &*cancel else { return };
+        match self.left.fetch_sub(1, Ordering::Relaxed) {
+            0 => cancel.cancel(CancelReason::QueryKilled),
+            1.. => {}
+            _ => {
+                self.behind.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
 }
 
 impl Disk for Flipping {
     fn open(&self, name: &str, create: bool, caching: Caching) -> io::Result<Arc<dyn File>> {
         let file = self.disk.open(name, create, caching)?;
         if name.starts_with("temporary-") {
-            return Ok(Arc::new(FlippingFile { file, reads: Arc::clone(&self.reads) }));
+            let (reads, watch) = (Arc::clone(&self.reads), Arc::clone(&self.watch));
+            return Ok(Arc::new(FlippingFile { file, reads, watch }));
         }
         Ok(file)
     }
@@ -49,6 +82,7 @@ impl Disk for Flipping {
 
 impl File for FlippingFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.watch.access();
         self.file.read_at(buffer, offset)?;
         if self.reads.fetch_sub(1, Ordering::Relaxed) == 0 {
             let middle = buffer.len() / 2;
@@ -57,6 +91,7 @@ impl File for FlippingFile {
         Ok(())
     }
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
+        self.watch.access();
         self.file.write_at(data, offset)
     }
     fn sync_data(&self) -> io::Result<()> {
@@ -79,6 +114,7 @@ impl File for FlippingFile {
 struct Server {
     disk: SimulatedDisk,
     reads: Arc<AtomicU64>,
+    watch: Arc<Watch>,
     database: Arc<Database>,
     session: Session,
 }
@@ -88,13 +124,14 @@ impl Server {
     fn new(memory: usize) -> Server {
         let disk = SimulatedDisk::new(1);
         let reads = Arc::new(AtomicU64::new(u64::MAX / 2));
-        let flipping = Flipping { disk: disk.clone(), reads: Arc::clone(&reads) };
+        let watch = Arc::new(Watch::default());
+        let flipping = Flipping { disk: disk.clone(), reads: Arc::clone(&reads), watch: Arc::clone(&watch) };
         let mut options = OpenOptions::new(Arc::new(flipping), disk.clock(), Arc::new(disk.clone()));
         options.engine.background = false;
         options.statement_memory = memory;
         let database = Database::open(options).unwrap();
         let session = database.session(&SessionOptions::root(1)).unwrap();
-        let mut server = Server { disk, reads, database, session };
+        let mut server = Server { disk, reads, watch, database, session };
         for statement in [
             "create database s",
             "use s",
@@ -164,6 +201,8 @@ const ORDERED: &[&str] = &[
     "select id, b from t order by b, i limit 5",
     "select max(n), count(*), sum(n) from (with recursive r as (select 1 n union all select n + 1 from r \
      where n < 20000) select n from r) x",
+    "with recursive r (n) as (select 1 union select n + 1 from r where n < 9000 union select n * 7 % 20011 from r) \
+     select n from r",
     "with recursive r as (select 1 n, cast('x' as char(100)) s union all select n + 1, repeat('y', 100) from r \
      where n < 3000) select a.n, b.s from r a join r b on a.n = b.n - 1 where a.n > 2990 and b.n > 2990 order by a.n",
 ];
@@ -270,7 +309,7 @@ fn windows_go_over_partitions_in_a_file() {
          from t window w as (order by id rows between 20 preceding and 11 following) order by id",
             "select id, sum(i) over w, first_value(id) over w, count(*) over w, max(v) over w from t \
          window w as (order by id rows between 11 following and 20 following) order by id",
-            "select id, count(*) over w, sum(id) over w, last_value(id) over w from t \
+            "select id, count(*) over w, sum(id) over w, last_value(id) over w from t where i is not null \
          window w as (order by i desc range between 3 preceding and 2 following) order by id",
             "select id, count(*) over w, min(id) over w from t \
          window w as (order by at range between interval 40 day preceding and current row) order by id",
@@ -316,6 +355,29 @@ fn changes_collect_more_rows_than_memory_holds() {
     assert_eq!((small.database.temporary().bytes(), small.database.memory().granted()), (0, 0));
 }
 
+/// A row changes once, however often a join gives it, and however many rows there are.
+#[test]
+fn joined_changes_know_more_rows_than_memory_holds() {
+    let (mut large, mut small) = (Server::new(256 << 20), Server::new(256 << 10));
+    let found = [&mut large, &mut small].map(|server| {
+        server.fill(5000);
+        server.run("create table u (id int primary key, n int default 0, m int default 0)");
+        server.run("insert into u (id) select id from t");
+        server.run("update u join t on t.id in (u.id, 4999 - u.id) set u.n = u.n + 1, u.m = u.m + t.id, t.k = t.k + 1");
+        let mut found = server.run("select min(n), max(n), sum(m), min(id) from u");
+        found.append(&mut server.run("select sum(k) from t"));
+        server.run("delete u, t from u join t on t.id in (u.id, 4999 - u.id) where u.id % 2 = 0");
+        found.append(&mut server.run("select count(*), sum(id) from u"));
+        found.append(&mut server.run("select count(*), sum(id) from t"));
+        found
+    });
+    let [wanted, found] = found;
+    assert_eq!(wanted, found);
+    assert!(found[0].starts_with("1\t1\t"), "{found:?}");
+    assert!(small.files() > 1);
+    assert_eq!((small.database.temporary().bytes(), small.database.memory().granted()), (0, 0));
+}
+
 #[test]
 fn a_bad_disk_is_an_error_of_the_statement_and_of_nothing_else() {
     let mut small = Server::new(256 << 10);
@@ -346,6 +408,47 @@ fn a_bad_disk_is_an_error_of_the_statement_and_of_nothing_else() {
     assert!(error.starts_with("ERROR 1114 (HY000)") && error.contains("max_temporary_bytes"), "{error}");
     assert_eq!((small.database.temporary().bytes(), small.database.memory().granted()), (0, 0));
     assert_eq!(small.run(sql), wanted);
+}
+
+/// Wherever a statement is when it is killed, it does not go on with its files.
+#[test]
+fn a_killed_statement_lets_go_of_its_files() {
+    let mut small = Server::new(256 << 10);
+    small.fill(4000);
+    let queries = [
+        "select * from t order by v, id",
+        "select distinct v, k from t",
+        "select k, v, count(*), sum(i) from t group by k, v",
+        "select k, v, count(*) from t group by k, v with rollup",
+        "select k, v, group_concat(id) from t group by k, v",
+        "select id, sum(i) over (order by id), lag(v, 700) over (order by id) from t",
+        "select a.id, b.id, b.v from t a join t b on a.k = b.i",
+        "select i, v from t except select i, v from t where id % 3 = 0",
+        "select a.n, b.id from (with recursive r (n) as (select 1 union select n + 1 from r where n < 9000 \
+         union select n * 7 % 20011 from r) select n from r) a join t b on b.id = a.n",
+    ];
+    for sql in queries {
+        let mut killed = 0;
+        for access in [0, 2, 11, 40, 90, 200] {
+            small.watch.at(access, small.session.cancel_handle());
+            let lines = answer(&mut small.session, sql);
+            *small.watch.cancel.lock() = None;
+            let behind = small.watch.behind.load(Ordering::Relaxed);
+            if small.watch.left.load(Ordering::Relaxed) < 0 {
+                killed += 1;
+                let error = lines.last().cloned().unwrap_or_default();
+                assert!(error.starts_with("ERROR 1317 (70100)"), "{sql} at {access}: {error:.200}");
+                // Each of the parts that rows are dealt into may write one record yet.
+                assert!(behind <= 40, "{sql} at {access}: {behind}");
+            }
+            assert_eq!(
+                (small.database.temporary().bytes(), small.database.memory().granted()),
+                (0, 0),
+                "{sql}"
+            );
+        }
+        assert!(killed > 2, "{sql}: {killed}");
+    }
 }
 
 #[test]
