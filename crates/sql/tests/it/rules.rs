@@ -45,6 +45,9 @@ const RULES: &[&str] = &[
     "index_order",
     "min_max",
     "sort_distinct",
+    "index_merge",
+    "skip_scan",
+    "loose_scan",
     "merge_derived,decorrelate,factor_or,infer_conditions,push_into_derived,unneeded",
 ];
 
