@@ -550,6 +550,53 @@ pub fn contains(
     (false, unknown)
 }
 
+/// The constant texts of IN, by their sort keys: worth making for many rows.
+pub struct TextSet {
+    keys: hashbrown::HashSet<Vec<u8>>,
+    has_null: bool,
+    collation: Collation,
+}
+
+impl TextSet {
+    /// Of the items of a list; None where comparing one by one is as well.
+    pub fn of(
+        ty: &ExprType,
+        items: &[(Vector, &ExprType)],
+        collation: Collation,
+        rows: usize,
+    ) -> Option<TextSet> {
+        let are_texts = ty.class() == Class::Text
+            && items.iter().all(|(item, ty)| ty.class() == Class::Text && item.is_constant());
+        if rows < 4 * items.len() || items.len() < 3 || !are_texts {
+            return None;
+        }
+        let mut set = TextSet { keys: hashbrown::HashSet::new(), has_null: false, collation };
+        for (item, _) in items {
+            if item.is_null(0) {
+                set.has_null = true;
+                continue;
+            }
+            let mut key = Vec::new();
+            collation.sort_key(item.text(0), &mut key);
+            set.keys.insert(key);
+        }
+        Some(set)
+    }
+
+    /// Whether a value is in it; and whether a NULL leaves it unknown. `key` is memory to be used again.
+    pub fn contains(&self, value: &Vector, row: usize, key: &mut Vec<u8>) -> (bool, bool) {
+        if value.is_null(row) {
+            return (false, true);
+        }
+        key.clear();
+        self.collation.sort_key(value.text(row), key);
+        match self.keys.contains(key.as_slice()) {
+            true => (true, false),
+            false => (false, self.has_null),
+        }
+    }
+}
+
 /// The rows of a subquery, for IN.
 pub struct ValueSet {
     keys: HeldKeys,
@@ -600,5 +647,45 @@ impl ValueSet {
         let mut key = Vec::new();
         crate::exec::sort_key::append_value(&mut key, value, row, ty.class(), collation);
         (self.keys.contains(self.keys.hash(&key), &key), self.has_null)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr::types::Coercibility;
+    use rustydb_value::ValueRef;
+
+    #[test]
+    fn a_set_of_texts_says_what_comparing_one_by_one_says() {
+        let texts =
+            [Some("ab"), Some("AB "), Some("äb"), None, Some(""), Some("straße"), Some("STRASSE"), Some("x")];
+        for collation in [
+            Collation::UTF8MB4_GENERAL_CI,
+            Collation::UTF8MB4_BIN,
+            Collation::UTF8MB4_0900_AI_CI,
+            Collation::UTF8MB4_0900_BIN,
+        ] {
+            let ty = ExprType::text(20, collation, Coercibility::Implicit);
+            let vector = |text: &Option<&str>| {
+                Vector::constant(text.map_or(ValueRef::Null, ValueRef::Text), &ty, 1000)
+            };
+            for skipped in 0..texts.len() {
+                let list: Vec<(Vector, &ExprType)> = texts
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| at % 2 != skipped % 2 && *at != skipped)
+                    .map(|(_, text)| (vector(text), &ty))
+                    .collect();
+                let set = TextSet::of(&ty, &list, collation, 1000).unwrap();
+                for text in &texts {
+                    let value = vector(text);
+                    let wanted = contains(&value, &ty, &list, collation, 0);
+                    let given = set.contains(&value, 0, &mut Vec::new());
+                    assert_eq!(given, wanted, "{text:?} under {collation:?} without {skipped}");
+                }
+            }
+            assert!(TextSet::of(&ty, &[], collation, 1000).is_none());
+        }
     }
 }

@@ -10,7 +10,7 @@
 use arrow_array::UInt32Array;
 use rustydb_value::{Value, ValueRef};
 
-use super::compare::{compare_vectors, contains};
+use super::compare::{TextSet, compare_vectors, contains};
 use super::{BoundExpr, Node, Vector};
 use crate::context::EvalContext;
 use crate::error::SqlError;
@@ -296,8 +296,13 @@ fn in_list(
     }
     let mut found = vec![false; rows];
     let mut valid = vec![true; rows];
+    let texts = TextSet::of(&needle.ty, &items, collation, rows);
+    let mut key = Vec::new();
     for row in 0..rows {
-        let (hit, unknown) = contains(&value, &needle.ty, &items, collation, row);
+        let (hit, unknown) = match &texts {
+            Some(texts) => texts.contains(&value, row, &mut key),
+            None => contains(&value, &needle.ty, &items, collation, row),
+        };
         if let (Some(f), Some(v)) = (found.get_mut(row), valid.get_mut(row)) {
             *f = hit != negated;
             *v = hit || !unknown;
