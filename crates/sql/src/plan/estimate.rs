@@ -20,7 +20,7 @@ use super::{Access, IndexAccess, Plan, Scan, SelectPlan};
 use crate::api::SessionOptions;
 use crate::context::EvalContext;
 use crate::exec::key_range::{Ranges, key_ranges};
-use crate::expr::eval::{Frame, filter};
+use crate::expr::eval::{Frame, evaluate, filter};
 use crate::expr::{BoundExpr, Comparison, Node, Vector};
 use crate::session::SessionState;
 use crate::variables::OptimizerSwitch;
@@ -64,6 +64,15 @@ impl<'s> Estimator<'s> {
             Box::new(scratch)
         });
         EvalContext { params: &[], session: scratch, cancel: &self.cancel, row: 0, store: None }
+    }
+
+    /// The value of an expression that reads no row; None if it fails or warns.
+    pub fn constant(&mut self, expr: &BoundExpr) -> Option<Vector> {
+        let context = &mut self.context();
+        let value = evaluate(expr, &Frame::constant(), context);
+        let warned = context.session.warnings.total() > 0;
+        context.session.warnings.clear();
+        value.ok().filter(|_| !warned).map(|value| value.repeat(1))
     }
 
     /// Rows that an access of a scan leads to.

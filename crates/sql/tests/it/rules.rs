@@ -31,6 +31,7 @@ const RULES: &[&str] = &[
     "merge_derived",
     "decorrelate",
     "fold_conditions",
+    "fold_constants",
     "factor_or",
     "infer_conditions",
     "push_into_derived",

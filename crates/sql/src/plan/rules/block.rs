@@ -2,8 +2,8 @@
 
 use super::blocks::Statement;
 use super::{
-    Rule, access_path, factor_or, fold_conditions, index_order, infer_conditions, join_keys, join_order,
-    lift_projections, loose_scan, min_max, prune_columns, push_filters, push_top, semi_to_inner,
+    Rule, access_path, factor_or, fold_conditions, fold_constants, index_order, infer_conditions, join_keys,
+    join_order, lift_projections, loose_scan, min_max, prune_columns, push_filters, push_top, semi_to_inner,
     sort_distinct, unneeded,
 };
 use crate::plan::estimate::Estimator;
@@ -16,6 +16,9 @@ pub fn improve(plan: &mut SelectPlan, statement: &mut Statement<'_, '_, '_>) {
     let root = &mut plan.root;
     if rules.has(Rule::LiftProjections) {
         lift_projections::lift(root);
+    }
+    if rules.has(Rule::FoldConstants) {
+        fold_constants::fold(root, &mut estimator);
     }
     if rules.has(Rule::FoldConditions) {
         fold_conditions::fold(root);

@@ -4,7 +4,8 @@
 //! 2. [`lift_projections`]: the projections that this leaves move up, out of the way of what follows.
 //! 3. [`decorrelate`]: subqueries become joins, by what [`hoist`] takes out of them and [`single_values`] makes of one
 //!    value; [`run_or_group`] tells which are better run row by row.
-//! 4. [`fold_conditions`]: conditions that constants decide go away. [`factor_or`] and [`infer_conditions`]: conditions
+//! 4. [`fold_constants`]: what is computed of constants is computed once. [`fold_conditions`]: conditions that constants
+//!    decide go away. [`factor_or`] and [`infer_conditions`]: conditions
 //!    that follow from others are said where they help.
 //! 5. [`push_filters`] and [`push_into_derived`]: conditions move down to what can decide them.
 //! 6. [`semi_to_inner`]: small semi joins become inner joins, so that their values may be read first. [`unneeded`]:
@@ -29,6 +30,7 @@ pub mod blocks;
 pub mod decorrelate;
 pub mod factor_or;
 pub mod fold_conditions;
+pub mod fold_constants;
 pub mod hoist;
 pub mod index_merge;
 pub mod index_order;

@@ -34,6 +34,7 @@ rules! {
     MergeDerived "merge_derived";
     Decorrelate "decorrelate";
     FoldConditions "fold_conditions";
+    FoldConstants "fold_constants";
     FactorOr "factor_or";
     InferConditions "infer_conditions";
     PushIntoDerived "push_into_derived";
