@@ -24,10 +24,12 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The folder that holds the workspace's Cargo.toml.
+/// The folder that holds the workspace's Cargo.toml. Cargo says where that is; the place of the build may be another
+/// clone's, whose target directory this one shares.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_owned()
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let here = here.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    here.parent().unwrap_or(&here).to_owned()
 }
 
 /// The cargo that started us, or the one on the path.
