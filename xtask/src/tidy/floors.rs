@@ -7,10 +7,11 @@ use super::Finding;
 use super::sources::Tree;
 
 /// Crate (without its `rustydb-`) and floor.
-const FLOORS: [(&str, u8); 11] = [
+const FLOORS: [(&str, u8); 12] = [
     ("value", 0),
     ("mysql-protocol", 0),
     ("telemetry", 0),
+    ("resilience", 0),
     ("storage", 1),
     ("transaction", 2),
     ("catalog", 3),
