@@ -20,7 +20,7 @@
 use std::sync::Arc;
 
 use super::accumulator::Accumulator;
-use super::batch::{Batch, MAX_ROWS};
+use super::batch::{Batch, Slices};
 use super::key_table::{KeyPart, KeyShape, KeyTable, Keys, NO_KEY};
 use super::morsel::{Gather, open_wide};
 use super::partial_groups;
@@ -46,7 +46,7 @@ pub struct HashAggregate<'p> {
     memory: Option<(Arc<Reservation>, Space)>,
     /// Parts that are to be grouped, each with its level.
     left: Vec<(Rows, u32)>,
-    result: Option<(Batch, usize)>,
+    result: Slices,
 }
 
 /// What is grouped.
@@ -74,7 +74,14 @@ impl<'p> HashAggregate<'p> {
 
     fn over(input: Input<'p>, plan: &'p Aggregate) -> HashAggregate<'p> {
         let input = Some(input);
-        HashAggregate { input, merges: false, plan, memory: None, left: Vec::new(), result: None }
+        HashAggregate {
+            input,
+            merges: false,
+            plan,
+            memory: None,
+            left: Vec::new(),
+            result: Slices::default(),
+        }
     }
 
     /// The groups of the input, or of a part; None when there is none left.
@@ -510,9 +517,11 @@ impl<'p> Groups<'p> {
         }
         let mut columns = Vec::with_capacity(self.plan.width());
         for parts in &self.keys {
+            run.check()?;
             columns.push(if parts.is_empty() { Vector::null(self.groups) } else { Vector::concat(parts)? });
         }
         for (state, call) in self.states.into_iter().zip(&self.plan.calls) {
+            run.check()?;
             let (vector, cut) = state.accumulator.finish(call, self.groups)?;
             for row in cut {
                 run.context.eval.session.warn(&SqlError::cut_group_concat(row));
@@ -525,18 +534,12 @@ impl<'p> Groups<'p> {
 
 impl Operator for HashAggregate<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
-        while self.result.as_ref().is_none_or(|(batch, at)| *at >= batch.rows) {
-            if self.result.take().is_some() && self.left.is_empty() {
-                return Ok(None);
+        loop {
+            if let Some(part) = self.result.next() {
+                return Ok(Some(part));
             }
-            match self.group(run)? {
-                Some(batch) => self.result = Some((batch, 0)),
-                None => return Ok(None),
-            }
+            let Some(batch) = self.group(run)? else { return Ok(None) };
+            self.result.put(batch);
         }
-        let Some((batch, at)) = &mut self.result else { return Ok(None) };
-        let part = batch.slice(*at, MAX_ROWS);
-        *at += part.rows;
-        Ok(Some(part))
     }
 }

@@ -53,3 +53,30 @@ impl Batch {
         self.columns.iter().map(Vector::memory).sum::<usize>() + size_of::<Batch>()
     }
 }
+
+/// A batch of any size on its way out, in batches of at most [`MAX_ROWS`] rows.
+#[derive(Debug, Default)]
+pub struct Slices {
+    batch: Option<Batch>,
+    at: usize,
+}
+
+impl Slices {
+    /// Goes on with this batch.
+    pub fn put(&mut self, batch: Batch) {
+        *self = Slices { batch: Some(batch), at: 0 };
+    }
+
+    /// The next rows; None when there are none left.
+    pub fn next(&mut self) -> Option<Batch> {
+        let batch = self.batch.as_ref()?;
+        let left = batch.rows.saturating_sub(self.at);
+        if left <= MAX_ROWS {
+            let last = self.batch.take().filter(|_| left > 0)?;
+            return Some(if self.at == 0 { last } else { last.slice(self.at, left) });
+        }
+        let part = batch.slice(self.at, MAX_ROWS);
+        self.at += MAX_ROWS;
+        Some(part)
+    }
+}

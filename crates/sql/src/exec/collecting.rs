@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use super::aggregate::{Groups, evaluated, overflowed};
-use super::batch::{Batch, MAX_ROWS};
+use super::batch::{Batch, Slices};
 use super::key_table::{KeyPart, KeyShape, Keys};
 use super::run::{Operator, Run};
 use super::spill::parts::{FANOUT, Parts};
@@ -41,13 +41,19 @@ pub struct CollectingAggregate<'p> {
     memory: Option<(Arc<Reservation>, Space)>,
     /// Parts that are to be grouped, each with its level.
     left: Vec<(Rows, u32)>,
-    result: Option<(Batch, usize)>,
+    result: Slices,
 }
 
 impl<'p> CollectingAggregate<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Aggregate) -> CollectingAggregate<'p> {
-        CollectingAggregate { input: Some(input), plan, memory: None, left: Vec::new(), result: None }
+        CollectingAggregate {
+            input: Some(input),
+            plan,
+            memory: None,
+            left: Vec::new(),
+            result: Slices::default(),
+        }
     }
 
     fn keys(&self) -> Keys {
@@ -160,18 +166,12 @@ fn deal(
 
 impl Operator for CollectingAggregate<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
-        while self.result.as_ref().is_none_or(|(batch, at)| *at >= batch.rows) {
-            if self.result.take().is_some() && self.left.is_empty() {
-                return Ok(None);
+        loop {
+            if let Some(part) = self.result.next() {
+                return Ok(Some(part));
             }
-            match self.group(run)? {
-                Some(batch) => self.result = Some((batch, 0)),
-                None => return Ok(None),
-            }
+            let Some(batch) = self.group(run)? else { return Ok(None) };
+            self.result.put(batch);
         }
-        let Some((batch, at)) = &mut self.result else { return Ok(None) };
-        let part = batch.slice(*at, MAX_ROWS);
-        *at += part.rows;
-        Ok(Some(part))
     }
 }

@@ -277,8 +277,9 @@ impl Builder {
     }
 
     /// The table, and the bytes that are not needed any more.
-    pub(super) fn finish(mut self, plan: &Join) -> Result<(Table, usize), SqlError> {
+    pub(super) fn finish(mut self, plan: &Join, run: &Run<'_, '_>) -> Result<(Table, usize), SqlError> {
         self.by_key.seal();
+        run.check()?;
         self.unsure.seal();
         if let Some(all) = &mut self.all {
             all.seal();
@@ -547,7 +548,7 @@ pub fn read_right<'p>(
         builder.add(plan, batch, run)?;
         run.check()?;
     }
-    let (table, freed) = builder.finish(plan)?;
+    let (table, freed) = builder.finish(plan, run)?;
     reservation.shrink(freed);
     reservation.settle();
     Ok(RightSide::Table(Arc::new(SharedTable { table, memory: reservation })))

@@ -20,7 +20,7 @@ use arrow_buffer::i256;
 
 use super::accumulator::Accumulator;
 use super::aggregate::{Groups, evaluated};
-use super::batch::{Batch, MAX_ROWS};
+use super::batch::{Batch, MAX_ROWS, Slices};
 use super::run::{Operator, Run};
 use super::spill::rows::Space;
 use crate::database::memory::Reservation;
@@ -174,13 +174,21 @@ pub struct PartialGroups<'p> {
     /// Rows that the groups at hand were made of.
     rows: usize,
     passes: bool,
-    given: Option<(Batch, usize)>,
+    given: Slices,
 }
 
 impl<'p> PartialGroups<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Aggregate) -> PartialGroups<'p> {
-        PartialGroups { input, plan, memory: None, groups: None, rows: 0, passes: false, given: None }
+        PartialGroups {
+            input,
+            plan,
+            memory: None,
+            groups: None,
+            rows: 0,
+            passes: false,
+            given: Slices::default(),
+        }
     }
 
     /// Rows as groups of one.
@@ -229,19 +237,11 @@ impl<'p> PartialGroups<'p> {
 impl Operator for PartialGroups<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
         loop {
-            if let Some((batch, at)) = &mut self.given {
-                if *at < batch.rows {
-                    let part = batch.slice(*at, MAX_ROWS);
-                    *at += part.rows;
-                    return Ok(Some(part));
-                }
-                self.given = None;
+            if let Some(part) = self.given.next() {
+                return Ok(Some(part));
             }
-            match self.more(run)? {
-                Some(batch) if batch.rows <= MAX_ROWS => return Ok(Some(batch)),
-                Some(batch) => self.given = Some((batch, 0)),
-                None => return Ok(None),
-            }
+            let Some(batch) = self.more(run)? else { return Ok(None) };
+            self.given.put(batch);
         }
     }
 }

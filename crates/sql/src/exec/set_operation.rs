@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow_array::UInt32Array;
 use hashbrown::HashMap;
 
-use super::batch::{Batch, MAX_ROWS};
+use super::batch::{Batch, Slices};
 use super::distinct::{Once, row_key};
 use super::run::{Operator, Run, open};
 use super::spill::parts::{Dealer, FANOUT, Parts};
@@ -90,7 +90,7 @@ struct Counted {
     dealer: Dealer,
     /// Lists of operands to be evaluated, each with its level.
     left: Vec<(Vec<Rows>, u32)>,
-    result: Option<(Batch, usize)>,
+    result: Slices,
 }
 
 impl Counted {
@@ -109,7 +109,7 @@ impl Counted {
             operands.push(rows);
         }
         let left = vec![(operands, 0)];
-        Ok(Counted { reservation, space, dealer: Dealer::default(), left, result: None })
+        Ok(Counted { reservation, space, dealer: Dealer::default(), left, result: Slices::default() })
     }
 
     /// The next result that has rows.
@@ -243,13 +243,12 @@ impl Operator for SetOperations<'_> {
             Some(counted) => counted,
             None => self.counted.insert(Counted::collect(self.plan, run)?),
         };
-        if counted.result.as_ref().is_none_or(|(batch, at)| *at >= batch.rows) {
-            counted.result = None;
-            counted.result = counted.next(self.plan, run)?.map(|batch| (batch, 0));
+        loop {
+            if let Some(part) = counted.result.next() {
+                return Ok(Some(part));
+            }
+            let Some(batch) = counted.next(self.plan, run)? else { return Ok(None) };
+            counted.result.put(batch);
         }
-        let Some((batch, at)) = &mut counted.result else { return Ok(None) };
-        let part = batch.slice(*at, MAX_ROWS);
-        *at += part.rows;
-        Ok(Some(part))
     }
 }

@@ -3,7 +3,7 @@
 //! A known limit keeps no more rows than it needs. What does not fit into memory is sorted in a temporary file
 //! ([`super::spill::sort`]). Rows with equal keys stay in the order they came.
 
-use super::batch::{Batch, MAX_ROWS};
+use super::batch::{Batch, Slices};
 use super::run::{Operator, Run};
 use super::spill::sort::{Sorted, Sorter};
 use crate::error::SqlError;
@@ -59,24 +59,24 @@ impl Operator for Sort<'_> {
 /// Sorted rows in batches of the common size.
 pub struct InParts {
     sorted: Sorted,
-    current: Option<(Batch, usize)>,
+    current: Slices,
 }
 
 impl InParts {
     /// Of these.
     pub fn new(sorted: Sorted) -> InParts {
-        InParts { sorted, current: None }
+        InParts { sorted, current: Slices::default() }
     }
 
     /// The next batch.
     pub fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
-        if self.current.as_ref().is_none_or(|(batch, at)| *at >= batch.rows) {
+        loop {
+            if let Some(part) = self.current.next() {
+                return Ok(Some(part));
+            }
             run.check()?;
-            self.current = self.sorted.read()?.map(|batch| (batch, 0));
+            let Some(batch) = self.sorted.read()? else { return Ok(None) };
+            self.current.put(batch);
         }
-        let Some((batch, at)) = &mut self.current else { return Ok(None) };
-        let part = batch.slice(*at, MAX_ROWS);
-        *at += part.rows;
-        Ok(Some(part))
     }
 }

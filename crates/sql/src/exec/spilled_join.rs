@@ -256,7 +256,7 @@ impl Work {
             builder.add(plan, batch, run)?;
             run.check()?;
         }
-        self.table = Some(builder.finish(plan)?.0);
+        self.table = Some(builder.finish(plan, run)?.0);
         Ok(())
     }
 

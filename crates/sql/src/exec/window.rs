@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use rustydb_sql_parser::ast::WindowFunction as W;
 
-use super::batch::{Batch, MAX_ROWS};
+use super::batch::{Batch, MAX_ROWS, Slices};
 use super::run::{Operator, Run};
 use super::sort::InParts;
 use super::sort_key::append_sorted;
@@ -44,13 +44,13 @@ pub struct WindowRows<'p> {
     plan: &'p Windows,
     /// The last stage, and where each call's column is in what it gives.
     last: Option<(Box<Stage<'p>>, Vec<usize>)>,
-    current: Option<(Batch, usize)>,
+    current: Slices,
 }
 
 impl<'p> WindowRows<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Windows) -> WindowRows<'p> {
-        WindowRows { input: Some(input), plan, last: None, current: None }
+        WindowRows { input: Some(input), plan, last: None, current: Slices::default() }
     }
 
     /// Runs all stages but the last one.
@@ -88,18 +88,16 @@ impl Operator for WindowRows<'_> {
             self.last = Some(self.begin(run)?);
         }
         let Some((stage, places)) = &mut self.last else { return Ok(None) };
-        if self.current.as_ref().is_none_or(|(batch, at)| *at >= batch.rows) {
-            self.current = None;
+        loop {
+            if let Some(part) = self.current.next() {
+                return Ok(Some(part));
+            }
             let Some(found) = stage.next(run)? else { return Ok(None) };
             let mut columns: Vec<Vector> =
                 found.columns.get(..self.plan.input.width()).unwrap_or_default().to_vec();
             columns.extend(places.iter().filter_map(|place| found.columns.get(*place).cloned()));
-            self.current = Some((Batch { columns, rows: found.rows }, 0));
+            self.current.put(Batch { columns, rows: found.rows });
         }
-        let Some((batch, at)) = &mut self.current else { return Ok(None) };
-        let part = batch.slice(*at, MAX_ROWS);
-        *at += part.rows;
-        Ok(Some(part))
     }
 }
 

@@ -12,9 +12,6 @@ use crate::plan::estimate::Estimator;
 const COMPUTED: [&str; 11] =
     ["neg", "+", "-", "*", "/", "div", "%", "date_add", "date_sub", "adddate", "subdate"];
 
-/// The longest value that is kept in a plan, in bytes.
-const LONGEST: usize = 256;
-
 /// Applies to a whole block.
 pub fn fold(plan: &mut Plan, estimator: &mut Estimator<'_>) {
     plan.each_own_expr_mut(&mut |expr| compute(expr, estimator));
@@ -22,7 +19,7 @@ pub fn fold(plan: &mut Plan, estimator: &mut Estimator<'_>) {
 
 fn compute(expr: &mut BoundExpr, estimator: &mut Estimator<'_>) {
     if matches!(expr.node, Node::Call { .. }) && is_of_constants(expr) {
-        if let Some(value) = estimator.constant(expr).filter(|value| value.memory() <= LONGEST) {
+        if let Some(value) = estimator.constant(expr) {
             expr.node = Node::Literal(value);
         }
         return;
