@@ -1,0 +1,27 @@
+//! A client for MySQL, MariaDB and RustyDB.
+//!
+//! Read it from the server upwards:
+//!
+//! 1. [`driver`]: the narrow trait between everything here and a server, a recording or a replay.
+//! 2. [`value`], [`column`] and [`row`]: what goes to a server and what comes back.
+//! 3. [`error`]: what can fail, and what a caller may do then.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the connection, which reads packets into rows, is the next to come"
+)]
+
+pub mod column;
+pub mod driver;
+pub mod error;
+pub mod row;
+pub mod value;
+
+pub use column::{Column, ColumnType, Columns};
+pub use driver::{
+    Address, Credential, Driver, Endpoint, Results, Session, SessionStatus, Statement, Summary,
+};
+pub use error::{Error, ErrorClass, ErrorKind, Result, ServerError};
+pub use row::{FromRow, Row, RowRef};
+pub use value::{FromValue, ToValue, Value, ValueRef};
