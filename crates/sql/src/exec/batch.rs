@@ -66,9 +66,12 @@ impl Slices {
     pub fn put(&mut self, batch: Batch) {
         *self = Slices { batch: Some(batch), at: 0 };
     }
+}
 
-    /// The next rows; None when there are none left.
-    pub fn next(&mut self) -> Option<Batch> {
+impl Iterator for Slices {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
         let batch = self.batch.as_ref()?;
         let left = batch.rows.saturating_sub(self.at);
         if left <= MAX_ROWS {
