@@ -8,11 +8,12 @@ use super::Finding;
 use super::sources::Tree;
 
 /// Crate (without its `rustydb-`) and floor.
-const FLOORS: [(&str, u8); 13] = [
+const FLOORS: [(&str, u8); 14] = [
     ("value", 0),
     ("mysql-protocol", 0),
     ("telemetry", 0),
     ("resilience", 0),
+    ("simulation", 0),
     ("storage", 1),
     ("transaction", 2),
     ("catalog", 3),
