@@ -11,6 +11,7 @@
 
 pub mod cgroup;
 pub mod client;
+pub mod cluster;
 mod error;
 pub mod history;
 pub mod isolation;

@@ -1,3 +1,4 @@
 //! The servers that this package starts, started.
 
+mod clusters;
 mod peers;
