@@ -5,6 +5,7 @@
 //! 1. [`driver`]: the narrow trait between everything here and a server, a recording or a replay.
 //! 2. [`value`], [`column`] and [`row`]: what goes to a server and what comes back.
 //! 3. [`error`]: what can fail, and what a caller may do then.
+//! 4. [`routing`]: which statements a replica may run.
 
 #![allow(
     dead_code,
@@ -15,6 +16,7 @@
 pub mod column;
 pub mod driver;
 pub mod error;
+pub mod routing;
 pub mod row;
 pub mod value;
 

@@ -8,12 +8,11 @@ use super::Finding;
 use super::sources::Tree;
 
 /// Crate (without its `rustydb-`) and floor.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 13] = [
     ("value", 0),
     ("mysql-protocol", 0),
     ("telemetry", 0),
     ("resilience", 0),
-    ("simulation", 0),
     ("storage", 1),
     ("transaction", 2),
     ("catalog", 3),
