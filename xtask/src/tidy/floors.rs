@@ -9,10 +9,13 @@ use super::sources::Tree;
 
 /// Crate (without its `rustydb-`) and floor.
 const FLOORS: [(&str, u8); 13] = [
+const FLOORS: &[(&str, u8)] = &[
     ("value", 0),
     ("mysql-protocol", 0),
     ("telemetry", 0),
     ("resilience", 0),
+    ("simulation", 0),
+    ("secrets", 0),
     ("storage", 1),
     ("transaction", 2),
     ("catalog", 3),
@@ -25,7 +28,8 @@ const FLOORS: [(&str, u8); 13] = [
 ];
 
 /// Floors whose crates may also import each other, one way: ground crates know values, SQL knows its parser.
-const BESIDE: [(&str, &str); 2] = [("mysql-protocol", "value"), ("sql", "sql-parser")];
+const BESIDE: &[(&str, &str)] =
+    &[("mysql-protocol", "value"), ("secrets", "resilience"), ("sql", "sql-parser")];
 
 pub(super) fn order(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
