@@ -8,7 +8,6 @@ use super::Finding;
 use super::sources::Tree;
 
 /// Crate (without its `rustydb-`) and floor.
-const FLOORS: [(&str, u8); 13] = [
 const FLOORS: &[(&str, u8)] = &[
     ("value", 0),
     ("mysql-protocol", 0),
