@@ -28,8 +28,21 @@ const BUCKETS: usize = (64 - PRECISION as usize) * SUB + SUB;
 pub(crate) enum Unit {
     /// Nanoseconds, shown in seconds
     Nanoseconds,
+    /// Nanoseconds, shown in milliseconds
+    Milliseconds,
     /// Plain numbers
     Plain,
+}
+
+impl Unit {
+    /// How many recorded ones make one that is shown.
+    pub(crate) fn scale(self) -> f64 {
+        match self {
+            Unit::Nanoseconds => 1e9,
+            Unit::Milliseconds => 1e6,
+            Unit::Plain => 1.0,
+        }
+    }
 }
 
 struct Shard {

@@ -10,13 +10,16 @@
 //! | [`Gauge`] | a level that goes up and down | one relaxed add or store |
 //! | [`Histogram`] | a spread of latencies or sizes, within 1/16 | two relaxed adds and a compare on this thread's shard |
 //!
+//! What is named at run time goes through [`Registry::emit_metric`], [`start_span`] and [`log_structured`], at
+//! the price of a look-up or a formatted field; hot paths keep instruments and use `tracing` directly.
+//!
 //! Figures that somebody counts already are read at scrape time instead: [`Registry::counter_from`] and
 //! [`Registry::gauge_from`].
 //!
 //! Invariants: recording never locks, allocates or fails; a reader sees every record that happened before
 //! the read began, but not one instant across instruments. Limits: values are `u64` (nanoseconds or
-//! counts), so a histogram saturates at 2^64 - 1. Left to others: logs and spans (`tracing`, set up by
-//! the binary) and the HTTP door that serves the text.
+//! counts), so a histogram saturates at 2^64 - 1. Left to others: where logs and spans go (a `tracing`
+//! subscriber, set up by the binary) and the HTTP door that serves the text.
 //!
 //! ```
 //! use rustydb_telemetry::Registry;
@@ -34,8 +37,10 @@ mod counter;
 mod histogram;
 mod registry;
 mod shard;
+mod spans;
 mod text;
 
 pub use counter::{Counter, Gauge};
 pub use histogram::{Histogram, Summary};
-pub use registry::{Conflict, Registry};
+pub use registry::{Conflict, MOST_SERIES, Registry, Sample, SampleValue};
+pub use spans::{LogLevel, log_structured, start_span};

@@ -8,11 +8,18 @@
 //! instrument that works but is not shown, and is listed in [`Registry::conflicts`], which a test of the
 //! whole product asserts to be empty.
 //!
+//! Names and labels may have dots, as OpenTelemetry writes them (`mysql.queries.latency_ms`, `db.system.name`).
+//! [`Registry::samples`] gives them as they are; Prometheus' text has an underscore for each dot, so a name
+//! with dots and the same name with underscores are one.
+//!
+//! [`Registry::emit_metric`] takes names and tags that are only known at run time. There a bound holds: beyond
+//! [`MOST_SERIES`] no new series is made.
+//!
 //! The one lock (`families`) is taken to register and to render, never to record. Functions given to
 //! `*_from` run under it, so they must not register instruments.
 
 use crate::counter::{Counter, Gauge};
-use crate::histogram::{Histogram, Unit};
+use crate::histogram::{Histogram, Summary, Unit};
 use crate::text;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -39,10 +46,53 @@ pub(crate) enum Kind {
 }
 
 pub(crate) struct Family {
+    /// As it was registered, dots and all
+    name: String,
     pub(crate) help: String,
     pub(crate) kind: Kind,
     /// By rendered labels, so that the output has a fixed order
-    pub(crate) series: BTreeMap<String, Instrument>,
+    pub(crate) series: BTreeMap<String, Series>,
+}
+
+pub(crate) struct Series {
+    labels: Vec<(String, String)>,
+    pub(crate) instrument: Instrument,
+}
+
+/// Series that [`Registry::emit_metric`] makes at most, counted over all families.
+pub const MOST_SERIES: usize = 10_000;
+
+/// What one instrument held at one moment.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// As it was registered, dots and all
+    pub name: String,
+    /// As they were registered, in their order
+    pub labels: Vec<(String, String)>,
+    /// What it held
+    pub value: SampleValue,
+}
+
+/// What an instrument held.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum SampleValue {
+    /// A total
+    Counter(f64),
+    /// A level
+    Gauge(f64),
+    /// A spread, of nanoseconds or of plain numbers
+    Histogram(Summary),
+}
+
+impl SampleValue {
+    /// The total, the level, or how many records the spread has.
+    pub fn number(&self) -> f64 {
+        match self {
+            SampleValue::Counter(number) | SampleValue::Gauge(number) => *number,
+            SampleValue::Histogram(summary) => summary.count as f64,
+        }
+    }
 }
 
 /// Why an instrument is not shown.
@@ -53,12 +103,25 @@ pub enum Conflict {
     InvalidName,
     /// The name is of another kind already, or its series is read from somewhere else
     Taken,
+    /// There are [`MOST_SERIES`] series
+    TooMany,
 }
 
 #[derive(Default)]
 struct Families {
+    /// By the name that Prometheus' text has
     by_name: BTreeMap<String, Family>,
+    series: usize,
     conflicts: Vec<(String, Conflict)>,
+}
+
+impl Families {
+    /// Notes a defect of the caller. Only so many: names may come from a loop.
+    fn conflict(&mut self, name: &str, conflict: Conflict) {
+        if self.conflicts.len() < 100 {
+            self.conflicts.push((name.to_owned(), conflict));
+        }
+    }
 }
 
 /// The instruments of one database. Clones share them.
@@ -97,6 +160,12 @@ impl Registry {
         self.spread(name, help, labels, Unit::Nanoseconds)
     }
 
+    /// The histogram of durations of this name and these labels, shown in milliseconds; the name should end
+    /// in `_ms`.
+    pub fn histogram_ms(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Histogram {
+        self.spread(name, help, labels, Unit::Milliseconds)
+    }
+
     /// The histogram of plain numbers of this name and these labels (rows, bytes, members of a group).
     pub fn distribution(&self, name: &str, help: &str, labels: &[(&str, &str)]) -> Histogram {
         self.spread(name, help, labels, Unit::Plain)
@@ -116,6 +185,81 @@ impl Registry {
         F: Fn() -> f64 + Send + Sync + 'static,
     {
         self.register(name, help, labels, Kind::Gauge, Instrument::Reading(Arc::new(read)));
+    }
+
+    /// Records `value` in the instrument of this name and these tags: adds it to a counter, sets a gauge,
+    /// records it in a histogram, in the unit that the histogram is shown in. A name that nobody registered
+    /// becomes a gauge. For names known only at run time: it looks the instrument up, under the lock. A value
+    /// that is negative or no number changes no counter and no histogram.
+    pub fn emit_metric(&self, name: &str, value: f64, tags: &[(&str, &str)]) {
+        let instrument = self.find_or_make(name, tags);
+        let whole = if value > 0.0 { value.round() as u64 } else { 0 };
+        match instrument {
+            Some(Instrument::Counter(counter)) => counter.inc(whole),
+            Some(Instrument::Gauge(gauge)) if !value.is_nan() => gauge.set(value.round() as i64),
+            Some(Instrument::Histogram(histogram, unit)) if value >= 0.0 => {
+                histogram.record_value((value * unit.scale()).round() as u64);
+            }
+            _ => {}
+        }
+    }
+
+    /// The instrument of a family and these tags, made if there is room.
+    fn find_or_make(&self, name: &str, tags: &[(&str, &str)]) -> Option<Instrument> {
+        let mut families = self.families.lock();
+        let families = &mut *families;
+        let (shown, labels) = (text::shown_name(name), text::labels(tags));
+        let family = families.by_name.get(&shown);
+        if let Some(series) = family.and_then(|family| family.series.get(&labels)) {
+            return Some(series.instrument.clone());
+        }
+        if !are_valid(name, tags) {
+            families.conflict(name, Conflict::InvalidName);
+            return None;
+        }
+        if families.series >= MOST_SERIES {
+            families.conflict(name, Conflict::TooMany);
+            return None;
+        }
+        let instrument = match family {
+            None => Instrument::Gauge(Gauge::default()),
+            Some(family) => match (family.kind, family.series.values().next().map(|s| &s.instrument)) {
+                (Kind::Counter, _) => Instrument::Counter(Counter::default()),
+                (Kind::Gauge, _) => Instrument::Gauge(Gauge::default()),
+                (Kind::Histogram, Some(Instrument::Histogram(_, unit))) => {
+                    Instrument::Histogram(Histogram::default(), *unit)
+                }
+                (Kind::Histogram, _) => Instrument::Histogram(Histogram::default(), Unit::Plain),
+            },
+        };
+        families.series += 1;
+        let family = families.by_name.entry(shown).or_insert_with(|| Family {
+            name: name.to_owned(),
+            help: String::new(),
+            kind: Kind::Gauge,
+            series: BTreeMap::new(),
+        });
+        family.series.insert(labels, Series { labels: owned(tags), instrument: instrument.clone() });
+        Some(instrument)
+    }
+
+    /// What every instrument holds now, by the names that they were registered with.
+    pub fn samples(&self) -> Vec<Sample> {
+        let families = self.families.lock();
+        let mut samples = Vec::new();
+        for family in families.by_name.values() {
+            for series in family.series.values() {
+                let value = match (&series.instrument, family.kind) {
+                    (Instrument::Counter(counter), _) => SampleValue::Counter(counter.get() as f64),
+                    (Instrument::Gauge(gauge), _) => SampleValue::Gauge(gauge.get() as f64),
+                    (Instrument::Histogram(histogram, _), _) => SampleValue::Histogram(histogram.summary()),
+                    (Instrument::Reading(read), Kind::Counter) => SampleValue::Counter(read()),
+                    (Instrument::Reading(read), _) => SampleValue::Gauge(read()),
+                };
+                samples.push(Sample { name: family.name.clone(), labels: series.labels.clone(), value });
+            }
+        }
+        samples
     }
 
     /// Every instrument in Prometheus' text format 0.0.4, families and series in a fixed order.
@@ -152,30 +296,45 @@ impl Registry {
         fresh: Instrument,
     ) -> Option<Instrument> {
         let mut families = self.families.lock();
-        if !text::is_metric_name(name) || !labels.iter().all(|(label, _)| text::is_label_name(label)) {
-            families.conflicts.push((name.to_owned(), Conflict::InvalidName));
+        let families = &mut *families;
+        if !are_valid(name, labels) {
+            families.conflict(name, Conflict::InvalidName);
             return None;
         }
-        let family = families.by_name.entry(name.to_owned()).or_insert_with(|| Family {
+        let shown = text::shown_name(name);
+        let family = families.by_name.entry(shown.clone()).or_insert_with(|| Family {
+            name: name.to_owned(),
             help: help.to_owned(),
             kind,
             series: BTreeMap::new(),
         });
-        let found = family.series.entry(text::labels(labels)).or_insert_with(|| fresh.clone());
-        let same = match (&*found, &fresh) {
+        let series = &mut families.series;
+        let found = family.series.entry(text::labels(labels)).or_insert_with(|| {
+            *series += 1;
+            Series { labels: owned(labels), instrument: fresh.clone() }
+        });
+        let same = match (&found.instrument, &fresh) {
             (Instrument::Histogram(_, a), Instrument::Histogram(_, b)) => a == b,
             (Instrument::Reading(a), Instrument::Reading(b)) => Arc::ptr_eq(a, b),
             (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
         };
         if family.kind == kind && same {
-            return Some(found.clone());
+            return Some(found.instrument.clone());
         }
         if family.series.is_empty() {
-            families.by_name.remove(name);
+            families.by_name.remove(&shown);
         }
-        families.conflicts.push((name.to_owned(), Conflict::Taken));
+        families.conflict(name, Conflict::Taken);
         None
     }
+}
+
+fn are_valid(name: &str, labels: &[(&str, &str)]) -> bool {
+    text::is_metric_name(name) && labels.iter().all(|(label, _)| text::is_label_name(label))
+}
+
+fn owned(labels: &[(&str, &str)]) -> Vec<(String, String)> {
+    labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 impl std::fmt::Debug for Registry {

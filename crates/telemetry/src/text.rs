@@ -7,20 +7,26 @@ use crate::histogram::{Histogram, Unit};
 use crate::registry::{Family, Instrument, Kind};
 use std::fmt::Write;
 
-/// Whether `name` matches `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+/// A name as the format takes it: an underscore for each dot.
+pub(crate) fn shown_name(name: &str) -> String {
+    name.replace('.', "_")
+}
+
+/// Whether `name` matches `[a-zA-Z_:][a-zA-Z0-9_:]*`, with single dots between parts.
 pub(crate) fn is_metric_name(name: &str) -> bool {
     is_name(name, |c| c == ':')
 }
 
-/// Whether `name` matches `[a-zA-Z_][a-zA-Z0-9_]*` and is not one that the format writes itself.
+/// Whether `name` matches `[a-zA-Z_][a-zA-Z0-9_]*`, with single dots between parts, and is not one that the format writes itself.
 pub(crate) fn is_label_name(name: &str) -> bool {
     is_name(name, |_| false) && name != "le" && !name.starts_with("__")
 }
 
 fn is_name(name: &str, also: impl Fn(char) -> bool) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || also(c))
+    let is_part = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || also(c))
+    };
+    !name.starts_with(|c: char| c.is_ascii_digit()) && name.split('.').all(is_part)
 }
 
 /// Labels without their braces: `kind="select",door="mysql"`.
@@ -30,7 +36,7 @@ pub(crate) fn labels(labels: &[(&str, &str)]) -> String {
         if !out.is_empty() {
             out.push(',');
         }
-        let _ = write!(out, "{name}=\"");
+        let _ = write!(out, "{}=\"", shown_name(name));
         escape(&mut out, value, true);
         out.push('"');
     }
@@ -58,8 +64,8 @@ pub(crate) fn write_family(out: &mut String, name: &str, family: &Family) {
         Kind::Histogram => "histogram",
     };
     let _ = writeln!(out, "\n# TYPE {name} {kind}");
-    for (labels, instrument) in &family.series {
-        match instrument {
+    for (labels, series) in &family.series {
+        match &series.instrument {
             Instrument::Counter(counter) => write_sample(out, name, "", labels, counter.get()),
             Instrument::Gauge(gauge) => write_sample(out, name, "", labels, gauge.get()),
             Instrument::Reading(read) => write_sample(out, name, "", labels, Number(read())),
@@ -70,9 +76,10 @@ pub(crate) fn write_family(out: &mut String, name: &str, family: &Family) {
 
 fn write_histogram(out: &mut String, name: &str, labels: &str, histogram: &Histogram, unit: Unit) {
     let summary = histogram.summary();
-    let (scale, powers) = match unit {
-        Unit::Nanoseconds => (1e9, 10..=36),
-        Unit::Plain => (1.0, 0..=20),
+    let scale = unit.scale();
+    let powers = match unit {
+        Unit::Nanoseconds | Unit::Milliseconds => 10..=36,
+        Unit::Plain => 0..=20,
     };
     let comma = if labels.is_empty() { "" } else { "," };
     for power in powers {

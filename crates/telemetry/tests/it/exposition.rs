@@ -1,6 +1,6 @@
 //! The text format, line by line, and what happens to instruments that cannot be shown.
 
-use rustydb_telemetry::{Conflict, Registry};
+use rustydb_telemetry::{Conflict, MOST_SERIES, Registry};
 use std::time::Duration;
 
 #[test]
@@ -89,4 +89,57 @@ fn a_name_that_cannot_be_shown_still_counts_and_is_reported() {
         "# HELP depth Depth\n# TYPE depth gauge\ndepth 0\n\
          # HELP level Level\n# TYPE level gauge\nlevel 1\n"
     );
+}
+
+#[test]
+fn names_with_dots_keep_them_for_readers_and_lose_them_for_prometheus() {
+    let registry = Registry::new();
+    registry.counter("mysql.queries.count", "Queries", &[("db.operation.name", "select")]).inc(2);
+    let latency = registry.histogram_ms("mysql.queries.latency_ms", "Latency", &[]);
+    latency.record(Duration::from_millis(3));
+    let text = registry.render();
+    assert!(text.contains("mysql_queries_count{db_operation_name=\"select\"} 2\n"), "{text}");
+    assert!(text.contains("mysql_queries_latency_ms_sum 3\n"), "{text}");
+    assert!(text.contains("mysql_queries_latency_ms_bucket{le=\"4.194304\"} 1\n"), "{text}");
+    let samples = registry.samples();
+    assert_eq!(samples[0].name, "mysql.queries.count");
+    assert_eq!(samples[0].labels, [("db.operation.name".to_owned(), "select".to_owned())]);
+    assert_eq!((samples[0].value.number(), samples[1].value.number()), (2.0, 1.0));
+    registry.gauge("mysql_queries_count", "The same to Prometheus", &[]);
+    for bad in ["mysql..x", ".x", "x.", "1.x"] {
+        registry.counter(bad, "Bad", &[]);
+    }
+    let reasons: Vec<_> = registry.conflicts().into_iter().map(|(_, reason)| reason).collect();
+    assert_eq!(reasons[0], Conflict::Taken);
+    assert_eq!(reasons[1..], [Conflict::InvalidName; 4]);
+}
+
+#[test]
+fn a_metric_emitted_by_name_reaches_the_instrument_of_its_kind() {
+    let registry = Registry::new();
+    let counter = registry.counter("a.count", "A", &[]);
+    let latency = registry.histogram_ms("a.latency_ms", "A", &[]);
+    registry.emit_metric("a.count", 3.0, &[]);
+    registry.emit_metric("a.count", -3.0, &[]);
+    registry.emit_metric("a.count", f64::NAN, &[]);
+    registry.emit_metric("a.count", 4.0, &[("kind", "x")]);
+    registry.emit_metric("a.latency_ms", 1.5, &[]);
+    registry.emit_metric("a.level", -2.0, &[]);
+    assert_eq!((counter.get(), latency.summary().max), (3, 1_500_000));
+    let text = registry.render();
+    assert!(text.contains("a_count{kind=\"x\"} 4\n") && text.contains("a_level -2\n"), "{text}");
+    assert!(registry.conflicts().is_empty());
+}
+
+#[test]
+fn series_made_at_run_time_have_a_bound() {
+    let registry = Registry::new();
+    for n in 0..MOST_SERIES + 500 {
+        registry.emit_metric("a.level", 1.0, &[("n", &n.to_string())]);
+    }
+    assert_eq!(registry.samples().len(), MOST_SERIES);
+    let conflicts = registry.conflicts();
+    assert!(conflicts.len() <= 100 && conflicts.iter().all(|(_, reason)| *reason == Conflict::TooMany));
+    registry.emit_metric("a.level", 7.0, &[("n", "5")]);
+    assert!(registry.render().contains("a_level{n=\"5\"} 7\n"), "those that are there go on");
 }
