@@ -179,15 +179,27 @@ impl PointUpdate {
         };
         let row = self.trees.reader.row(&bytes)?;
         let mode = store_mode(&scope.state.settings, false);
+        // First whether all of them are certain: a conversion below may warn, and would again in the general executor.
+        for (at, source) in &self.assignments {
+            let Some(column) = def.columns.get(*at) else { return Ok(None) };
+            let is_certain = match source {
+                UpdateSource::Constant(constant) => column.nullable || !constant.value(params).is_null(),
+                UpdateSource::Sum { column: from, constant, minus } => {
+                    sum(row.value(*from)?, constant.value(params), *minus).is_some_and(|value| {
+                        fits_as_it_is(&value, &column.ty) && (column.nullable || !value.is_null())
+                    })
+                }
+            };
+            if !is_certain {
+                return Ok(None);
+            }
+        }
         let mut changed: Vec<(usize, Value)> = Vec::with_capacity(self.assignments.len());
         for (at, source) in &self.assignments {
             let Some(column) = def.columns.get(*at) else { return Ok(None) };
             let new = match source {
                 UpdateSource::Constant(constant) => {
                     let value = constant.value(params);
-                    if value.is_null() && !column.nullable {
-                        return Ok(None);
-                    }
                     if fits_as_it_is(&value, &column.ty) {
                         value.to_owned()
                     } else {
@@ -195,13 +207,10 @@ impl PointUpdate {
                     }
                 }
                 UpdateSource::Sum { column: from, constant, minus } => {
-                    let Some(value) = sum(row.value(*from)?, constant.value(params), *minus) else {
-                        return Ok(None);
-                    };
-                    if !fits_as_it_is(&value, &column.ty) || (value.is_null() && !column.nullable) {
-                        return Ok(None);
+                    match sum(row.value(*from)?, constant.value(params), *minus) {
+                        Some(value) => value.to_owned(),
+                        None => return Ok(None),
                     }
-                    value.to_owned()
                 }
             };
             if row.value(*at)?.to_owned() != new {
