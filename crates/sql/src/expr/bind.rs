@@ -544,16 +544,7 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             ("nullif", 2) => {
                 let mut args = args.into_iter();
                 let (Some(a), Some(b)) = (args.next(), args.next()) else { return Err(wrong()) };
-                let a = finish(a, self.session());
-                collations_meet(&[&a.ty, &b.ty], "nullif", self.session())?;
-                let equal = self.compare(Comparison::Equal, a.clone(), b)?;
-                let mut ty = a.ty.clone().with_nullable(true);
-                if ty.is_string() {
-                    ty.decimals = super::types::NOT_FIXED;
-                }
-                let null = BoundExpr { node: BoundExpr::null().node, ty: ty.clone() };
-                let node = Node::Case { branches: vec![(equal, null)], otherwise: Some(Box::new(a)) };
-                Ok(BoundExpr { node, ty })
+                super::nullif::bind_nullif(a, b, self.session())
             }
             ("if" | "ifnull" | "coalesce" | "nullif", _) => Err(wrong()),
             _ => self.named_call(call.name.as_str(), args),

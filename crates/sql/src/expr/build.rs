@@ -26,10 +26,13 @@ pub(super) fn in_one_class(
     negated: bool,
     session: &SessionState,
 ) -> Result<BoundExpr, SqlError> {
+    // One value is compared as with `=`.
+    let mut operation = " IN ";
     if let [needle, only] = operands.as_slice() {
-        collations_meet(&[&needle.ty, &only.ty], "=", session)?;
+        operation = "=";
+        collations_meet(&[&needle.ty, &only.ty], operation, session)?;
     }
-    let collation = unify(&mut operands, " IN ", session)?;
+    let collation = unify(&mut operands, operation, session)?;
     let nullable = operands.iter().any(|o| o.ty.nullable);
     let mut operands = operands.into_iter();
     let Some(needle) = operands.next() else { return Err(SqlError::operand_columns(1)) };
@@ -104,9 +107,16 @@ pub fn choose(
     types.push(otherwise.as_ref().map_or(&null, |o| &o.ty));
     let ty = super::merge::merge_types(&types, operation, session)?;
     let ty = untyped_as_text(ty, values.iter().chain(&otherwise), session);
-    let values = values.into_iter().map(|v| super::cast::as_type(v, &ty));
-    let branches = whens.into_iter().zip(values).collect();
-    let otherwise = otherwise.map(|o| Box::new(super::cast::as_type(o, &ty)));
+    let value = |v: BoundExpr| {
+        let cast = matches!(&v.node, Node::Coerce(inner) if v.ty.is_string() && !inner.ty.is_string());
+        let out = super::cast::as_type(v, &ty);
+        // What was made a text by a CAST is one: a second conversion tells it from those that the merge makes, of which a
+        // number is asked again (`number_by_branch`).
+        let merged = matches!(&out.node, Node::Coerce(inner) if !inner.ty.is_string());
+        if cast && merged { super::cast::force(out, ty.clone()) } else { out }
+    };
+    let branches = whens.into_iter().zip(values.into_iter().map(value)).collect();
+    let otherwise = otherwise.map(|o| Box::new(value(o)));
     Ok(BoundExpr { node: Node::Case { branches, otherwise }, ty })
 }
 

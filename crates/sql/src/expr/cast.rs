@@ -5,7 +5,7 @@ use rustydb_value::{Charset, Collation, Value};
 
 use super::bind::collation_named;
 use super::build::{bind_call, literal_int};
-use super::coerce::{coerce, text_type};
+use super::coerce::{coerce, number_by_branch, text_type};
 use super::types::{Class, Coercibility, ExprType, Kind, MAX_PRECISION, MAX_SCALE, NOT_FIXED};
 use super::{BoundExpr, Node};
 use crate::error::SqlError;
@@ -58,9 +58,13 @@ pub fn bind_cast(arg: BoundExpr, target: &CastTarget, session: &SessionState) ->
                 return Err(SqlError::scale_above_precision(""));
             }
             let precision = if precision == 0 { 10 } else { precision };
-            Ok(force(arg, ExprType::decimal(precision, scale as u8, false)))
+            let ty = ExprType::decimal(precision, scale as u8, false);
+            Ok(force(number_by_branch(arg, &ty), ty))
         }
-        DataType::Double { .. } | DataType::Real { .. } => Ok(force(arg, ExprType::double())),
+        DataType::Double { .. } | DataType::Real { .. } => {
+            let ty = ExprType::double();
+            Ok(force(number_by_branch(arg, &ty), ty))
+        }
         DataType::Float { precision, .. } => {
             let single = precision.is_none_or(|p| p <= 24);
             let kind = if single { Kind::Float } else { Kind::Double };

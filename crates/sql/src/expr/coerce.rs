@@ -54,12 +54,36 @@ pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
     {
         return coerce(number, ty);
     }
+    let is_number = ty.class().is_integer() || matches!(ty.class(), Class::Double | Class::Decimal);
+    if is_number && matches!(expr.node, Node::Case { .. }) && expr.ty.class().is_string() {
+        return number_by_branch(expr, &ty);
+    }
     // A text that is no date becomes NULL.
     let convertible = expr.ty.class().is_temporal() && !expr.ty.is_member();
     let may_fail = (ty.class().is_temporal() && !convertible)
         || (ty.class() == Class::Text && expr.ty.class() == Class::Binary);
     ty.nullable = expr.ty.nullable || may_fail;
     BoundExpr { node: Node::Coerce(Box::new(expr)), ty }
+}
+
+/// IF, CASE and NULLIF of texts as a number: each branch as the number that it is by itself. So an ENUM is its position
+/// and a date its digits, though the text of the whole says something else. What is nothing of the kind comes back.
+pub fn number_by_branch(mut expr: BoundExpr, ty: &ExprType) -> BoundExpr {
+    let Node::Case { branches, otherwise } = &mut expr.node else { return expr };
+    if !expr.ty.class().is_string() {
+        return expr;
+    }
+    let (branches, otherwise) = (std::mem::take(branches), otherwise.take());
+    let number = |branch: BoundExpr| match branch.node {
+        Node::Coerce(inner) if branch.ty.is_string() && (inner.ty.is_member() || !inner.ty.is_string()) => {
+            coerce(*inner, ty.clone())
+        }
+        node => coerce(BoundExpr { node, ty: branch.ty }, ty.clone()),
+    };
+    let branches = branches.into_iter().map(|(when, then)| (when, number(then))).collect();
+    let otherwise = otherwise.map(|value| Box::new(number(*value)));
+    let nullable = expr.ty.nullable;
+    BoundExpr { node: Node::Case { branches, otherwise }, ty: ty.clone().with_nullable(nullable) }
 }
 
 /// The expression as something that is true or not: numbers as they are, text as DOUBLE.

@@ -13,7 +13,7 @@ use rustydb_value::{Charset, Collation, DateTime, Json, Value};
 
 use super::coerce::{coerce, text_type};
 use super::decimals::Decimals;
-use super::number::{parse_decimal, parse_integer};
+use super::number::{decimal_from_i256, parse_decimal, parse_integer};
 use super::types::{Class, Coercibility, ExprType, Kind, is_binary_order};
 use super::vector::{Slots, Vector, union_nulls};
 use super::{BoundExpr, Comparison, Node};
@@ -58,14 +58,9 @@ fn exact_literal(column: &BoundExpr, constant: &BoundExpr) -> Option<BoundExpr> 
     let (Node::Column(_) | Node::Outer(_), Node::Literal(vector)) = (&column.node, &constant.node) else {
         return None;
     };
-    if column.ty.kind == Kind::Year && constant.ty.class() == Class::Int && !vector.is_null(0) {
-        // Two digits are a year of this time, as where they are stored.
-        let year = match vector.as_ints().at(0) {
-            short @ 1..=69 => short + 2000,
-            short @ 70..=99 => short + 1900,
-            _ => return None,
-        };
-        return Some(BoundExpr::literal(&Value::Int(year), ExprType::int(4).not_null()));
+    if column.ty.kind == Kind::Year {
+        let year = Value::Int(year_constant(constant)?);
+        return Some(BoundExpr::literal(&year, ExprType::int(4).not_null()));
     }
     if !constant.ty.class().is_string() || vector.is_null(0) {
         return None;
@@ -92,6 +87,37 @@ fn exact_literal(column: &BoundExpr, constant: &BoundExpr) -> Option<BoundExpr> 
             let ty = ExprType::decimal(u32::from(parsed.value.digits()), parsed.value.scale(), false);
             Some(BoundExpr::literal(&Value::Decimal(parsed.value), ty.not_null()))
         }
+        _ => None,
+    }
+}
+
+/// The year that a column of years would hold of a constant; two digits are one of this time. None if it holds none.
+pub(super) fn year_constant(constant: &BoundExpr) -> Option<i64> {
+    let Node::Literal(vector) = &constant.node else { return None };
+    if vector.is_null(0) {
+        return None;
+    }
+    let (number, written) = match constant.ty.class() {
+        Class::Int => (vector.as_ints().at(0), false),
+        Class::Double => (vector.as_doubles().at(0) as i64, false),
+        Class::Decimal => {
+            let value = decimal_from_i256(vector.as_decimals().at(0), constant.ty.decimals);
+            (value.round(0).ok()?.to_i64().ok()?, false)
+        }
+        Class::Text => {
+            let parsed = parse_decimal(vector.bytes(0));
+            if !parsed.whole {
+                return None;
+            }
+            (parsed.value.round(0).ok()?.to_i64().ok()?, true)
+        }
+        _ => return None,
+    };
+    match number {
+        0 if written => Some(2000),
+        0 | 1901..=2155 => Some(number),
+        1..=69 => Some(number + 2000),
+        70..=99 => Some(number + 1900),
         _ => None,
     }
 }
@@ -158,7 +184,7 @@ pub fn unify(
                 }
             }
             let types: Vec<&ExprType> = operands.iter().map(|o| &o.ty).collect();
-            let (collation, _) = combine_collations(&types, operation, session)?;
+            let (collation, _) = combine_sides(&types, operation, session)?;
             for operand in operands.iter_mut() {
                 take(operand, |o| in_collation(o, collation));
             }
@@ -332,63 +358,94 @@ pub fn combine_collations(
     operation: &str,
     session: &SessionState,
 ) -> Result<(Collation, Coercibility), SqlError> {
-    let (collation, rank) = mix_collations(types, operation, session)?;
-    if rank == Coercibility::None {
+    let ((collation, rank), disagree) = folded(types, operation, session)?;
+    if disagree || rank == Coercibility::None {
         return Err(collation_mix(types, operation));
     }
     Ok((collation, rank))
 }
 
-/// Reconciles the collations of texts that are put together: the one of lower coercibility wins; of equal rank, a
-/// binary order wins over another of its character set, and Unicode over a smaller set. Where two columns meet and
-/// neither wins, the result has the binary order of their set and no rank to be compared by. Two COLLATE clauses
-/// are an error. Nothing but NULLs is `binary`.
+/// The same for the sides of an operator; of two sides with one collation the first has to have a rank.
+fn combine_sides(
+    types: &[&ExprType],
+    operation: &str,
+    session: &SessionState,
+) -> Result<(Collation, Coercibility), SqlError> {
+    if let [a, b] = types
+        && a.coercibility == Coercibility::None
+        && a.collation == b.collation
+        && b.coercibility != Coercibility::Ignorable
+    {
+        return Err(collation_mix(types, operation));
+    }
+    combine_collations(types, operation, session)
+}
+
+/// A text of which MIN and MAX cannot know the larger value: its collation came of two that do not go together.
+pub fn refuse_unranked(ty: &ExprType, operation: &str) -> Result<(), SqlError> {
+    match ty.coercibility {
+        Coercibility::None if ty.class().is_string() => Err(collation_mix(&[ty, ty], operation)),
+        _ => Ok(()),
+    }
+}
+
+/// Reconciles the collations of texts that are put together: those of the lowest coercibility count. Among them a binary
+/// order wins over another of its character set, and Unicode over a smaller set. Where two columns meet and neither
+/// wins, the result has the binary order of their set and a rank below that of NULL, by which alone it cannot be
+/// compared. Two COLLATE clauses are an error. Nothing but NULLs is `binary`.
 pub fn mix_collations(
     types: &[&ExprType],
     operation: &str,
     session: &SessionState,
 ) -> Result<(Collation, Coercibility), SqlError> {
-    let mut best: Option<(Collation, Coercibility)> = None;
-    for ty in types {
-        let (collation, rank) = (ty.collation, ty.coercibility);
-        if rank == Coercibility::Ignorable {
-            continue;
-        }
-        let Some((held, held_rank)) = best else {
-            best = Some((collation, rank));
+    folded(types, operation, session).map(|(mixed, _)| mixed)
+}
+
+/// The collation of all, and whether two of those that count did not go together (a third wins over both then).
+fn folded(
+    types: &[&ExprType],
+    operation: &str,
+    session: &SessionState,
+) -> Result<((Collation, Coercibility), bool), SqlError> {
+    let Some(rank) = types.iter().map(|ty| ty.coercibility).min() else {
+        return Ok(((session.settings.collation_connection, Coercibility::Coercible), false));
+    };
+    if rank == Coercibility::Ignorable {
+        return Ok(((Collation::BINARY, rank), false));
+    }
+    let wide = |c: Collation| c.charset().max_bytes_per_char();
+    let mut best: Option<Collation> = None;
+    let (mut unranked, mut disagree) = (None, false);
+    for ty in types.iter().filter(|ty| ty.coercibility == rank) {
+        let collation = ty.collation;
+        unranked = None;
+        let Some(held) = best.filter(|held| *held != collation) else {
+            best = Some(collation);
             continue;
         };
-        if held == collation || rank > held_rank {
-            best = Some((held, held_rank.min(rank)));
-            continue;
-        }
-        if rank < held_rank {
-            best = Some((collation, rank));
-            continue;
-        }
-        if held == Collation::BINARY || collation == Collation::BINARY {
-            best = Some((Collation::BINARY, rank));
-            continue;
-        }
         let same_set = held.charset() == collation.charset();
-        let (held_bin, this_bin) = (is_binary_order(held), is_binary_order(collation));
-        if rank != Coercibility::Explicit && same_set && held_bin != this_bin {
-            best = Some((if held_bin { held } else { collation }, rank));
-            continue;
-        }
-        let wide = |c: Collation| c.charset().max_bytes_per_char();
-        if rank != Coercibility::Explicit && !same_set && wide(held) != wide(collation) {
-            best = Some((if wide(held) > wide(collation) { held } else { collation }, rank));
-            continue;
-        }
-        if rank == Coercibility::Explicit || !same_set {
+        best = Some(if held == Collation::BINARY || collation == Collation::BINARY {
+            Collation::BINARY
+        } else if rank == Coercibility::Explicit {
             return Err(collation_mix(types, operation));
-        }
-        best = Some((binary_order_of(held), Coercibility::None));
+        } else if same_set && is_binary_order(held) != is_binary_order(collation) {
+            if is_binary_order(held) { held } else { collation }
+        } else if same_set {
+            disagree = true;
+            unranked = Some(binary_order_of(held));
+            best = None;
+            continue;
+        } else if wide(held) != wide(collation) {
+            if wide(held) > wide(collation) { held } else { collation }
+        } else {
+            return Err(collation_mix(types, operation));
+        });
     }
-    let connection = session.settings.collation_connection;
-    let nulls = (Collation::BINARY, Coercibility::Ignorable);
-    Ok(best.unwrap_or(if types.is_empty() { (connection, Coercibility::Coercible) } else { nulls }))
+    let mixed = match unranked {
+        Some(binary) => (binary, Coercibility::None),
+        None => (best.unwrap_or(Collation::BINARY), rank),
+    };
+    Ok((mixed, disagree))
 }
 
 /// The order by code points of a collation's character set.
@@ -406,7 +463,7 @@ fn binary_order_of(collation: Collation) -> Collation {
 pub fn collations_meet(types: &[&ExprType], operation: &str, session: &SessionState) -> Result<(), SqlError> {
     let text = |ty: &&ExprType| ty.class().is_string() || ty.kind == Kind::Null;
     if types.iter().all(text) {
-        combine_collations(types, operation, session)?;
+        combine_sides(types, operation, session)?;
     }
     Ok(())
 }

@@ -34,7 +34,11 @@ pub fn merge_types(
     } else if all(&|t| t.class().is_temporal()) {
         temporals(&typed)
     } else {
-        strings(&typed, operation, session)?
+        match operation {
+            "UNION" => strings(&typed, operation, session)?,
+            // A NULL, which is binary, wins over what has no rank.
+            _ => strings(types, operation, session)?,
+        }
     };
     Ok(merged.with_nullable(nullable))
 }
@@ -88,9 +92,11 @@ fn strings(types: &[&ExprType], operation: &str, session: &SessionState) -> Resu
     let connection = session.settings.collation_connection;
     let texts: Vec<ExprType> = types.iter().map(|t| text_type(t, connection)).collect();
     let borrowed: Vec<&ExprType> = texts.iter().collect();
-    // Rows of one result are compared with each other.
-    let combine = if operation == "UNION" { combine_collations } else { mix_collations };
-    let (collation, coercibility) = combine(&borrowed, operation, session)?;
+    let (collation, coercibility) = match (operation, borrowed.as_slice()) {
+        // Rows of one result are compared with each other.
+        ("UNION", [_, _, ..]) => combine_collations(&borrowed, operation, session)?,
+        _ => mix_collations(&borrowed, operation, session)?,
+    };
     let binary = collation == Collation::BINARY;
     let length = texts
         .iter()

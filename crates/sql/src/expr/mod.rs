@@ -29,6 +29,7 @@ pub mod eval;
 pub mod like;
 pub mod literal;
 pub mod merge;
+mod nullif;
 pub mod number;
 pub mod outer;
 pub mod planning;

@@ -32,8 +32,6 @@ pub const MAX_TEXT: u32 = 67_108_864;
 pub enum Coercibility {
     /// A COLLATE clause.
     Explicit = 0,
-    /// Two collations met and neither won.
-    None = 1,
     /// A column, a stored routine's parameter.
     Implicit = 2,
     /// `USER()`, `VERSION()`, a system variable.
@@ -44,6 +42,8 @@ pub enum Coercibility {
     Numeric = 5,
     /// NULL.
     Ignorable = 6,
+    /// Two collations met and neither won: anything wins over what came of it.
+    None = 7,
 }
 
 impl Coercibility {

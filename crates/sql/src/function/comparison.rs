@@ -210,7 +210,13 @@ fn strcmp(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<
 
 /// The position of each row's value among the others, under the class that all were brought to.
 pub fn bind_positions(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let collation = unify(&mut call.args, call.function.name, call.session)?;
+    let texts = call.args.iter().all(|arg| arg.ty.is_string() || arg.ty.kind == Kind::Null);
+    let collation = if texts {
+        // Texts are compared by the collation of the first.
+        call.follow(&(0..call.count()).collect::<Vec<_>>()).0
+    } else {
+        unify(&mut call.args, call.function.name, call.session)?
+    };
     push_collation(call, collation);
     Ok(ExprType::int(11).not_null())
 }

@@ -326,9 +326,23 @@ impl Call<'_> {
     }
     /// As [`Call::combine_strings`], for the arguments in a range.
     pub fn combine(&mut self, from: usize, to: usize) -> Result<(Collation, Coercibility), SqlError> {
-        self.combine_at(&(from..to).collect::<Vec<_>>())
+        for at in from..to {
+            self.to_string(at);
+        }
+        let types: Vec<&ExprType> = self.args.get(from..to).unwrap_or(&[]).iter().map(|a| &a.ty).collect();
+        let (collation, coercibility) = compare::mix_collations(&types, self.function.name, self.session)?;
+        for at in from..to {
+            if collation == Collation::BINARY {
+                self.to_binary(at);
+            } else if let Some(arg) = self.args.get_mut(at) {
+                let taken = std::mem::replace(arg, BoundExpr::null());
+                *arg = compare::in_collation(taken, collation);
+            }
+        }
+        Ok((collation, coercibility))
     }
-    /// As [`Call::combine`], for arguments that are compared: one of their collations has to win.
+    /// As [`Call::combine`], for arguments that are compared: one of their collations has to win. Those that come of the
+    /// same two collations have none, and go together.
     pub fn combine_compared(
         &mut self,
         from: usize,
@@ -338,25 +352,34 @@ impl Call<'_> {
             self.to_string(at);
         }
         let types: Vec<&ExprType> = self.args.get(from..to).unwrap_or(&[]).iter().map(|a| &a.ty).collect();
-        compare::combine_collations(&types, self.function.name, self.session)?;
+        let unranked = |ty: &&ExprType| {
+            ty.coercibility == Coercibility::None && types.iter().all(|other| other.collation == ty.collation)
+        };
+        if !types.iter().all(unranked) {
+            compare::combine_collations(&types, self.function.name, self.session)?;
+        }
         self.combine(from, to)
     }
-    /// As [`Call::combine`], for the arguments at these places.
-    pub fn combine_at(&mut self, places: &[usize]) -> Result<(Collation, Coercibility), SqlError> {
+    /// Brings the strings at these places to the collation of the first of them, which is the result's; what the others
+    /// have does not matter, not even where it has a COLLATE clause.
+    pub fn follow(&mut self, places: &[usize]) -> (Collation, Coercibility) {
         for at in places {
             self.to_string(*at);
         }
-        let types: Vec<&ExprType> = places.iter().filter_map(|at| Some(&self.args.get(*at)?.ty)).collect();
-        let (collation, coercibility) = compare::mix_collations(&types, self.function.name, self.session)?;
+        let first = places.first().map_or_else(ExprType::null, |at| self.ty(*at));
+        let (collation, coercibility) = match first.coercibility {
+            Coercibility::Ignorable => (Collation::BINARY, Coercibility::Ignorable),
+            rank => (first.collation, rank),
+        };
         for at in places {
+            let ty = self.ty(*at);
             if collation == Collation::BINARY {
                 self.to_binary(*at);
-            } else if let Some(arg) = self.args.get_mut(*at) {
-                let taken = std::mem::replace(arg, BoundExpr::null());
-                *arg = compare::in_collation(taken, collation);
+            } else if ty.class() == Class::Binary {
+                self.to(*at, ExprType::text(ty.length, collation, coercibility));
             }
         }
-        Ok((collation, coercibility))
+        (collation, coercibility)
     }
 }
 

@@ -373,7 +373,8 @@ fn reverse(source: Result<&str, &[u8]>, out: &mut Vec<u8>) {
 }
 
 fn bind_trim(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let (collation, coercibility) = call.combine_strings(0)?;
+    let places: Vec<usize> = (0..call.count()).collect();
+    let (collation, coercibility) = call.follow(&places);
     Ok(typed(call.ty(0).length, collation, coercibility, call.nullable()))
 }
 
@@ -469,8 +470,7 @@ fn space(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<V
 }
 
 fn bind_pad(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    // The length is between the two strings: combine those alone.
-    let (collation, coercibility) = call.combine_at(&[0, 2])?;
+    let (collation, coercibility) = call.follow(&[0, 2]);
     let longest = longest(collation);
     let length = call.constant_int(1).map_or(longest, |n| u32::try_from(n.max(0)).unwrap_or(longest));
     call.to_int(1);
@@ -700,7 +700,7 @@ fn elt(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vec
 }
 
 fn bind_insert(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let (collation, coercibility) = call.combine_at(&[0, 3])?;
+    let (collation, coercibility) = call.follow(&[0, 3]);
     call.to_int(1);
     call.to_int(2);
     let length = call.ty(0).length.saturating_add(call.ty(3).length);

@@ -1,6 +1,7 @@
 //! What looks for one string in another: LOCATE, REPLACE, FIND_IN_SET, FIELD, SUBSTRING_INDEX.
 //!
-//! LOCATE and FIND_IN_SET compare by the collation, REPLACE and SUBSTRING_INDEX byte by byte, as MySQL's do.
+//! LOCATE and FIELD compare by the collation of the text they look in or at, FIND_IN_SET by the one that wins, REPLACE and
+//! SUBSTRING_INDEX byte by byte, as MySQL's do.
 
 use rustydb_value::Collation;
 
@@ -8,9 +9,9 @@ use super::comparison::{MANY, bind_positions, field};
 use super::string::{packet_limit, typed};
 use super::{Call, Function, Invocation, StringWriter, any_null, push_collation, pushed_collation};
 use crate::error::SqlError;
-use crate::expr::Class;
-use crate::expr::types::{ExprType, is_binary_order};
+use crate::expr::types::{ExprType, Kind, is_binary_order};
 use crate::expr::vector::{Vector, union_nulls};
+use crate::expr::{Class, Node};
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
@@ -53,8 +54,8 @@ pub static FUNCTIONS: &[Function] = &[
     ),
 ];
 
-fn bind_locate(call: &mut Call<'_>, _: usize) -> Result<ExprType, SqlError> {
-    let (collation, _) = call.combine(0, 2)?;
+fn bind_locate(call: &mut Call<'_>, needle_at: usize) -> Result<ExprType, SqlError> {
+    let (collation, _) = call.follow(&[1 - needle_at.min(1), needle_at]);
     if call.count() == 3 {
         call.to_int(2);
     }
@@ -129,7 +130,7 @@ fn locate(
 }
 
 fn bind_replace(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let (collation, coercibility) = call.combine_strings(0)?;
+    let (collation, coercibility) = call.follow(&[0, 1, 2]);
     let length = call.ty(0).length;
     Ok(typed(length, collation, coercibility, call.nullable()))
 }
@@ -159,7 +160,15 @@ fn replace(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result
 }
 
 fn bind_find_in_set(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
+    let set = call.args.get(1).filter(|list| {
+        matches!(list.ty.kind, Kind::Set(_)) && matches!(list.node, Node::Column(_) | Node::Outer(_))
+    });
+    let set = set.cloned();
     let (collation, _) = call.combine_compared(0, 2)?;
+    // In a column of sets MySQL looks among the members: what it gives is the place of the member in the type.
+    if let (Some(set), Some(list)) = (set, call.args.get_mut(1)) {
+        *list = set;
+    }
     let nullable = call.nullable();
     push_collation(call, collation);
     Ok(ExprType::int(11).with_nullable(nullable))
@@ -170,6 +179,18 @@ fn find_in_set(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
     let collation = pushed_collation(args);
     let text = run.arg_ty(0).is_some_and(|t| t.class() == Class::Text);
     let nulls = union_nulls(rows, &[wanted, list]);
+    if let Some(Kind::Set(members)) = run.arg_ty(1).map(|ty| &ty.kind) {
+        let same = |member: &str, row: usize| match text {
+            true => collation.compare(member, wanted.text(row)).is_eq(),
+            false => member.as_bytes() == wanted.bytes(row),
+        };
+        let out = (0..rows).map(|row| {
+            let chosen = list.as_uints().at(row);
+            let place = if wanted.is_null(row) { None } else { members.iter().position(|m| same(m, row)) };
+            place.filter(|at| chosen >> at & 1 == 1).map_or(0, |at| at as i64 + 1)
+        });
+        return Ok(Vector::ints(out.collect(), nulls));
+    }
     let out = (0..rows)
         .map(|row| {
             if list.bytes(row).is_empty() {
@@ -188,7 +209,7 @@ fn find_in_set(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
 }
 
 fn bind_substring_index(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let (collation, coercibility) = call.combine(0, 2)?;
+    let (collation, coercibility) = call.follow(&[0, 1]);
     call.to_int(2);
     Ok(typed(call.ty(0).length, collation, coercibility, call.nullable()))
 }

@@ -165,6 +165,9 @@ pub fn bind_aggregate(
         distinct: call.distinct && !matches!(operation, Operation::Min | Operation::Max),
         ..AggregateCall::plain(operation, args, ExprType::null())
     };
+    if let (Operation::Min | Operation::Max, [arg]) = (operation, bound.args.as_slice()) {
+        crate::expr::compare::refuse_unranked(&arg.ty, operation.name())?;
+    }
     if operation == Operation::GroupConcat {
         bind_group_concat(binder, call, &mut bound)?;
     } else {
