@@ -4,7 +4,7 @@
 //!
 //! 1. [`driver`]: the narrow trait between everything here and a server, a recording or a replay.
 //! 2. [`value`], [`column`] and [`row`]: what goes to a server and what comes back.
-//! 3. [`error`]: what can fail, and what a caller may do then.
+//! 3. [`error`]: what can fail, and what a caller may do then; [`resilience`] says it to retries and breakers.
 //! 4. [`routing`]: which statements a replica may run.
 
 #![allow(
@@ -16,6 +16,7 @@
 pub mod column;
 pub mod driver;
 pub mod error;
+pub mod resilience;
 pub mod routing;
 pub mod row;
 pub mod value;
