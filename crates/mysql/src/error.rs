@@ -13,6 +13,7 @@
 //! | [`UnknownOutcome`](ErrorClass::UnknownOutcome) | connection lost while COMMIT was under way | never repeat blindly: ask the database what happened |
 
 use crate::driver::Address;
+use crate::pool::AcquireError;
 use std::time::Duration;
 
 /// The result of everything that can fail here.
@@ -134,6 +135,10 @@ pub enum Error {
     /// The configuration makes no sense.
     #[error("configuration: {0}")]
     Configuration(String),
+
+    /// A pool had no connection to give.
+    #[error(transparent)]
+    Acquire(Box<AcquireError>),
 }
 
 /// An error that a server sent. Shown without values; see the module's description.
@@ -310,6 +315,12 @@ kinds! {
     NotAllowed = "not_allowed", Terminal;
     /// The configuration makes no sense.
     Configuration = "configuration", Terminal;
+    /// No connection of a pool came free in time.
+    PoolTimeout = "pool_timeout", Retryable;
+    /// Too many waited for a connection of a pool already.
+    PoolRejected = "pool_rejected", Retryable;
+    /// The pool was closed.
+    PoolClosed = "pool_closed", Terminal;
     /// Any other error of a server.
     Other = "other", Terminal;
 }
@@ -375,6 +386,12 @@ impl Error {
             | Error::ForeignStatement => ErrorKind::Conversion,
             Error::TooLarge { .. } | Error::NotAllowed(_) => ErrorKind::NotAllowed,
             Error::Configuration(_) => ErrorKind::Configuration,
+            Error::Acquire(error) => match &**error {
+                AcquireError::Timeout { .. } => ErrorKind::PoolTimeout,
+                AcquireError::Rejected { .. } => ErrorKind::PoolRejected,
+                AcquireError::Closed { .. } => ErrorKind::PoolClosed,
+                AcquireError::Connect { cause, .. } => cause.error().kind(),
+            },
         }
     }
 
@@ -399,6 +416,7 @@ impl Error {
             Error::Protocol { .. } => 2027,
             Error::Authentication { .. } => 2059,
             Error::UnknownOutcome { source, .. } => return source.code(),
+            Error::Acquire(error) => return error.cause().and_then(Error::code),
             Error::Parameters { .. } => 2031,
             Error::TooLarge { .. } => 2020,
             _ => return None,
@@ -433,6 +451,12 @@ impl Error {
             | Error::Authentication { .. } => true,
             _ => false,
         }
+    }
+}
+
+impl From<AcquireError> for Error {
+    fn from(error: AcquireError) -> Error {
+        Error::Acquire(Box::new(error))
     }
 }
 

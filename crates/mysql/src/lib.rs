@@ -6,6 +6,7 @@
 //! 2. [`value`], [`column`] and [`row`]: what goes to a server and what comes back.
 //! 3. [`error`]: what can fail, and what a caller may do then; [`resilience`] says it to retries and breakers.
 //! 4. [`routing`]: which statements a replica may run.
+//! 5. [`config`]: what a client is told; [`pool`]: sessions taken and given back.
 
 #![allow(
     dead_code,
@@ -14,11 +15,15 @@
 )]
 
 pub mod column;
+pub mod config;
 pub mod driver;
 pub mod error;
+pub mod pool;
 pub mod resilience;
 pub mod routing;
 pub mod row;
+#[cfg(test)]
+mod scripted;
 pub mod value;
 
 pub use column::{Column, ColumnType, Columns};
