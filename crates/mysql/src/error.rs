@@ -139,6 +139,24 @@ pub enum Error {
     /// A pool had no connection to give.
     #[error(transparent)]
     Acquire(Box<AcquireError>),
+
+    /// No server of the cluster took writes until the deadline.
+    #[error("no server takes writes, for {} ms now{}", waited.as_millis(), because(last))]
+    NoPrimary {
+        /// How long it was waited for one.
+        waited: Duration,
+        /// What the last one that was the primary said.
+        last: Option<Box<Error>>,
+    },
+
+    /// The server failed so often lately that it is not asked for a while.
+    #[error("the circuit breaker of {server} is open")]
+    BreakerOpen {
+        /// Which server.
+        server: std::sync::Arc<str>,
+        /// How long it stays open; none while probes decide.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// An error that a server sent. Shown without values; see the module's description.
@@ -303,6 +321,10 @@ kinds! {
     AuthenticationFailed = "authentication_failed", Connection;
     /// 2013: lost while something was under way.
     ConnectionLost = "connection_lost", Connection;
+    /// No server of the cluster takes writes.
+    NoPrimary = "no_primary", Connection;
+    /// The server is not asked for a while.
+    BreakerOpen = "breaker_open", Connection;
     /// 2006: closed before the request.
     GoneAway = "gone_away", Connection;
     /// The peer broke the protocol.
@@ -386,6 +408,8 @@ impl Error {
             | Error::ForeignStatement => ErrorKind::Conversion,
             Error::TooLarge { .. } | Error::NotAllowed(_) => ErrorKind::NotAllowed,
             Error::Configuration(_) => ErrorKind::Configuration,
+            Error::NoPrimary { .. } => ErrorKind::NoPrimary,
+            Error::BreakerOpen { .. } => ErrorKind::BreakerOpen,
             Error::Acquire(error) => match &**error {
                 AcquireError::Timeout { .. } => ErrorKind::PoolTimeout,
                 AcquireError::Rejected { .. } => ErrorKind::PoolRejected,
@@ -458,6 +482,10 @@ impl From<AcquireError> for Error {
     fn from(error: AcquireError) -> Error {
         Error::Acquire(Box::new(error))
     }
+}
+
+fn because(last: &Option<Box<Error>>) -> String {
+    last.as_ref().map_or_else(String::new, |error| format!("; the last one: {error}"))
 }
 
 impl From<ServerError> for Error {

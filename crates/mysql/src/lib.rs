@@ -7,6 +7,7 @@
 //! 3. [`error`]: what can fail, and what a caller may do then; [`resilience`] says it to retries and breakers.
 //! 4. [`routing`]: which statements a replica may run.
 //! 5. [`config`]: what a client is told; [`pool`]: sessions taken and given back.
+//! 6. [`replicas`]: the servers of a cluster, reads that see one's own writes, failover.
 
 #![allow(
     dead_code,
@@ -19,6 +20,7 @@ pub mod config;
 pub mod driver;
 pub mod error;
 pub mod pool;
+pub mod replicas;
 pub mod resilience;
 pub mod routing;
 pub mod row;

@@ -5,8 +5,8 @@
 //! `build` reports.
 
 use super::{
-    Address, Balancing, ClientConfig, CompressionMode, ConfigError, GuardConfig, Limits, PasswordSource,
-    PoolConfig, Profile, ReplicaConfig, ReplicaReads, SslMode, TlsConfig,
+    Address, Balancing, ClientConfig, CompressionMode, ConfigError, GuardConfig, Limits, MonitorConfig,
+    PasswordSource, PoolConfig, Profile, ReplicaConfig, ReplicaReads, SslMode, TlsConfig,
 };
 use secrecy::SecretString;
 use std::path::PathBuf;
@@ -168,6 +168,12 @@ impl ClientConfigBuilder {
     /// How reads use replicas.
     pub fn reads(mut self, reads: ReplicaReads) -> Self {
         self.config.reads = reads;
+        self
+    }
+
+    /// How servers are watched.
+    pub fn monitor(mut self, monitor: MonitorConfig) -> Self {
+        self.config.monitor = monitor;
         self
     }
 

@@ -10,6 +10,7 @@
 //! | `address.rs` | reading an [`Address`] from text |
 //! | `builder.rs` | [`ClientConfigBuilder`] |
 //! | `environment.rs` | the `MYSQL_*` variables |
+//! | `monitor.rs` | [`MonitorConfig`] |
 //! | `pool.rs` | [`PoolConfig`] |
 //! | `tls.rs` | [`SslMode`], [`TlsConfig`] |
 //! | `url.rs` | `mysql://user:password@host:3306/database?ssl_mode=required` |
@@ -22,6 +23,7 @@
 mod address;
 mod builder;
 mod environment;
+mod monitor;
 mod pool;
 mod tls;
 mod url;
@@ -29,6 +31,7 @@ mod validate;
 
 pub use crate::driver::Address;
 pub use builder::ClientConfigBuilder;
+pub use monitor::{HeartbeatTable, MonitorConfig};
 pub use pool::{PoolConfig, ResetPolicy};
 pub use tls::{SslMode, TlsConfig};
 pub use validate::{ConfigError, ConfigProblem};
@@ -135,7 +138,8 @@ pub struct ReplicaReads {
     pub causal: bool,
     /// How long a causal read waits for a replica to catch up before it goes to the primary; 500 ms by default
     pub causal_wait: Duration,
-    /// Replicas are also looked for on the primary (replica list, group members); off by default
+    /// Servers that are not configured are looked for: a primary's replicas, a replica's source, the members of a
+    /// replication group; off by default
     pub discover: bool,
 }
 
@@ -224,6 +228,8 @@ pub struct ClientConfig {
     pub replica_pool: Option<PoolConfig>,
     /// Reads on replicas
     pub reads: ReplicaReads,
+    /// How servers are watched
+    pub monitor: MonitorConfig,
     /// Limits of one call
     pub limits: Limits,
     /// Statements that are refused
@@ -253,6 +259,7 @@ impl Default for ClientConfig {
             pool: PoolConfig::default(),
             replica_pool: None,
             reads: ReplicaReads::default(),
+            monitor: MonitorConfig::default(),
             limits: Limits::default(),
             guards: GuardConfig::default(),
             kill_on_cancel: true,
