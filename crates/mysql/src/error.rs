@@ -157,6 +157,10 @@ pub enum Error {
         /// How long it stays open; none while probes decide.
         retry_after: Option<Duration>,
     },
+
+    /// A replay or a double of a server has no answer to a request; the report names what comes nearest.
+    #[error("{0}")]
+    NoAnswer(Box<crate::simulation::NoAnswer>),
 }
 
 /// An error that a server sent. Shown without values; see the module's description.
@@ -343,6 +347,8 @@ kinds! {
     PoolRejected = "pool_rejected", Retryable;
     /// The pool was closed.
     PoolClosed = "pool_closed", Terminal;
+    /// A replay or a double of a server has no answer.
+    NoAnswer = "no_answer", Terminal;
     /// Any other error of a server.
     Other = "other", Terminal;
 }
@@ -416,6 +422,7 @@ impl Error {
                 AcquireError::Closed { .. } => ErrorKind::PoolClosed,
                 AcquireError::Connect { cause, .. } => cause.error().kind(),
             },
+            Error::NoAnswer(_) => ErrorKind::NoAnswer,
         }
     }
 

@@ -26,6 +26,7 @@ pub mod routing;
 pub mod row;
 #[cfg(test)]
 mod scripted;
+pub mod simulation;
 pub mod value;
 
 pub use column::{Column, ColumnType, Columns};

@@ -141,24 +141,33 @@ impl Expectations {
     /// # Errors
     /// [`Unexpected`] when nothing that matches has times left, or not yet.
     pub fn answer(&self, request: Request<'_>) -> Result<Reply, Unexpected> {
-        let mut state = self.state.lock();
-        for (expectation, asked) in &mut state.slots {
-            if expectation.pattern.matches(request) && *asked < expectation.most {
-                let last = expectation.replies.len().saturating_sub(1);
-                let n = usize::try_from(*asked).unwrap_or(usize::MAX).min(last);
-                *asked += 1;
-                return Ok(expectation.replies.get(n).cloned().unwrap_or_default());
-            }
-            if self.ordered && *asked < expectation.least {
-                break;
-            }
+        if let Some(reply) = self.answer_if_expected(request) {
+            return Ok(reply);
         }
+        let mut state = self.state.lock();
         let unexpected = Unexpected::new(request, &state.slots);
         match state.unexpected.len() < MOST_UNEXPECTED {
             true => state.unexpected.push(unexpected.asked.clone()),
             false => state.more_unexpected += 1,
         }
         Err(unexpected)
+    }
+
+    /// The answer to a request that is expected now; one that is not is none of its business.
+    pub fn answer_if_expected(&self, request: Request<'_>) -> Option<Reply> {
+        let mut state = self.state.lock();
+        for (expectation, asked) in &mut state.slots {
+            if expectation.pattern.matches(request) && *asked < expectation.most {
+                let last = expectation.replies.len().saturating_sub(1);
+                let n = usize::try_from(*asked).unwrap_or(usize::MAX).min(last);
+                *asked += 1;
+                return Some(expectation.replies.get(n).cloned().unwrap_or_default());
+            }
+            if self.ordered && *asked < expectation.least {
+                break;
+            }
+        }
+        None
     }
 
     /// Whether everything was asked as often as expected, and nothing else.

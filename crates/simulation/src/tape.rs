@@ -6,6 +6,10 @@
 //! | [`Mode::Pattern`] | that one (the last one again, once all were used), else the recording of the same shape whose parameters agree most |
 //! | [`Mode::Learning`] | as strict; a miss is asked of the real server by the driver, and its answer joins the tape ([`Tape::learn`]) |
 //!
+//! Where the same request was recorded on several servers, the recordings of the server that is asked answer
+//! first. Requests that a program repeats as time goes by, such as a health check, may be named
+//! ([`Tape::repeating`]): their last recording answers again and again.
+//!
 //! In the order of the journal ([`Tape::in_order`]) a request has to be the next one recorded, in every mode.
 //! A request that nothing answers gives a [`Miss`], which names the nearest recordings.
 //!
@@ -17,6 +21,7 @@ use crate::exchange::{Exchange, Identity, Request};
 use crate::fingerprint::Fingerprint;
 use crate::journal::Journal;
 use crate::miss::{Miss, Reason};
+use crate::pattern::Pattern;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -56,6 +61,7 @@ pub struct Answer {
 pub struct Tape {
     mode: Mode,
     in_order: bool,
+    repeating: Vec<Pattern>,
     key: Vec<u8>,
     state: Mutex<State>,
 }
@@ -63,10 +69,17 @@ pub struct Tape {
 #[derive(Debug, Default)]
 struct State {
     recorded: Vec<Recorded>,
-    exact: HashMap<Identity, Vec<usize>>,
-    /// How often each exact request was asked
-    asked: HashMap<Identity, usize>,
+    /// By request and server; under no server's name, all of them
+    exact: HashMap<(Identity, String), List>,
     shapes: HashMap<(String, Fingerprint), Vec<usize>>,
+    next: usize,
+}
+
+/// Recordings of one request in their order.
+#[derive(Debug, Default)]
+struct List {
+    places: Vec<usize>,
+    /// None before this one is unused
     next: usize,
 }
 
@@ -79,15 +92,43 @@ struct Recorded {
 impl State {
     fn add(&mut self, exchange: Exchange, key: &[u8]) {
         let n = self.recorded.len();
-        self.exact.entry(exchange.identified(key)).or_default().push(n);
+        let identity = exchange.identified(key);
+        self.exact.entry((identity, String::new())).or_default().places.push(n);
+        if !exchange.endpoint.is_empty() {
+            self.exact.entry((identity, exchange.endpoint.clone())).or_default().places.push(n);
+        }
         self.shapes.entry((exchange.operation.clone(), exchange.shape())).or_default().push(n);
         self.recorded.push(Recorded { exchange: Arc::new(exchange), uses: 0 });
     }
 
-    fn take(&mut self, n: usize, matched: Matched) -> Option<Answer> {
-        let recorded = self.recorded.get_mut(n)?;
-        recorded.uses += 1;
-        Some(Answer { exchange: Arc::clone(&recorded.exchange), matched })
+    /// Uses up the first recording of a request that did not answer yet, of this server where there are any, and
+    /// says which one answers: that one, or one before it for whoever is behind.
+    fn choose(
+        &mut self,
+        request: Request<'_>,
+        identity: Identity,
+        behind: usize,
+        repeats: bool,
+    ) -> Option<usize> {
+        let keys = [(identity, request.endpoint.to_owned()), (identity, String::new())];
+        for key in &keys {
+            let Some(list) = self.exact.get_mut(key) else { continue };
+            while list.places.get(list.next).is_some_and(|n| self.recorded[*n].uses > 0) {
+                list.next += 1;
+            }
+            if let Some(n) = list.places.get(list.next) {
+                self.recorded[*n].uses += 1;
+                return list.places.get(list.next.saturating_sub(behind)).copied();
+            }
+        }
+        let last =
+            keys.iter().filter(|_| repeats).find_map(|key| self.exact.get(key)?.places.last().copied())?;
+        self.recorded[last].uses += 1;
+        Some(last)
+    }
+
+    fn answer(&self, n: usize, matched: Matched) -> Answer {
+        Answer { exchange: Arc::clone(&self.recorded[n].exchange), matched }
     }
 }
 
@@ -106,13 +147,20 @@ impl Tape {
     fn keyed(mode: Mode, exchanges: Vec<Exchange>, key: Vec<u8>) -> Tape {
         let mut state = State::default();
         exchanges.into_iter().for_each(|exchange| state.add(exchange, &key));
-        Tape { mode, in_order: false, key, state: Mutex::new(state) }
+        Tape { mode, in_order: false, repeating: Vec::new(), key, state: Mutex::new(state) }
     }
 
     /// Requires the order of the journal.
     #[must_use]
     pub fn in_order(self) -> Tape {
         Tape { in_order: true, ..self }
+    }
+
+    /// Lets the last recording of such requests answer again and again, in every mode and out of order.
+    #[must_use]
+    pub fn repeating(mut self, pattern: Pattern) -> Tape {
+        self.repeating.push(pattern);
+        self
     }
 
     /// What answers a request.
@@ -136,23 +184,16 @@ impl Tape {
     pub fn answer_behind(&self, request: Request<'_>, behind: usize) -> Result<Answer, Box<Miss>> {
         let identity = request.identity(&self.key);
         let mut state = self.state.lock();
-        if self.in_order {
+        let repeats = self.repeating.iter().any(|pattern| pattern.matches(request));
+        if self.in_order && !repeats {
             return self.next_in_order(&mut state, request, identity);
         }
-        if let Some(found) = state.exact.get(&identity) {
-            let asked = state.asked.get(&identity).copied().unwrap_or(0);
-            let place = match (found.get(asked), self.mode) {
-                (Some(_), _) => Some(asked),
-                (None, Mode::Pattern) => found.len().checked_sub(1),
-                (None, Mode::Strict | Mode::Learning) => None,
+        if let Some(recorded) = state.exact.get(&(identity, String::new())).map(|list| list.places.len()) {
+            let repeats = repeats || self.mode == Mode::Pattern;
+            return match state.choose(request, identity, behind, repeats) {
+                Some(n) => Ok(state.answer(n, Matched::Exactly)),
+                None => Err(self.miss(&state, request, Reason::UsedUp { recorded })),
             };
-            let n = place.and_then(|place| found.get(place.saturating_sub(behind)).copied());
-            let known = found.len();
-            *state.asked.entry(identity).or_default() += 1;
-            if let Some(answer) = n.and_then(|n| state.take(n, Matched::Exactly)) {
-                return Ok(answer);
-            }
-            return Err(self.miss(&state, request, Reason::UsedUp { recorded: known }));
         }
         if self.mode == Mode::Pattern {
             let shape = (request.operation.to_owned(), Fingerprint::of(request.text));
@@ -163,8 +204,9 @@ impl Tape {
                 let equal = params.iter().zip(request.params).filter(|(a, b)| a == b).count();
                 (params.len() != request.params.len(), std::cmp::Reverse(equal), recorded.uses, *n)
             });
-            if let Some(answer) = best.and_then(|n| state.take(n, Matched::ByShape)) {
-                return Ok(answer);
+            if let Some(n) = best {
+                state.recorded[n].uses += 1;
+                return Ok(state.answer(n, Matched::ByShape));
             }
         }
         Err(self.miss(&state, request, Reason::Unknown))
@@ -189,11 +231,8 @@ impl Tape {
             false => return Err(self.miss(state, request, Reason::OutOfOrder { next })),
         };
         state.next += 1;
-        let ended = || self.miss(state, request, Reason::Ended);
-        match state.recorded.get(next) {
-            None => Err(ended()),
-            Some(_) => state.take(next, matched).ok_or_else(|| Box::new(Miss::of(request, Reason::Ended))),
-        }
+        state.recorded[next].uses += 1;
+        Ok(state.answer(next, matched))
     }
 
     fn miss(&self, state: &State, request: Request<'_>, reason: Reason) -> Box<Miss> {
@@ -203,15 +242,24 @@ impl Tape {
 
     /// Adds what the real server answered. It counts as asked once, as it just was.
     pub fn learn(&self, exchange: Exchange) {
-        let identity = exchange.identified(&self.key);
         let mut state = self.state.lock();
         state.add(exchange, &self.key);
-        let known = state.exact.get(&identity).map_or(0, Vec::len);
-        state.asked.insert(identity, known);
         if let Some(recorded) = state.recorded.last_mut() {
             recorded.uses += 1;
         }
         state.next = state.recorded.len();
+    }
+
+    /// The last recording of exactly this request, however often it was asked for: for requests that a
+    /// program makes as often as its caches want.
+    pub fn last_of(&self, request: Request<'_>) -> Option<Arc<Exchange>> {
+        let identity = request.identity(&self.key);
+        let mut state = self.state.lock();
+        let keys = [request.endpoint.to_owned(), String::new()];
+        let found = keys.into_iter().find_map(|endpoint| state.exact.get(&(identity, endpoint)));
+        let n = found.and_then(|list| list.places.last().copied())?;
+        state.recorded[n].uses += 1;
+        Some(Arc::clone(&state.recorded[n].exchange))
     }
 
     /// Recordings of an operation, without using them: what else is known of the server.
@@ -241,8 +289,8 @@ impl Tape {
     /// Begins again, as if nothing had been asked.
     pub fn rewind(&self) {
         let mut state = self.state.lock();
-        state.asked.clear();
         state.next = 0;
+        state.exact.values_mut().for_each(|list| list.next = 0);
         state.recorded.iter_mut().for_each(|recorded| recorded.uses = 0);
     }
 }
@@ -349,5 +397,26 @@ mod tests {
         assert_eq!(tape.answer(asked).unwrap().matched, Matched::Exactly);
         let wrong = Request::new("execute", "SELECT n FROM t WHERE a = 'z' AND b = ?", &right);
         assert_eq!(number(tape.answer(wrong)), Err(Reason::Unknown));
+    }
+
+    #[test]
+    fn each_server_answers_as_it_was_recorded() {
+        let asked = Request::new("query", "SELECT @@hostname", &[]);
+        let told = |endpoint, n| Exchange {
+            endpoint: String::from(endpoint),
+            operation: "query".into(),
+            text: asked.text.into(),
+            ..told("", &[], n)
+        };
+        let all = || vec![told("b", 20), told("a", 10), told("b", 21)];
+        let tape = Tape::of(Mode::Strict, all());
+        assert_eq!(number(tape.answer(asked.to("a"))), Ok(10));
+        assert_eq!(number(tape.answer(asked.to("a"))), Ok(20), "another server's, where its own are used up");
+        assert_eq!(number(tape.answer(asked.to("c"))), Ok(21));
+        assert_eq!(number(tape.answer(asked.to("b"))), Err(Reason::UsedUp { recorded: 3 }));
+        let tape = Tape::of(Mode::Strict, all()).repeating(Pattern::begins("select @@")).in_order();
+        let answers: Vec<_> = (0..3).map(|_| number(tape.answer(asked.to("b")))).collect();
+        assert_eq!(answers, [Ok(20), Ok(21), Ok(10)]);
+        assert_eq!(number(tape.answer(asked.to("b"))), Ok(21), "then its own last one, for ever");
     }
 }

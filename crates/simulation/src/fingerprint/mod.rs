@@ -105,6 +105,11 @@ pub fn shape(text: &str) -> String {
     shape
 }
 
+/// How many placeholders (`?`) a statement has.
+pub fn placeholders(text: &str) -> usize {
+    tokens(text).filter(|token| token.kind == Kind::Placeholder).count()
+}
+
 /// The tokens as the shape writes them, values as `?`.
 fn written(text: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
@@ -225,6 +230,11 @@ mod tests {
         assert_eq!(shape("select 'open"), "select ?");
         assert_eq!(shape("select a /* open"), "select a");
         assert_eq!(shape("select `open"), "select open");
+    }
+
+    #[test]
+    fn placeholders_are_counted_outside_of_texts_and_comments() {
+        assert_eq!(placeholders("SELECT ?, '?', `?` /* ? */ FROM t WHERE a IN (?,?) -- ?"), 3);
     }
 
     #[test]
