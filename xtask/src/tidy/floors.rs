@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("resilience", 0),
     ("simulation", 0),
     ("secrets", 0),
+    ("vector-memory", 0),
     ("storage", 1),
     ("transaction", 2),
     ("catalog", 3),
