@@ -136,6 +136,13 @@ pub enum Error {
     #[error("configuration: {0}")]
     Configuration(String),
 
+    /// The transaction is not open any more; nothing was sent.
+    #[error("the transaction is over: {how}")]
+    TransactionEnded {
+        /// How it ended.
+        how: &'static str,
+    },
+
     /// A pool had no connection to give.
     #[error(transparent)]
     Acquire(Box<AcquireError>),
@@ -341,6 +348,8 @@ kinds! {
     NotAllowed = "not_allowed", Terminal;
     /// The configuration makes no sense.
     Configuration = "configuration", Terminal;
+    /// A statement for a transaction that is not open any more.
+    TransactionEnded = "transaction_ended", Terminal;
     /// No connection of a pool came free in time.
     PoolTimeout = "pool_timeout", Retryable;
     /// Too many waited for a connection of a pool already.
@@ -416,6 +425,7 @@ impl Error {
             Error::Configuration(_) => ErrorKind::Configuration,
             Error::NoPrimary { .. } => ErrorKind::NoPrimary,
             Error::BreakerOpen { .. } => ErrorKind::BreakerOpen,
+            Error::TransactionEnded { .. } => ErrorKind::TransactionEnded,
             Error::Acquire(error) => match &**error {
                 AcquireError::Timeout { .. } => ErrorKind::PoolTimeout,
                 AcquireError::Rejected { .. } => ErrorKind::PoolRejected,

@@ -8,6 +8,7 @@
 //! 4. [`routing`]: which statements a replica may run.
 //! 5. [`config`]: what a client is told; [`pool`]: sessions taken and given back.
 //! 6. [`replicas`]: the servers of a cluster, reads that see one's own writes, failover.
+//! 7. [`transaction`]: begun, nested, ended once, repeated where that is safe.
 
 #![allow(
     dead_code,
@@ -21,12 +22,14 @@ pub mod driver;
 pub mod error;
 pub mod pool;
 pub mod replicas;
+mod request;
 pub mod resilience;
 pub mod routing;
 pub mod row;
 #[cfg(test)]
 mod scripted;
 pub mod simulation;
+pub mod transaction;
 pub mod value;
 
 pub use column::{Column, ColumnType, Columns};

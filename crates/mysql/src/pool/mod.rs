@@ -66,7 +66,7 @@ mod stats;
 mod waiting;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use control::Closed;
 pub use error::AcquireError;
