@@ -1,7 +1,7 @@
 //! A server under a generator: statements with deadlines, answers in a form that can be compared.
 //!
 //! Decimals are compared without zeros at their end, doubles by nine digits, since sums depend on the order of rows; in a folded schema texts are compared
-//! without case, accents and spaces at the end. Everything else is compared as the bytes that came.
+//! without case, accents and spaces at the end, and without those spaces where its collation does not see them. Everything else is compared as the bytes that came.
 
 use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
@@ -103,7 +103,8 @@ impl Session {
             }
         }
         let Some(connection) = &mut self.connection else { return Answer::Lost("no connection".into()) };
-        match answer(connection, sql, self.folded) {
+        let padded = !self.collation.contains("0900");
+        match answer(connection, sql, (self.folded, padded)) {
             Ok(answer) => answer,
             Err(mysql::Error::MySqlError(refused)) => Answer::Error(refused.code, refused.message),
             Err(other) => {
@@ -143,7 +144,7 @@ impl Session {
     }
 }
 
-fn answer(connection: &mut Conn, sql: &str, folded: bool) -> mysql::Result<Answer> {
+fn answer(connection: &mut Conn, sql: &str, folding: (bool, bool)) -> mysql::Result<Answer> {
     let mut result = connection.query_iter(sql)?;
     let types: Vec<ColumnType> = result.columns().as_ref().iter().map(mysql::Column::column_type).collect();
     let (mut rows, mut count) = (Vec::new(), 0_usize);
@@ -151,7 +152,7 @@ fn answer(connection: &mut Conn, sql: &str, folded: bool) -> mysql::Result<Answe
         count += 1;
         let cells = row?.unwrap_raw();
         let cells: Vec<String> =
-            cells.into_iter().zip(&types).map(|(cell, ty)| text(cell, *ty, folded)).collect();
+            cells.into_iter().zip(&types).map(|(cell, ty)| text(cell, *ty, folding)).collect();
         if rows.len() < MOST_ROWS {
             rows.push(cells.join(" | "));
         }
@@ -163,7 +164,7 @@ fn answer(connection: &mut Conn, sql: &str, folded: bool) -> mysql::Result<Answe
     Ok(if types.is_empty() { Answer::Changed(result.affected_rows()) } else { Answer::Rows(rows) })
 }
 
-fn text(cell: Option<Value>, ty: ColumnType, folded: bool) -> String {
+fn text(cell: Option<Value>, ty: ColumnType, (folded, padded): (bool, bool)) -> String {
     let bytes = match cell {
         Some(Value::Bytes(bytes)) => bytes,
         None | Some(Value::NULL) => return "NULL".into(),
@@ -181,6 +182,8 @@ fn text(cell: Option<Value>, ty: ColumnType, folded: bool) -> String {
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         }
         _ if folded => text.to_lowercase().replace('á', "a").trim_end().to_owned(),
+        // Of texts that a collation holds for the same, MIN gives any.
+        _ if padded => text.trim_end_matches(' ').to_owned(),
         _ => text,
     }
 }

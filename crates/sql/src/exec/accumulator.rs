@@ -270,6 +270,7 @@ impl Accumulator {
         let mut added = 0;
         let scale = call.ty.decimals.min(30);
         let too_large = || SqlError::value_out_of_range("DECIMAL", call);
+        let in_doubles = call.operation == Operation::Avg && call.ty.class() == Class::Double;
         match self {
             Accumulator::Count(states) => return Ok((Vector::ints(states, None), cut)),
             Accumulator::Bits(states) => return Ok((Vector::uints(states, None), cut)),
@@ -277,6 +278,8 @@ impl Accumulator {
                 for (sum, count) in states {
                     if count == 0 {
                         out.push_null();
+                    } else if in_doubles {
+                        out.push(ValueRef::Double(sum as f64 / count as f64));
                     } else if call.operation == Operation::Sum {
                         out.push_scaled(i256::from_i128(sum));
                     } else {
@@ -291,6 +294,9 @@ impl Accumulator {
                 for (sum, count) in states {
                     if count == 0 {
                         out.push_null();
+                    } else if in_doubles {
+                        let sum = decimal_from_i256(sum, from).to_f64();
+                        out.push(ValueRef::Double(sum / count as f64));
                     } else if call.operation == Operation::Sum {
                         out.push_scaled(rescale(sum, from, scale).ok_or_else(too_large)?);
                     } else {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rustydb_sql_parser::ast::{self, ExprKind as E};
 use rustydb_value::{Collation, Value};
 
+use super::average;
 use super::bind_window::WindowUse;
 use super::build::{bind_call, choose, coalesce, compare, finish, in_one_class, literal_int};
 use super::coerce::to_truth;
@@ -503,12 +504,25 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         let bound = aggregate::bind_aggregate(self, call);
         self.aggregates = before;
         self.window_use = windows;
-        let bound = bound?;
-        match self.planning.outer_aggregate(&bound, &mark) {
-            Some(carried) => Ok(carried),
-            None if self.aggregates == AggregateUse::Refused => Err(SqlError::invalid_group_function()),
-            None => Ok(bound),
+        let mut bound = bound?;
+        let shown = match &mut bound.node {
+            Node::Aggregate(call) => average::widen(call).map(|shown| (shown, call.ty.clone())),
+            _ => None,
+        };
+        if let Some((_, wide)) = &shown {
+            bound.ty = wide.clone();
         }
+        let value = match self.planning.outer_aggregate(&bound, &mark) {
+            Some(carried) => carried,
+            None if self.aggregates == AggregateUse::Refused => {
+                return Err(SqlError::invalid_group_function());
+            }
+            None => bound,
+        };
+        Ok(match shown {
+            Some((ty, _)) => average::shown(value, ty),
+            None => value,
+        })
     }
 
     fn function(&mut self, call: &ast::FunctionCall) -> Result<BoundExpr, SqlError> {

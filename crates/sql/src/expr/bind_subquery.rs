@@ -6,6 +6,7 @@
 use rustydb_sql_parser::ast::{self, ExprKind as E};
 use rustydb_value::Collation;
 
+use super::average;
 use super::bind::{Binder, comparison_of};
 use super::build::{finish, in_one_sign};
 use super::compare::{collations_meet, unify};
@@ -70,14 +71,18 @@ impl Binder<'_, '_, '_> {
 
     /// The values of a subquery's only row.
     fn subquery_columns(&mut self, query: &ast::Query) -> Result<Vec<BoundExpr>, SqlError> {
-        let (plan, captures) = self.planned(query)?;
+        let (mut plan, captures) = self.planned(query)?;
+        let shown: Vec<ExprType> = plan.types().to_vec();
+        plan.uncover_averages(&|_, _| true);
         let types: Vec<ExprType> = plan.types().to_vec();
         let (index, captures) = self.numbered(plan, captures);
         let mut out = Vec::with_capacity(types.len());
-        for (column, ty) in types.into_iter().enumerate() {
+        for (column, (ty, shown)) in types.into_iter().zip(shown).enumerate() {
             let form = SubqueryForm::Scalar { column };
             let node = Node::Subquery { index, captures: captures.clone(), form };
-            out.push(BoundExpr { node, ty: ty.with_nullable(true) });
+            let covered = ty.decimals != shown.decimals;
+            let value = BoundExpr { node, ty: ty.with_nullable(true) };
+            out.push(if covered { average::shown(value, shown.with_nullable(true)) } else { value });
         }
         Ok(out)
     }

@@ -3,6 +3,7 @@
 
 use rustydb_value::Value;
 
+use super::average;
 use super::coerce::coerce;
 use super::compare::{collations_meet, unify};
 use super::types::{Class, Coercibility, ExprType, Kind};
@@ -108,6 +109,10 @@ pub fn choose(
     let ty = super::merge::merge_types(&types, operation, session)?;
     let ty = untyped_as_text(ty, values.iter().chain(&otherwise), session);
     let value = |v: BoundExpr| {
+        // An average stays as it is shown, with zeros behind.
+        if ty.class() == Class::Decimal && v.ty.decimals < ty.decimals && average::uncovered(&v).is_some() {
+            return super::cast::force(v, ty.clone());
+        }
         let cast = matches!(&v.node, Node::Coerce(inner) if v.ty.is_string() && !inner.ty.is_string());
         let out = super::cast::as_type(v, &ty);
         // What was made a text by a CAST is one: a second conversion tells it from those that the merge makes, of which a

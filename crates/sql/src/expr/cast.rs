@@ -3,6 +3,7 @@
 use rustydb_sql_parser::ast::{CastTarget, DataType};
 use rustydb_value::{Charset, Collation, Value};
 
+use super::average::{self, precise};
 use super::bind::collation_named;
 use super::build::{bind_call, literal_int};
 use super::coerce::{coerce, number_by_branch, text_type};
@@ -41,8 +42,8 @@ fn fraction(fsp: Option<u32>, what: &str) -> Result<u8, SqlError> {
 /// `CAST(arg AS target)`.
 pub fn bind_cast(arg: BoundExpr, target: &CastTarget, session: &SessionState) -> Result<BoundExpr, SqlError> {
     let data_type = match target {
-        CastTarget::Signed => return Ok(force(arg, ExprType::int(21))),
-        CastTarget::Unsigned => return Ok(force(arg, ExprType::uint(21))),
+        CastTarget::Signed => return Ok(force(precise(arg), ExprType::int(21))),
+        CastTarget::Unsigned => return Ok(force(precise(arg), ExprType::uint(21))),
         CastTarget::Type(data_type) => data_type,
     };
     match data_type {
@@ -59,10 +60,11 @@ pub fn bind_cast(arg: BoundExpr, target: &CastTarget, session: &SessionState) ->
             }
             let precision = if precision == 0 { 10 } else { precision };
             let ty = ExprType::decimal(precision, scale as u8, false);
-            Ok(force(number_by_branch(arg, &ty), ty))
+            Ok(force(number_by_branch(precise(arg), &ty), ty))
         }
         DataType::Double { .. } | DataType::Real { .. } => {
             let ty = ExprType::double();
+            let arg = average::double(&arg, &ty).unwrap_or(arg);
             Ok(force(number_by_branch(arg, &ty), ty))
         }
         DataType::Float { precision, .. } => {

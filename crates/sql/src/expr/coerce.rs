@@ -9,6 +9,7 @@ use rustydb_value::collation::{latin1_byte, latin1_char};
 use rustydb_value::temporal::{datetime_from_number, parse_datetime, parse_time, time_from_number};
 use rustydb_value::{Charset, Collation, Date, DateMode, DateTime, Decimal, Json, Time, ValueRef};
 
+use super::average;
 use super::decimals::Decimals;
 use super::number::{
     decimal_from_i256, double_to_i64, double_to_u64, parse_decimal, parse_double, parse_integer,
@@ -53,6 +54,17 @@ pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
         && let Some(number) = super::literal::number_of_bits(&expr)
     {
         return coerce(number, ty);
+    }
+    if ty.class() == Class::Double
+        && let Some(average) = average::double(&expr, &ty)
+    {
+        return average;
+    }
+    if ty.class() == Class::Decimal
+        && ty.decimals > expr.ty.decimals
+        && let Some(average) = average::uncovered(&expr)
+    {
+        return coerce(average, ty);
     }
     let is_number = ty.class().is_integer() || matches!(ty.class(), Class::Double | Class::Decimal);
     if is_number && matches!(expr.node, Node::Case { .. }) && expr.ty.class().is_string() {

@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 
 use rustydb_value::{Charset, Collation, DateTime, Json, Value};
 
+use super::average::precise;
 use super::coerce::{coerce, text_type};
 use super::decimals::Decimals;
 use super::number::{decimal_from_i256, parse_decimal, parse_integer};
@@ -200,6 +201,9 @@ pub fn unify(
         }
         Class::Decimal => {
             let (mut int, mut scale) = (1, 0);
+            for operand in operands.iter_mut() {
+                take(operand, precise);
+            }
             for operand in operands.iter().filter(|o| o.ty.kind != Kind::Null) {
                 let (i, s) = operand.ty.digits();
                 int = int.max(i);

@@ -30,7 +30,8 @@ pub fn merge_types(
         ExprType::decimal(int + u32::from(scale), scale, all(&|t| t.unsigned))
     } else if all(&|t| t.is_integer() || matches!(t.class(), Class::Decimal | Class::Double)) {
         let same = all(&|t| t.kind == Kind::Float);
-        if same { (*first).clone() } else { ExprType::double() }
+        let decimals = typed.iter().map(|t| t.decimals).max().unwrap_or(NOT_FIXED);
+        if same { (*first).clone() } else { ExprType { decimals, ..ExprType::double() } }
     } else if all(&|t| t.class().is_temporal()) {
         temporals(&typed)
     } else {

@@ -17,6 +17,7 @@
 //! A branch that MySQL would not evaluate is not evaluated here either: AND, OR, CASE, IF and COALESCE
 //! evaluate their operands only for the rows that need them, under a selection.
 
+pub mod average;
 pub mod bind;
 mod bind_subquery;
 pub mod bind_window;

@@ -5,9 +5,10 @@
 //! that compared it. Everything else keeps its value and type.
 
 use rustydb_value::temporal::{datetime_from_number, parse_time, time_from_number};
-use rustydb_value::{Collation, Value};
+use rustydb_value::{Collation, Time, Value, ValueRef};
 
 use super::build::{compare, finish};
+use super::cast::force;
 use super::coerce::{coerce, date_mode};
 use super::compare::{collations_meet, mix_collations, year_constant};
 use super::number::decimal_from_i256;
@@ -33,7 +34,12 @@ pub(super) fn bind_nullif(a: BoundExpr, b: BoundExpr, session: &SessionState) ->
 
 /// The first operand with the type that a comparison gives it if it is a constant.
 fn as_compared(a: &BoundExpr, b: &BoundExpr, session: &SessionState) -> BoundExpr {
-    let Node::Literal(vector) = &a.node else { return a.clone() };
+    let column = matches!(b.node, Node::Column(_) | Node::Outer(_));
+    let Node::Literal(vector) = &a.node else {
+        // A time that is calculated of constants has the digits of the column.
+        let same = column && a.ty.class() == Class::Time && b.ty.class() == Class::Time && a.is_constant();
+        return if same { force(a.clone(), ExprType::time(b.ty.decimals)) } else { a.clone() };
+    };
     if vector.is_null(0) {
         return a.clone();
     }
@@ -49,7 +55,7 @@ fn as_compared(a: &BoundExpr, b: &BoundExpr, session: &SessionState) -> BoundExp
         }
         return out;
     }
-    if !matches!(b.node, Node::Column(_) | Node::Outer(_)) {
+    if !column {
         return a.clone();
     }
     stored(a, &b.ty, session).map_or_else(|| a.clone(), |(value, ty)| BoundExpr::literal(&value, ty))
@@ -63,6 +69,13 @@ fn stored(constant: &BoundExpr, column: &ExprType, session: &SessionState) -> Op
     }
     let Node::Literal(vector) = &constant.node else { return None };
     let number = match constant.ty.class() {
+        Class::Date | Class::DateTime if column.class() == Class::Time => {
+            let time = match vector.cell(0, &constant.ty) {
+                ValueRef::DateTime(moment) => moment.time(),
+                _ => Time::clamped(0, column.decimals),
+            };
+            return Some((Value::Time(time), ExprType::time(column.decimals).not_null()));
+        }
         Class::Int => vector.as_ints().at(0),
         Class::Decimal if column.class() == Class::Time => {
             let value = decimal_from_i256(vector.as_decimals().at(0), constant.ty.decimals);

@@ -59,6 +59,7 @@ impl Display for BoundExpr {
                 [left, right] if function.name == "div" => write!(f, "({left} DIV {right})"),
                 [left, right] if function.infix => write!(f, "({left} {} {right})", function.name),
                 [text, pattern, ..] if function.name == "like" => write!(f, "({text} like {pattern})"),
+                [only] if std::ptr::eq(*function, &super::average::SHOWN) => only.fmt(f),
                 [only] if function.name == "neg" => write!(f, "-({only})"),
                 [only] if function.name == "not" => write!(f, "(not({only}))"),
                 [only] if function.name == "isnull" => write!(f, "({only} is null)"),

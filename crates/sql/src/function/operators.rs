@@ -9,6 +9,7 @@ use rustydb_value::Decimal;
 
 use super::{Call, Function, Invocation};
 use crate::error::SqlError;
+use crate::expr::average::precise;
 use crate::expr::decimals as narrow;
 use crate::expr::number::{decimal_from_i256, power_of_ten, rescale};
 use crate::expr::types::{Class, DIVISION_SCALE, ExprType, MAX_PRECISION, MAX_SCALE, NOT_FIXED};
@@ -78,6 +79,8 @@ fn coerce_operands(call: &mut Call<'_>, class: Class) {
                 let unsigned = call.ty(at).unsigned;
                 if call.class(at) != Class::Decimal {
                     call.to(at, ExprType::decimal(int + u32::from(scale), scale, unsigned));
+                } else if let Some(arg) = call.args.get_mut(at) {
+                    *arg = precise(std::mem::replace(arg, BoundExpr::null()));
                 }
             }
             _ => call.to_integer(at),
@@ -199,7 +202,10 @@ fn bind_negate(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let a = call.ty(0);
     let class = numeric_class(call);
     let (int, scale) = a.digits();
-    coerce_operands(call, class);
+    // The sign changes nothing but what is shown of an average.
+    if class != Class::Decimal || call.class(0) != class {
+        coerce_operands(call, class);
+    }
     Ok(result(
         call,
         match class {
@@ -325,6 +331,10 @@ fn decimals_sum(
         && let Some(sum) = narrow::sum((a, up_a), (b, up_b), is_difference, rows, nulls.clone())
     {
         return Ok(sum);
+    }
+    if sa.max(sb) > scale {
+        // Of an average, which has more digits than it shows: rounded once they are together.
+        return decimals(run, args, rows, if is_difference { Decimal::sub } else { Decimal::add });
     }
     let f = if is_difference { i256::checked_sub } else { i256::checked_add };
     let bound = decimal_bound();

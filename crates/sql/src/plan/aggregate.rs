@@ -93,6 +93,7 @@ impl AggregateCall {
     /// Whether both are the same call apart from their arguments.
     pub fn same_operation(&self, other: &AggregateCall) -> bool {
         self.operation == other.operation
+            && self.ty.class() == other.ty.class()
             && self.distinct == other.distinct
             && self.order == other.order
             && self.separator == other.separator
@@ -249,8 +250,13 @@ fn result_type(call: &mut AggregateCall) -> ExprType {
                 _ => Class::Int,
             };
             if class == Class::Double {
+                let more = if call.operation == O::Sum { 0 } else { DIVISION_SCALE };
+                let decimals = match arg.ty.class() {
+                    Class::Double | Class::Null => arg.ty.decimals.saturating_add(more).min(NOT_FIXED),
+                    _ => NOT_FIXED,
+                };
                 call.args.push(coerce(arg, ExprType::double()));
-                return ExprType::double();
+                return ExprType { decimals, ..ExprType::double() };
             }
             let (int, scale) = arg.ty.digits();
             let precision = int + u32::from(scale);

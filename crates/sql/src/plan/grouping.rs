@@ -10,7 +10,9 @@ use rustydb_value::Collation;
 use super::aggregate::{AggregateCall, Operation};
 use super::dependencies::{Dependency, closure};
 use crate::error::SqlError;
+use crate::expr::average;
 use crate::expr::build::literal_int;
+use crate::expr::coerce::coerce;
 use crate::expr::scope::Scope;
 use crate::expr::{BoundExpr, Comparison, ExprType, Node};
 use crate::function::Function;
@@ -112,6 +114,13 @@ impl<'s> Grouping<'s> {
         }
         match &expr.node {
             Node::Aggregate(call) => {
+                // The groups of a table, which ROLLUP and DISTINCT do without.
+                let words = if self.grouped && !self.rollup { average::in_words(call) } else { None };
+                if let Some(words) = words {
+                    let ty = words.ty.clone();
+                    let words = BoundExpr { node: Node::Aggregate(Box::new(words)), ty };
+                    return Ok(coerce(self.rewrite(&words, position, clause)?, expr.ty.clone()));
+                }
                 let at = match self.calls.iter().position(|known| known.same(call)) {
                     Some(at) => at,
                     None => {

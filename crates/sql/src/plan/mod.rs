@@ -54,7 +54,7 @@ use crate::context::TableUse;
 use crate::exec::counted::Counter;
 use crate::expr::planning::Planning;
 use crate::expr::types::{Class, ExprType, Kind};
-use crate::expr::{BoundExpr, Node};
+use crate::expr::{BoundExpr, Node, average};
 use aggregate::AggregateCall;
 
 /// A query that is ready to run.
@@ -200,6 +200,22 @@ impl SelectPlan {
         self.dependencies = Vec::new();
         let input = Box::new(std::mem::replace(&mut self.root, Plan::Dual));
         self.root = Plan::Project { input, exprs };
+    }
+
+    /// Gives averages among its columns all of their digits where they are `wanted`: for whoever takes the one value of a
+    /// subquery, or puts them where there is room for more than they show.
+    pub(crate) fn uncover_averages(&mut self, wanted: &dyn Fn(usize, &ExprType) -> bool) {
+        let mut root = &mut self.root;
+        while let Plan::Limit { input, .. } = root {
+            root = input;
+        }
+        let Plan::Project { exprs, .. } = root else { return };
+        for (at, (expr, ty)) in exprs.iter_mut().zip(&mut self.types).enumerate() {
+            if let Some(wide) = average::uncovered(expr).filter(|_| wanted(at, ty)) {
+                *ty = wide.ty.clone();
+                *expr = wide;
+            }
+        }
     }
 
     /// Whether it reads the row of a query around it.

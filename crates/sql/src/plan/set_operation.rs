@@ -9,7 +9,7 @@ use super::{Plan, SelectPlan};
 use crate::error::SqlError;
 use crate::expr::merge::merge_types;
 use crate::expr::planning::Planning;
-use crate::expr::types::ExprType;
+use crate::expr::types::{Class, ExprType};
 use crate::expr::{BoundExpr, cast};
 
 /// The operator between what is before and an operand.
@@ -97,7 +97,14 @@ pub fn plan_set_operation(
 }
 
 /// An operand with its columns converted where their types differ.
-pub fn converted(plan: SelectPlan, types: &[ExprType]) -> Plan {
+pub fn converted(mut plan: SelectPlan, types: &[ExprType]) -> Plan {
+    plan.uncover_averages(&|at, ty| {
+        let room = |to: &ExprType| match to.class() {
+            Class::Decimal => to.decimals > ty.decimals,
+            class => class == Class::Double,
+        };
+        types.get(at).is_some_and(room)
+    });
     let exprs: Vec<BoundExpr> = plan
         .types
         .iter()
