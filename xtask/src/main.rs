@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
 
+mod api;
 mod arguments;
 mod fuzz;
 mod packages;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask test [--no-install]          format, tidy, lints, every test
 cargo xtask tidy                         house rules that no other tool checks
+cargo xtask api [--check]                writes the listing of the MySQL client's public items, or says if it is current
 cargo xtask crash [--rounds N] [--seed S]
                                          kill -9 the real server under load, N rounds (50)
 cargo xtask crash --simulated SEEDS      the same on a simulated disk, in process
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.next().as_deref() {
         Some("test") => test::run_from(arguments),
         Some("tidy") => tidy::run(arguments),
+        Some("api") => api::run_from(arguments),
         Some("shuttle") => shuttle::run_from(arguments),
         Some("crash") => testkit::crash(arguments),
         Some("isolation") => testkit::isolation(arguments),

@@ -1,12 +1,13 @@
 //! `cargo xtask test`: what has to hold before a change lands.
 //!
-//! Cheap checks come first, so that a slip is told in seconds: format, tidy, lints, tests, doc tests, real clients.
+//! Cheap checks come first, so that a slip is told in seconds: format, tidy, lints, tests, doc tests, the
+//! listing of public items, real clients.
 //! With cargo-nextest on the path the tests run by it, else by cargo's own runner. The last line counts tests only
 //! when every runner named its count, and is printed only when all of them passed.
 
 use crate::arguments::Arguments;
 use crate::process::{Result, cargo, on_path, run, run_watched};
-use crate::{packages, shuttle, testkit, tidy};
+use crate::{api, packages, shuttle, testkit, tidy};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 fn run_all(install: bool) -> Result<()> {
@@ -35,6 +36,7 @@ fn run_all(install: bool) -> Result<()> {
     run_watched(&mut tests, count)?;
     shuttle::run(1, count)?;
     run_watched(cargo().args(["test", "--workspace", "--doc", "--quiet"]), count)?;
+    api::check()?;
     testkit::quick_clients()?;
     println!("\n{} passed, 0 failed", passed.into_inner());
     Ok(())

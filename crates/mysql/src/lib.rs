@@ -3,7 +3,7 @@
 //! Read it from the server upwards:
 //!
 //! 1. [`driver`]: the narrow trait between everything here and a server, a recording or a replay.
-//! 2. [`value`], [`column`] and [`row`]: what goes to a server and what comes back.
+//! 2. [`value`], [`mod@column`] and [`row`]: what goes to a server and what comes back.
 //! 3. [`error`]: what can fail, and what a caller may do then; [`resilience`] says it to retries and breakers.
 //! 4. [`routing`]: which statements a replica may run.
 //! 5. [`config`]: what a client is told; [`pool`]: sessions taken and given back.
