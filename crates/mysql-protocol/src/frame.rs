@@ -21,7 +21,7 @@ pub const MAX_FRAME: usize = 0xff_ffff;
 /// Bytes of a frame's header.
 pub const HEADER: usize = 4;
 
-/// The smallest space that [`PacketReader::space`] offers.
+/// The space that [`PacketReader::space`] offers until it is told otherwise, at least half of it.
 const CHUNK: usize = 4096;
 
 /// Collects arriving bytes into packets.
@@ -43,6 +43,8 @@ pub struct PacketReader {
     /// Whether frames have to come in order.
     in_order: bool,
     limit: usize,
+    /// The space offered at once, at least half of it.
+    chunk: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,12 +67,19 @@ impl PacketReader {
             sequence: 0,
             in_order: true,
             limit,
+            chunk: CHUNK,
         }
     }
 
     /// Sets the largest accepted payload, from the next frame on.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit;
+    }
+
+    /// Sets how many bytes [`space`](Self::space) offers at least by half, for a peer that is known to send
+    /// much: fewer, larger reads. At least 4 KiB, which is where a reader begins.
+    pub fn set_chunk(&mut self, bytes: usize) {
+        self.chunk = bytes.max(CHUNK);
     }
 
     /// The sequence number that the next frame must have.
@@ -123,18 +132,18 @@ impl PacketReader {
             self.start = 0;
             self.end = 0;
         }
-        if self.buffer.len() - self.end < CHUNK / 2 {
+        if self.buffer.len() - self.end < self.chunk / 2 {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;
-            if self.buffer.len() - self.end < CHUNK / 2 {
-                let doubled = (self.end * 2).max(CHUNK);
+            if self.buffer.len() - self.end < self.chunk / 2 {
+                let doubled = (self.end * 2).max(self.chunk);
                 // No further than the frame in progress needs, plus the header that may follow it.
                 let wanted = match self.frame {
-                    Some(frame) => doubled.min((frame.end + HEADER).max(self.end + CHUNK)),
+                    Some(frame) => doubled.min((frame.end + HEADER).max(self.end + self.chunk)),
                     None => doubled,
                 };
-                self.buffer.resize(wanted.max(self.end + CHUNK), 0);
+                self.buffer.resize(wanted.max(self.end + self.chunk), 0);
             }
         }
         &mut self.buffer[self.end..]

@@ -447,9 +447,9 @@ impl ColumnsReader {
         Ok(())
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.list.len()
+    /// Bytes of all definitions.
+    pub(crate) fn size(&self) -> usize {
+        self.packets.len()
     }
 
     /// All of them.

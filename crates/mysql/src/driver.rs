@@ -24,6 +24,7 @@
 //! [`Session::query`], [`Session::execute`] and the [`Results`] they give. Futures are `Send`, none is boxed.
 
 use crate::column::Columns;
+use crate::connection::state;
 use crate::error::{Error, Result};
 use crate::row::{FromRow, Row, RowRef};
 use crate::value::ToValue;
@@ -211,6 +212,8 @@ struct Prepared {
     session: u64,
     id: u32,
     sql: Box<str>,
+    leaves_state: bool,
+    keeps_numbers: bool,
     parameters: Arc<Columns>,
     /// The columns of the last execution; only ever held for an exchange of the pointer.
     columns: Mutex<Arc<Columns>>,
@@ -225,8 +228,10 @@ impl Statement {
         parameters: Arc<Columns>,
         columns: Arc<Columns>,
     ) -> Statement {
-        let columns = Mutex::new(columns);
-        Statement { shared: Arc::new(Prepared { session, id, sql: sql.into(), parameters, columns }) }
+        let (sql, columns) = (sql.into(), Mutex::new(columns));
+        let (leaves_state, keeps_numbers) = (state::leaves_state(&sql), state::keeps_statement_numbers(&sql));
+        let prepared = Prepared { session, id, sql, leaves_state, keeps_numbers, parameters, columns };
+        Statement { shared: Arc::new(prepared) }
     }
 
     /// The session that it belongs to.
@@ -254,6 +259,16 @@ impl Statement {
         self.shared.columns.lock().clone()
     }
 
+    /// Whether it may leave state behind that servers do not tell of.
+    pub(crate) fn leaves_state(&self) -> bool {
+        self.shared.leaves_state
+    }
+
+    /// Whether it certainly prepares no statement itself.
+    pub(crate) fn keeps_numbers(&self) -> bool {
+        self.shared.keeps_numbers
+    }
+
     /// Remembers the columns of an execution.
     pub(crate) fn set_columns(&self, columns: &Arc<Columns>) {
         self.shared.columns.lock().clone_from(columns);
@@ -273,6 +288,12 @@ impl fmt::Debug for Statement {
 pub trait Session: Send + Sized + 'static {
     /// What the last answers said.
     fn status(&self) -> &SessionStatus;
+
+    /// Whether it can be used, as far as is known without a round trip: not broken, and the server has not
+    /// closed it meanwhile.
+    fn is_alive(&mut self) -> bool {
+        !self.status().broken
+    }
 
     /// Moves the deadline of the request under way.
     fn set_deadline(&mut self, deadline: Instant);

@@ -132,6 +132,13 @@ pub enum Error {
     #[error("{0} is not allowed by configuration")]
     NotAllowed(&'static str),
 
+    /// A file that `LOAD DATA LOCAL` asked for could not be read; the server was given what came before.
+    #[error("local file: {source}")]
+    LocalFile {
+        /// Why not.
+        source: std::io::Error,
+    },
+
     /// The configuration makes no sense.
     #[error("configuration: {0}")]
     Configuration(String),
@@ -421,7 +428,7 @@ impl Error {
             | Error::NoRow
             | Error::Parameters { .. }
             | Error::ForeignStatement => ErrorKind::Conversion,
-            Error::TooLarge { .. } | Error::NotAllowed(_) => ErrorKind::NotAllowed,
+            Error::TooLarge { .. } | Error::NotAllowed(_) | Error::LocalFile { .. } => ErrorKind::NotAllowed,
             Error::Configuration(_) => ErrorKind::Configuration,
             Error::NoPrimary { .. } => ErrorKind::NoPrimary,
             Error::BreakerOpen { .. } => ErrorKind::BreakerOpen,

@@ -16,9 +16,11 @@
 mod change_user;
 mod exchange;
 mod greeting;
+mod mariadb;
 mod response;
 
 pub use change_user::ChangeUser;
 pub use exchange::{AuthReply, write_auth_more_data, write_auth_switch};
 pub use greeting::Greeting;
+pub use mariadb::MariaDbCapabilities;
 pub use response::{ClientHello, ConnectAttributes, HandshakeResponse, SslRequest};

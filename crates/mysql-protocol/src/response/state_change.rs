@@ -60,7 +60,8 @@ impl<'a> SessionStateChange<'a> {
                 SCHEMA
             }
             SessionStateChange::StateChanged(changed) => {
-                data.put_lenenc_bytes(if changed { b"1" } else { b"0" });
+                // The only kind whose text has no length of its own.
+                data.put_bytes(if changed { b"1" } else { b"0" });
                 STATE_CHANGE
             }
             SessionStateChange::Gtids(gtids) => {
@@ -96,7 +97,7 @@ impl<'a> SessionStateChange<'a> {
                 value: inner.lenenc_bytes("variable value")?,
             },
             SCHEMA => SessionStateChange::Schema(inner.lenenc_bytes("database")?),
-            STATE_CHANGE => SessionStateChange::StateChanged(inner.lenenc_bytes("state flag")? == b"1"),
+            STATE_CHANGE => SessionStateChange::StateChanged(data == b"1"),
             GTIDS => match inner.u8("GTID encoding")? {
                 0 => SessionStateChange::Gtids(inner.lenenc_bytes("GTIDs")?),
                 _ => return Err(Error::Malformed("GTID encoding")),

@@ -50,6 +50,7 @@ fn names_only(code: u16) -> bool {
             | 1205
             | 1213
             | 1227
+            | 1235
             | 1238
             | 1264
             | 1265
@@ -86,17 +87,21 @@ fn hide_before(message: &str, phrases: &[&str]) -> String {
     }
 }
 
-/// Hides all from the first quote to the last.
+/// Hides all from the first quote to the last. What stands between two letters is an apostrophe.
 fn hide_all(message: &str) -> String {
-    let quote = ['\'', '"'];
-    match (message.find(quote), message.rfind(quote)) {
-        (Some(first), Some(last)) if first < last => {
-            format!("{}{HIDDEN}{}", &message[..first], &message[last + 1..])
-        }
-        // A cut message may have lost its closing quote.
-        (Some(first), _) => format!("{}{HIDDEN}", &message[..first]),
-        _ => message.to_owned(),
-    }
+    let bytes = message.as_bytes();
+    let letter = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphabetic);
+    let quotes = || {
+        let found = bytes.iter().enumerate().filter(|(_, byte)| matches!(byte, b'\'' | b'"'));
+        found.map(|(at, _)| at)
+    };
+    let Some(first) = quotes().find(|&at| !(letter(at.checked_sub(1)) && letter(Some(at + 1)))) else {
+        return message.to_owned();
+    };
+    let last = quotes().rfind(|&at| !(letter(at.checked_sub(1)) && letter(Some(at + 1))));
+    // A cut message may have lost its closing quote.
+    let tail = last.filter(|&last| last > first).map_or("", |last| &message[last + 1..]);
+    format!("{}{HIDDEN}{tail}", &message[..first])
 }
 
 #[cfg(test)]
@@ -121,6 +126,11 @@ mod tests {
             (1644, "account 4711 is empty", "(text of a SIGNAL statement withheld)"),
             (9999, "cut inside 'a value", "cut inside '?'"),
             (9999, "no quotes", "no quotes"),
+            (
+                9999,
+                "this doesn't support 'a'b' and that isn't told",
+                "this doesn't support '?' and that isn't told",
+            ),
         ] {
             assert_eq!(redacted(code, message), shown);
         }
