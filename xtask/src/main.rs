@@ -8,6 +8,7 @@
 
 mod api;
 mod arguments;
+mod clusters;
 mod fuzz;
 mod packages;
 mod process;
@@ -34,6 +35,8 @@ cargo xtask isolation [--level L] [--transactions N] [--kills K] [--seed S]
 cargo xtask consumers [--transactions N] [--kills K] [--seed S]
                                          five readers of the change log over N transactions (1,000,000)
 cargo xtask clients [--quick] [NAME ...]  real clients, one after the other: client x step
+cargo xtask mysql-client-cluster [causal|failover|partition|replicas|rotation]
+                                         the client on clusters of MariaDB and MySQL: 10,000 causal pairs, failover
 cargo xtask sakila [--data DIR]          loads the Sakila database, compares its queries with MySQL's answers
 cargo xtask bench sysbench [--quick]     four sysbench scripts against MariaDB
 cargo xtask bench serializable [--quick] read_write at SERIALIZABLE against REPEATABLE READ
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Some("queries") => testkit::queries(arguments),
         Some("consumers") => testkit::consumers(arguments),
         Some("clients") => testkit::clients(arguments),
+        Some("mysql-client-cluster") => clusters::run_from(arguments),
         Some("sakila") => testkit::sakila(arguments),
         Some("bench") => testkit::bench(arguments),
         Some("scripts") => testkit::scripts(arguments),

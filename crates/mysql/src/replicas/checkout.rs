@@ -21,6 +21,7 @@ use crate::driver::{Driver, Session};
 use crate::error::{Error, Result};
 use crate::pool::{AcquireError, CloseReason, PooledConnection};
 use crate::resilience::speaks_against_server;
+use crate::transaction::Held;
 use rustydb_resilience::{Permit, Rejected};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -356,6 +357,18 @@ impl<D: Driver + Clone> Checkout<D> {
                 false
             }
         }
+    }
+}
+
+impl<D: Driver + Clone> Held for Checkout<D> {
+    type Driver = D;
+
+    fn connection(&mut self) -> &mut PooledConnection<D> {
+        &mut self.connection
+    }
+
+    fn observe<T>(&mut self, time: Duration, outcome: &Result<T>) {
+        Checkout::observe(self, time, outcome);
     }
 }
 

@@ -91,14 +91,12 @@ pub(super) fn find(servers: &[Candidate], host: &str, port: u16, key: &ServerKey
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::Flavor;
     use tokio::time::Instant;
 
     struct Server(Option<Report>);
 
     fn server(id: u64, writable: bool) -> Server {
         Server(Some(Report {
-            flavor: Flavor::MariaDb,
             key: ServerKey { id, uuid: None },
             writable,
             position: Arc::default(),

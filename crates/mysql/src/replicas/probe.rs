@@ -72,7 +72,6 @@ pub(super) struct Neighbour {
 /// What a server said.
 #[derive(Debug, Clone)]
 pub(super) struct Report {
-    pub(super) flavor: Flavor,
     pub(super) key: ServerKey,
     pub(super) writable: bool,
     pub(super) position: Arc<Position>,
@@ -104,7 +103,6 @@ pub(super) async fn probe<S: Session>(
     let asked = Instant::now();
     let flavor = session.status().server.flavor;
     let mut report = Report {
-        flavor,
         key: ServerKey::default(),
         writable: true,
         position: Arc::default(),

@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 #![allow(clippy::print_stderr, reason = "a test that steps aside says so")]
 
+mod cluster;
 mod connection;
 mod server;

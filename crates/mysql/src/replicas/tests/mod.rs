@@ -243,6 +243,24 @@ async fn a_silent_primary_is_waited_for_and_the_error_names_what_is_wrong() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_primary_that_swallows_packets_is_left_after_two_looks_without_an_answer() {
+    let servers = Servers::new(3);
+    let cluster = cluster(&servers, 2, ReplicaReads::default()).await;
+    servers.change(1, |server| server.reach = Reach::Silent);
+    servers.change(2, |server| (server.writable, server.follows) = (true, None));
+    servers.change(3, |server| server.follows = Some(2));
+    let begin = Instant::now();
+    assert_eq!(write(&cluster, "a").await.unwrap(), 2);
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+    // It answers late, and then again: nobody else is asked meanwhile.
+    servers.change(3, |server| server.reach = Reach::Silent);
+    sleep(Duration::from_millis(1_200)).await;
+    servers.change(3, |server| server.reach = Reach::Up);
+    sleep(Duration::from_secs(2)).await;
+    assert!(cluster.topology().replicas.iter().any(|replica| replica.answers()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_single_server_is_not_watched_and_its_failures_are_told_at_once() {
     let servers = Servers::new(1);
     let cluster = cluster(&servers, 0, ReplicaReads::default()).await;
