@@ -128,6 +128,15 @@ pub enum Error {
         limit: usize,
     },
 
+    /// A batch has more statements or rows than configuration allows; nothing was sent.
+    #[error("a batch of {size} exceeds the limit of {limit}")]
+    BatchTooLarge {
+        /// Its statements or rows.
+        size: usize,
+        /// The most allowed.
+        limit: usize,
+    },
+
     /// Configuration does not allow it; nothing was sent.
     #[error("{0} is not allowed by configuration")]
     NotAllowed(&'static str),
@@ -428,7 +437,10 @@ impl Error {
             | Error::NoRow
             | Error::Parameters { .. }
             | Error::ForeignStatement => ErrorKind::Conversion,
-            Error::TooLarge { .. } | Error::NotAllowed(_) | Error::LocalFile { .. } => ErrorKind::NotAllowed,
+            Error::TooLarge { .. }
+            | Error::BatchTooLarge { .. }
+            | Error::NotAllowed(_)
+            | Error::LocalFile { .. } => ErrorKind::NotAllowed,
             Error::Configuration(_) => ErrorKind::Configuration,
             Error::NoPrimary { .. } => ErrorKind::NoPrimary,
             Error::BreakerOpen { .. } => ErrorKind::BreakerOpen,

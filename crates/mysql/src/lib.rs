@@ -10,12 +10,19 @@
 //! 6. [`config`]: what a client is told; [`pool`]: sessions taken and given back.
 //! 7. [`replicas`]: the servers of a cluster, reads that see one's own writes, failover.
 //! 8. [`transaction`]: begun, nested, ended once, repeated where that is safe.
+//! 9. [`guards`]: what is refused before it is sent, what a log may say; [`metadata`], [`explain`] and [`health`]:
+//!    what servers hold and how they do.
 
+mod cells;
 pub mod column;
 pub mod config;
 pub mod connection;
 pub mod driver;
 pub mod error;
+pub mod explain;
+pub mod guards;
+pub mod health;
+pub mod metadata;
 pub mod pool;
 #[allow(dead_code, reason = "the client, which uses the rest of it, is the next to come")]
 pub mod replicas;

@@ -192,6 +192,8 @@ pub struct GuardConfig {
     pub block_ddl: bool,
     /// LOAD DATA is let through; off by default
     pub allow_load_data: bool,
+    /// Statements with texts in quotes are refused: what they hold has to be parameters; off by default
+    pub parameters_only: bool,
     /// Tables whose statements are flagged as sensitive in logs and spans, by name without its database
     pub sensitive_tables: Vec<String>,
 }

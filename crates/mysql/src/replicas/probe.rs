@@ -6,10 +6,10 @@
 //! what is there. Only a connection that fails is.
 
 use super::gtid::Position;
+use crate::cells::{as_number, as_text, plain_rows};
 use crate::driver::{Flavor, Session};
 use crate::error::{Error, Result};
 use crate::row::{Row, RowRef};
-use crate::value::ValueRef;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -125,10 +125,11 @@ pub(super) async fn probe<S: Session>(
     // The position was true no later than now.
     report.answered = Instant::now();
     if let Some(sql) = status_statement(flavor, session.status().server.numbers) {
-        report.source = known(all(session, sql, deadline).await)?.iter().find_map(|row| source(row.as_ref()));
+        report.source =
+            known(plain_rows(session, sql, deadline).await)?.iter().find_map(|row| source(row.as_ref()));
     }
     if flavor == Flavor::MySql {
-        let members = known(all(session, GROUP, deadline).await)?;
+        let members = known(plain_rows(session, GROUP, deadline).await)?;
         for member in members.iter().filter_map(|row| group_member(row.as_ref())) {
             if member.neighbour.key.is(&report.key) {
                 report.group = Some(member.role);
@@ -143,7 +144,7 @@ pub(super) async fn probe<S: Session>(
             report.neighbours.push(Neighbour { host: host.clone(), port: *port, key: key.clone() });
         }
         if let Some(sql) = replicas_statement(flavor, session.status().server.numbers) {
-            let rows = known(all(session, sql, deadline).await)?;
+            let rows = known(plain_rows(session, sql, deadline).await)?;
             report.neighbours.extend(rows.iter().filter_map(|row| listed_replica(row.as_ref())));
         }
     }
@@ -194,15 +195,8 @@ fn replicas_statement(flavor: Flavor, version: (u16, u16, u16)) -> Option<&'stat
 const GROUP: &str = "SELECT MEMBER_ID, MEMBER_HOST, MEMBER_PORT, MEMBER_STATE, MEMBER_ROLE \
                      FROM performance_schema.replication_group_members";
 
-async fn all<S: Session>(session: &mut S, sql: &str, deadline: Instant) -> Result<Vec<Row>> {
-    let mut results = session.query(sql, deadline).await?;
-    let rows = results.owned_rows().await?;
-    results.finish().await?;
-    Ok(rows)
-}
-
 async fn first<S: Session>(session: &mut S, sql: &str, deadline: Instant) -> Result<Option<Row>> {
-    Ok(all(session, sql, deadline).await?.into_iter().next())
+    Ok(plain_rows(session, sql, deadline).await?.into_iter().next())
 }
 
 /// What a server refuses to tell, or does not know, is not there.
@@ -272,20 +266,4 @@ fn text(row: RowRef<'_>, column: usize) -> Option<String> {
 
 fn number<N: std::str::FromStr>(row: RowRef<'_>, column: usize) -> Option<N> {
     row.value(column).and_then(as_number)
-}
-
-fn as_text(value: ValueRef<'_>) -> Option<String> {
-    Some(match value {
-        ValueRef::String(text) | ValueRef::Json(text) => text.to_owned(),
-        ValueRef::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        ValueRef::Bool(value) => u8::from(value).to_string(),
-        ValueRef::Int(value) => value.to_string(),
-        ValueRef::UInt(value) => value.to_string(),
-        ValueRef::Decimal(value) => value.to_string(),
-        _ => return None,
-    })
-}
-
-fn as_number<N: std::str::FromStr>(value: ValueRef<'_>) -> Option<N> {
-    as_text(value)?.trim().parse().ok()
 }

@@ -33,6 +33,7 @@ pub(crate) mod token;
 
 pub use class::{Access, Marks, Reason, StatementClass, StatementKind};
 pub use pin::SessionPin;
+pub(crate) use token::{Reading, Token, Tokens};
 
 use cache::Classes;
 use std::collections::HashSet;
