@@ -99,6 +99,19 @@ impl Position {
         }
     }
 
+    /// How many transactions it stands for: the measure of a distance between positions of one history.
+    pub(super) fn count(&self) -> u128 {
+        match self {
+            Position::Nothing => 0,
+            Position::Set(set) => {
+                let lengths =
+                    set.sources.values().flatten().map(|(first, last)| u128::from(last - first) + 1);
+                lengths.sum()
+            }
+            Position::Domains(domains) => domains.values().map(|(_, number)| u128::from(*number)).sum(),
+        }
+    }
+
     /// Closes the lowest gaps of a set that has more than [`MOST_INTERVALS`] intervals from one source. It then
     /// asks for more than was asked for: transactions of others in between, which are no newer.
     pub(super) fn collapse(&mut self) {

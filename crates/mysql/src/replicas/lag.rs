@@ -3,9 +3,10 @@
 //! Three measures, the best one that is there:
 //!
 //! 1. a heartbeat table that somebody writes on the primary: exact, and needs agreeing clocks;
-//! 2. GTIDs: the monitor notes when the primary had which transactions; a replica is behind by the age of the
-//!    oldest note that it does not have in full, and not at all when it has the last one. Needs nothing from
-//!    anybody, is as fine as the monitor's pace, and holds on when the primary is lost: it wrote no more;
+//! 2. GTIDs: the monitor notes when the primary had which transactions. A replica that has the last note is not
+//!    behind; one that has another is behind since a moment between that note and the next, which is found by
+//!    how many transactions of those between it has. Needs nothing from anybody, and holds on when the primary
+//!    is lost: it wrote no more;
 //! 3. the replica's own word, in whole seconds.
 //!
 //! A replica whose replication is not running, or that says NULL, is behind without bound, whatever the measures
@@ -60,7 +61,9 @@ pub(super) struct PrimaryNotes {
 
 #[derive(Debug)]
 struct Note {
-    /// The last time that it was so.
+    /// The first time that it was seen.
+    first: Instant,
+    /// The last time.
     last: Instant,
     position: Arc<Position>,
 }
@@ -77,7 +80,7 @@ impl PrimaryNotes {
         if self.notes.len() == NOTES {
             self.notes.pop_front();
         }
-        self.notes.push_back(Note { last: asked, position });
+        self.notes.push_back(Note { first: asked, last: asked, position });
     }
 
     /// Another server is the primary: its notes are not comparable.
@@ -90,10 +93,16 @@ impl PrimaryNotes {
         let oldest = self.notes.front()?;
         let had = self.notes.iter().rposition(|note| position.contains(&note.position));
         let since = match had {
-            Some(at) if at + 1 == self.notes.len() => return Some(Lag::Behind(Duration::ZERO)),
-            // What it lacks was written after this.
-            Some(at) => self.notes.get(at)?.last,
             None => oldest.last,
+            Some(at) => {
+                let (known, Some(next)) = (self.notes.get(at)?, self.notes.get(at + 1)) else {
+                    return Some(Lag::Behind(Duration::ZERO));
+                };
+                let between = next.position.count().saturating_sub(known.position.count()).max(1);
+                let has = position.count().saturating_sub(known.position.count()).min(between);
+                let share = has as f64 / between as f64;
+                known.last + next.first.saturating_duration_since(known.last).mul_f64(share)
+            }
         };
         Some(Lag::Behind(answered.saturating_duration_since(since)))
     }
@@ -119,8 +128,10 @@ mod tests {
         notes.add(at(200), had(9));
         notes.add(at(300), had(9));
         assert_eq!(notes.lag(at(310), &had(9)), behind(0));
-        assert_eq!(notes.lag(at(310), &had(7)), behind(210));
-        assert_eq!(notes.lag(at(310), &had(4)), behind(310));
+        // Half of what was written between 100 and 200 ms.
+        assert_eq!(notes.lag(at(310), &had(7)), behind(160));
+        assert_eq!(notes.lag(at(310), &had(5)), behind(210));
+        assert_eq!(notes.lag(at(310), &had(1)), behind(310));
         assert_eq!(notes.lag(at(1000), &had(0)), behind(1000));
         // Ahead of what the primary said: it was asked later.
         assert_eq!(notes.lag(at(300), &had(12)), behind(0));
