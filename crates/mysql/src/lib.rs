@@ -9,9 +9,10 @@
 //! 5. [`routing`]: which statements a replica may run.
 //! 6. [`config`]: what a client is told; [`pool`]: sessions taken and given back.
 //! 7. [`replicas`]: the servers of a cluster, reads that see one's own writes, failover.
-//! 8. [`transaction`]: begun, nested, ended once, repeated where that is safe.
-//! 9. [`guards`]: what is refused before it is sent, what a log may say; [`metadata`], [`explain`] and [`health`]:
-//!    what servers hold and how they do.
+//! 8. [`statements`]: kept per connection, rows in bulk, results streamed.
+//! 9. [`transaction`]: begun, nested, ended once, repeated where that is safe.
+//! 10. [`guards`]: what is refused before it is sent, what a log may say; [`metadata`], [`explain`] and
+//!     [`health`]: what servers hold and how they do.
 
 mod cells;
 pub mod column;
@@ -34,6 +35,7 @@ pub mod row;
 #[allow(dead_code, reason = "the tests that use the rest of it come with their modules")]
 mod scripted;
 pub mod simulation;
+pub mod statements;
 pub mod transaction;
 pub mod value;
 
