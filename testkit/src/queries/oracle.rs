@@ -115,6 +115,9 @@ impl Case {
                 let (mine, peer) = (arranged(mine), peer?);
                 let theirs = arranged(peer.ask(statements.first()?));
                 let finding = differ(&mine, &theirs)?;
+                if as_often_by_order(statements.first()?, &mine, &theirs) {
+                    return None;
+                }
                 let otherwise = |peer: &mut Session| Some(arranged(peer.ask(statements.first()?)));
                 if peer.agrees_otherwise(&OTHER_PLANS, otherwise, &mine) {
                     return None;
@@ -197,6 +200,19 @@ impl Case {
             }
         }
     }
+}
+
+/// Whether the two differ in nothing but how often they have a row, where sums of doubles are told apart: their last bits,
+/// which are not shown here, depend on the order in which rows are added.
+fn as_often_by_order(sql: &str, mine: &Answer, theirs: &Answer) -> bool {
+    let (Answer::Rows(a), Answer::Rows(b)) = (mine, theirs) else { return false };
+    let distinct = ["UNION", "DISTINCT", "EXCEPT", "INTERSECT"].iter().any(|word| sql.contains(word));
+    let sums = ["SUM(", "AVG(", "STD", "VAR"].iter().any(|word| sql.contains(word));
+    // Doubles are the cells with an exponent.
+    let is_double =
+        |row: &String| row.split(" | ").any(|cell| cell.contains('e') && cell.parse::<f64>().is_ok());
+    let set = |rows: &[String]| rows.iter().cloned().collect::<std::collections::BTreeSet<_>>();
+    distinct && sums && set(a) == set(b) && a.iter().any(is_double)
 }
 
 /// The same with every FIELD in an IFNULL, if it has one. MySQL takes FIELD for something that is NULL where an argument

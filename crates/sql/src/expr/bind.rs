@@ -13,7 +13,7 @@ use rustydb_value::{Collation, Value};
 
 use super::average;
 use super::bind_window::WindowUse;
-use super::build::{bind_call, choose, coalesce, compare, finish, in_one_class, literal_int};
+use super::build::{bind_call, choose, coalesce, compare, compare_for, finish, in_one_class, literal_int};
 use super::coerce::to_truth;
 use super::compare::{collations_meet, unify};
 use super::planning::Planning;
@@ -483,7 +483,9 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         for slot in &mut whens {
             let when = std::mem::replace(slot, BoundExpr::null());
             *slot = match &operand {
-                Some(operand) => self.compare(Comparison::Equal, operand.clone(), when)?,
+                Some(operand) => {
+                    compare_for("case", Comparison::Equal, operand.clone(), when, self.session())?
+                }
                 None => to_truth(when),
             };
         }

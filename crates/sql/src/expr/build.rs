@@ -65,8 +65,19 @@ pub fn compare(
     right: BoundExpr,
     session: &SessionState,
 ) -> Result<BoundExpr, SqlError> {
+    compare_for(op.symbol(), op, left, right, session)
+}
+
+/// The same for an operation that has another name than the operator.
+pub(super) fn compare_for(
+    operation: &str,
+    op: Comparison,
+    left: BoundExpr,
+    right: BoundExpr,
+    session: &SessionState,
+) -> Result<BoundExpr, SqlError> {
     let mut sides = [left, right];
-    let collation = unify(&mut sides, op.symbol(), session)?;
+    let collation = unify(&mut sides, operation, session)?;
     let nullable = op != Comparison::NullSafeEqual && sides.iter().any(|s| s.ty.nullable);
     let node = Node::Compare { op, sides: Box::new(sides), collation };
     Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })

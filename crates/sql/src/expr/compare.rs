@@ -164,6 +164,12 @@ pub fn unify(
             class = if double { Class::Double } else { Class::Decimal };
         }
     }
+    if class == Class::Time && !reads_texts_as_times(operands, operation) {
+        class = Class::Text;
+        for operand in operands.iter_mut().filter(|o| o.ty.is_string()) {
+            operand.ty.nullable = true;
+        }
+    }
     match class {
         Class::Null => {
             // Only NULLs and untyped markers: text.
@@ -281,6 +287,26 @@ pub fn unify(
             }
             Ok(Collation::BINARY)
         }
+    }
+}
+
+/// Whether texts beside times are read as times. A list does; an operator does where constants stand beside a column of
+/// times, whose type they take, and compares texts otherwise: `TIME'10:00:00' = '10:0:0'` is false.
+fn reads_texts_as_times(operands: &[BoundExpr], operation: &str) -> bool {
+    let between = operation == "between";
+    if !operands.iter().any(|o| o.ty.is_string() || (between && o.ty.kind == Kind::Null)) {
+        return true;
+    }
+    let column =
+        |o: &BoundExpr| matches!(o.node, Node::Column(_) | Node::Outer(_)) && o.ty.class() == Class::Time;
+    let fixed = |o: &BoundExpr| o.is_row_free() && !o.has_outer() && !o.has_subquery();
+    match operands {
+        _ if matches!(operation, " IN " | "case") => true,
+        [value, rest @ ..] if between => {
+            column(value) && rest.iter().all(|o| fixed(o) || o.ty.class() == Class::Time)
+        }
+        [a, b] => (column(a) && fixed(b)) || (column(b) && fixed(a)),
+        _ => true,
     }
 }
 

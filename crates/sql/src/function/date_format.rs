@@ -8,7 +8,7 @@ use super::date::week_of;
 use super::{Call, Function, Invocation, StringWriter, any_null};
 use crate::error::SqlError;
 use crate::expr::number::decimal_from_i256;
-use crate::expr::types::{Class, Coercibility, ExprType};
+use crate::expr::types::{Coercibility, ExprType};
 use crate::expr::vector::Vector;
 
 /// The entries.
@@ -256,11 +256,7 @@ fn time_format(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
 }
 
 fn bind_from_unixtime(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let fsp = match call.class(0) {
-        Class::Int | Class::UInt => 0,
-        Class::Decimal => call.ty(0).decimals.min(6),
-        _ => 6,
-    };
+    let fsp = call.digits_of_seconds(0);
     call.to(0, ExprType::decimal(20 + u32::from(fsp), fsp, false));
     if call.count() == 2 {
         let length = format_length(call, 1);

@@ -247,6 +247,14 @@ impl Call<'_> {
             _ => arg.ty.fsp(),
         }
     }
+    /// Fractional digits of an argument that is a number of seconds.
+    pub fn digits_of_seconds(&self, at: usize) -> u8 {
+        match self.class(at) {
+            Class::Int | Class::UInt | Class::Null | Class::Date => 0,
+            Class::Text | Class::Binary | Class::Json => 6,
+            _ => self.ty(at).decimals.min(6),
+        }
+    }
     /// Converts an argument to a type.
     pub fn to(&mut self, at: usize, ty: ExprType) {
         if let Some(arg) = self.args.get_mut(at) {

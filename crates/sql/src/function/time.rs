@@ -216,11 +216,7 @@ fn time_part(args: &[Vector], rows: usize, f: fn(Time) -> i64) -> Result<Vector,
 }
 
 fn bind_sec_to_time(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let fsp = match call.class(0) {
-        Class::Int | Class::UInt => 0,
-        Class::Decimal => call.ty(0).decimals.min(6),
-        _ => 6,
-    };
+    let fsp = call.digits_of_seconds(0);
     call.to(0, ExprType::decimal(20 + u32::from(fsp), fsp, false));
     Ok(ExprType::time(fsp))
 }
@@ -249,11 +245,7 @@ fn sec_to_time(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
 fn bind_maketime(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.to_int(0);
     call.to_int(1);
-    let fsp = match call.class(2) {
-        Class::Int | Class::UInt => 0,
-        Class::Decimal => call.ty(2).decimals.min(6),
-        _ => 6,
-    };
+    let fsp = call.digits_of_seconds(2);
     call.to_double(2);
     Ok(ExprType::time(fsp))
 }
