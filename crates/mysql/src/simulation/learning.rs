@@ -23,11 +23,21 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// A driver that answers from a journal and learns what is missing.
+/// A driver that answers from a journal and learns what is missing. Clones share the journal.
 pub struct LearningDriver<D> {
     replay: ReplayingDriver,
     live: Arc<D>,
     recorder: Recorder,
+}
+
+impl<D> Clone for LearningDriver<D> {
+    fn clone(&self) -> Self {
+        LearningDriver {
+            replay: self.replay.clone(),
+            live: Arc::clone(&self.live),
+            recorder: self.recorder.clone(),
+        }
+    }
 }
 
 impl<D> fmt::Debug for LearningDriver<D> {

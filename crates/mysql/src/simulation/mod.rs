@@ -8,6 +8,7 @@
 //! recording   RecordingDriver over a real one  -> one exchange per request -> Recorder -> journal
 //! replaying   ReplayingDriver over a Tape      -> journal -> rows
 //! learning    LearningDriver over both         -> journal -> rows, else a real driver, whose answer is recorded
+//! comparing   compare()                        -> journal -> a server's answers now -> what differs
 //! by hand     MockMysqlClient                  -> responses, error injections, expectations, tables
 //! ```
 //!
@@ -18,6 +19,7 @@
 //!
 //! No module here opens a socket, and a replay that is not learning has nothing that could.
 
+mod compare;
 mod convert;
 mod learning;
 mod mock;
@@ -26,6 +28,7 @@ mod replaying;
 #[cfg(test)]
 mod tests;
 
+pub use compare::{CompareOptions, Compared, Verdict, compare};
 pub use learning::{LearningDriver, LearningSession};
 pub use mock::{MockColumn, MockMysqlClient, MockRows, MockTable, MockTransaction};
 pub use recording::{Recorder, RecordingDriver, RecordingSession};

@@ -142,8 +142,8 @@ pub(super) fn refused(error: rustydb_simulation::Error) -> Error {
     Error::Configuration(error.to_string())
 }
 
-/// A driver that writes down what goes through it.
-#[derive(Debug)]
+/// A driver that writes down what goes through it. Clones write the same journal.
+#[derive(Debug, Clone)]
 pub struct RecordingDriver<D> {
     inner: D,
     recorder: Recorder,
@@ -368,6 +368,12 @@ impl<S: Session> RecordingSession<S> {
             Sink::Kept { last, .. } => last.take().map(|exchange| *exchange),
             Sink::Recorder(_) => None,
         }
+    }
+
+    /// The session behind it.
+    pub(super) fn into_inner(mut self) -> S {
+        self.hand_over();
+        self.inner
     }
 
     /// Hands over what is under way, as far as it came.

@@ -362,3 +362,42 @@ async fn text_and_prepared_answers_are_told_apart() {
     let (_, results) = session.prepare_execute("SELECT 1", NO_PARAMETERS, soon()).await.unwrap();
     assert_eq!(results.one::<(Value,)>().await.unwrap().0, Value::Int(1));
 }
+
+#[tokio::test]
+async fn a_journal_is_compared_with_a_server_and_writes_are_left_alone() {
+    let (journal, _) = recorded(Redaction::secrets()).await;
+    let journal = Journal::open(&journal.path).unwrap();
+    let verdicts = async |mock: &MockMysqlClient, options| {
+        let mut seen = Vec::new();
+        let session = connect(mock.driver()).await;
+        compare(&journal, session, options, |compared| seen.push(compared.verdict)).await.unwrap();
+        seen
+    };
+    let skipped = Verdict::Skipped("it may write");
+    let same = server();
+    let reads = verdicts(&same, CompareOptions::default()).await;
+    assert_eq!(reads[0], Verdict::Equal);
+    assert_eq!(reads[2], skipped);
+    assert_eq!(same.operations().len(), 1);
+    let all = verdicts(&server(), CompareOptions { writes: true, ..CompareOptions::default() }).await;
+    assert!(all.iter().all(|verdict| *verdict == Verdict::Equal), "{all:?}");
+
+    let other = |rows: MockRows| {
+        let mock = MockMysqlClient::new();
+        mock.query_response(QueryPattern::exact(FILM), rows);
+        mock
+    };
+    let of = || MockRows::of(["title", "length"]);
+    let (first, second) = (params!["ACADEMY DINOSAUR", 86], params!["SECOND", None::<i64>]);
+    let turned = other(of().row(second).row(first));
+    assert_eq!(verdicts(&turned, CompareOptions::default()).await[0], Verdict::Reordered);
+    let changed = other(of().row(first).row(params!["OTHER", None::<i64>]));
+    let told = verdicts(&changed, CompareOptions::default()).await;
+    assert_eq!(told[0], Verdict::Different("row 2, column 1 title".into()));
+    let fewer = verdicts(&other(of().row(first)), CompareOptions::default()).await;
+    assert_eq!(fewer[0], Verdict::Different("2 rows then, 1 now".into()));
+    let failing = MockMysqlClient::new();
+    failing.error_injection(QueryPattern::any(), 1146, 9);
+    let failed = verdicts(&failing, CompareOptions::default()).await;
+    assert_eq!(failed[0], Verdict::Different("it fails now, with error 1146".into()));
+}
