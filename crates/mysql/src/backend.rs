@@ -57,6 +57,7 @@ impl From<LearningDriver<ServerDriver>> for Backend {
 
 /// A session of a [`Backend`].
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the common one is held in place, the rare ones in boxes")]
 #[non_exhaustive]
 pub enum BackendSession {
     /// A connection to a server.

@@ -4,6 +4,7 @@
 //!
 //! 1. [`driver`]: the narrow trait between everything here and a server, a recording or a replay.
 //! 2. [`connection`]: a real server behind that trait.
+//!    [`simulation`]: a recording, a replay, a double in its place; [`backend`]: one of them all.
 //! 3. [`value`], [`mod@column`] and [`row`]: what goes to a server and what comes back.
 //! 4. [`error`]: what can fail, and what a caller may do then; [`resilience`] says it to retries and breakers.
 //! 5. [`routing`]: which statements a replica may run.
@@ -14,6 +15,7 @@
 //! 10. [`guards`]: what is refused before it is sent, what a log may say; [`metadata`], [`explain`] and
 //!     [`health`]: what servers hold and how they do.
 
+pub mod backend;
 mod cells;
 pub mod column;
 pub mod config;
@@ -39,6 +41,7 @@ pub mod statements;
 pub mod transaction;
 pub mod value;
 
+pub use backend::{Backend, BackendSession};
 pub use column::{Column, ColumnType, Columns};
 pub use connection::{ConnectOptions, Connection, ServerDriver};
 pub use driver::{
