@@ -17,7 +17,7 @@
 //! what it explains, cannot come in by this door.
 
 use crate::cells::{number, rows, text};
-use crate::driver::Session;
+use crate::driver::{Flavor, Session};
 use crate::error::{Error, Result};
 use crate::routing::{Marks, Router, RouterOptions, StatementKind};
 use crate::row::RowRef;
@@ -143,12 +143,14 @@ pub async fn explain<S: Session, P: ToValue + Sync>(
     parameters: &[P],
     deadline: Instant,
 ) -> Result<Vec<ExplainResult>> {
-    let found = rows(session, &explain_statement(sql)?, parameters, deadline).await?;
+    let statement = explain_statement(sql, session.status().server.flavor)?;
+    let found = rows(session, &statement, parameters, deadline).await?;
     Ok(found.iter().map(|row| step(row.as_ref())).collect())
 }
 
-/// EXPLAIN before a statement that has a plan.
-fn explain_statement(sql: &str) -> Result<String> {
+/// EXPLAIN before a statement that has a plan. MySQL's plain EXPLAIN draws a tree from 9.x on; MariaDB's has no
+/// word for the tabular form.
+fn explain_statement(sql: &str, flavor: Flavor) -> Result<String> {
     let class = Router::new(RouterOptions::default()).classify_anew(sql);
     let has_plan = matches!(
         class.kind,
@@ -163,7 +165,10 @@ fn explain_statement(sql: &str) -> Result<String> {
             "EXPLAIN of anything but one SELECT, INSERT, UPDATE, DELETE or REPLACE",
         ));
     }
-    Ok(format!("EXPLAIN {sql}"))
+    Ok(match flavor {
+        Flavor::MySql => format!("EXPLAIN FORMAT=TRADITIONAL {sql}"),
+        Flavor::MariaDb | Flavor::RustyDb => format!("EXPLAIN {sql}"),
+    })
 }
 
 fn step(row: RowRef<'_>) -> ExplainResult {
@@ -289,7 +294,7 @@ mod tests {
         for sql in
             ["SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "UPDATE t SET a = 1", "REPLACE t VALUES (1)"]
         {
-            assert_eq!(explain_statement(sql).expect(sql), format!("EXPLAIN {sql}"));
+            assert_eq!(explain_statement(sql, Flavor::MariaDb).expect(sql), format!("EXPLAIN {sql}"));
         }
         for sql in [
             "ANALYZE SELECT 1",
@@ -299,7 +304,7 @@ mod tests {
             "",
             "FOR CONNECTION 7",
         ] {
-            assert!(explain_statement(sql).is_err(), "{sql}");
+            assert!(explain_statement(sql, Flavor::MySql).is_err(), "{sql}");
         }
     }
 }

@@ -13,7 +13,7 @@
 //! 8. [`statements`]: kept per connection, rows in bulk, results streamed.
 //! 9. [`transaction`]: begun, nested, ended once, repeated where that is safe.
 //! 10. [`guards`]: what is refused before it is sent, what a log may say; [`metadata`], [`explain`] and
-//!     [`health`]: what servers hold and how they do.
+//!     [`health`]: what servers hold and how they do; [`slow_log`]: which statements take long, and which are alike.
 
 pub mod backend;
 mod cells;
@@ -37,6 +37,7 @@ pub mod row;
 #[allow(dead_code, reason = "the tests that use the rest of it come with their modules")]
 mod scripted;
 pub mod simulation;
+pub mod slow_log;
 pub mod statements;
 pub mod transaction;
 pub mod value;

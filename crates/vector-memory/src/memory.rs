@@ -175,6 +175,12 @@ impl VectorMemory {
         Some(index.entries.get(node as usize)?.as_ref()?.metadata.clone())
     }
 
+    /// Every key, the one stored last at the end.
+    pub fn keys(&self) -> Vec<String> {
+        let index = self.index.read();
+        index.entries.iter().flatten().map(|entry| entry.key.clone()).collect()
+    }
+
     /// How many embeddings there are.
     pub fn len(&self) -> usize {
         self.index.read().nodes.len()
