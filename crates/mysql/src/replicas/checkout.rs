@@ -92,7 +92,9 @@ impl<D: Driver + Clone> Cluster<D> {
         let mut last: Option<Error> = None;
         loop {
             let primary = changes.borrow_and_update().primary.clone();
-            if let Some(member) = primary {
+            // One that is known to be silent is tried once, for its error, and then by its monitor alone.
+            let silent = |member: &Member<D>| self.shared.is_watched() && !member.answers();
+            if let Some(member) = primary.filter(|member| last.is_none() || !silent(member)) {
                 let answers = member.answers();
                 let taken = async {
                     let permit = member.breaker().try_acquire().map_err(|why| breaker_open(&member, why))?;
@@ -316,7 +318,8 @@ impl<D: Driver + Clone> Checkout<D> {
             (None, _) => false,
         };
         if news && let Some(last) = last.clone() {
-            if self.member.role() == Role::Primary {
+            // Given out as the primary's: it may have lost its role since, and what it acknowledged counts.
+            if self.served_by != ServedBy::Replica {
                 self.shared.token.add(&last);
             }
             self.last_gtid = Some(last);

@@ -11,6 +11,7 @@ use crate::driver::{Address, Credential, Driver, Endpoint};
 use crate::pool::{Pool, PoolError, Refresh};
 use parking_lot::Mutex;
 use rustydb_telemetry::{Counter, Registry};
+use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -216,6 +217,21 @@ impl<D: Driver> Shared<D> {
 
     pub(super) fn credential(&self) -> Credential {
         self.credential.lock().clone()
+    }
+
+    /// Another credential than `refused`, from where credentials come from; none where there is none. Pools ask for
+    /// themselves.
+    pub(super) async fn refreshed(&self, refused: &Credential) -> Option<Credential> {
+        let differs = |other: &Credential| {
+            other.user != refused.user || other.password.expose_secret() != refused.password.expose_secret()
+        };
+        let known = self.credential();
+        if differs(&known) {
+            return Some(known);
+        }
+        let fresh = self.refresh.as_ref()?().await.filter(differs)?;
+        *self.credential.lock() = fresh.clone();
+        Some(fresh)
     }
 
     /// Whether roles can change: there is more than one server, or more may be found.

@@ -74,9 +74,19 @@ impl<D: Driver + Clone> Shared<D> {
         let mut asked = match session.take() {
             Some(session) => session,
             None => {
+                let endpoint = &member.place.endpoint;
                 let credential = self.credential();
-                let connect = self.driver.connect(&member.place.endpoint, &credential, deadline);
-                timeout_at(deadline, connect).await.map_err(|_| late())??
+                let connect = |credential| async move {
+                    let connect = self.driver.connect(endpoint, credential, deadline);
+                    timeout_at(deadline, connect).await.map_err(|_| late())?
+                };
+                match connect(&credential).await {
+                    Err(error) if error.kind() == ErrorKind::AuthenticationFailed => {
+                        let changed = timeout_at(deadline, self.refreshed(&credential)).await.ok().flatten();
+                        connect(&changed.ok_or(error)?).await?
+                    }
+                    outcome => outcome?,
+                }
             }
         };
         let monitor = &self.config.monitor;
@@ -104,8 +114,12 @@ impl<D: Driver + Clone> Shared<D> {
                     neighbours
                 }
                 Err(error) => {
-                    let refused = error.kind() == ErrorKind::ConnectionRefused;
-                    facts.failures = facts.failures.saturating_add(if refused { SILENT_AFTER } else { 1 });
+                    let more = match &error {
+                        Error::Server(_) | Error::Authentication { .. } => 0,
+                        error if error.kind() == ErrorKind::ConnectionRefused => SILENT_AFTER,
+                        _ => 1,
+                    };
+                    facts.failures = facts.failures.saturating_add(more);
                     facts.last_error = Some(error.to_string().into());
                     let since = *facts.heard_of.get_or_insert(now);
                     if !member.place.configured && now.saturating_duration_since(since) > FORGOTTEN {

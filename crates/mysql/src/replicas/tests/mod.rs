@@ -6,6 +6,7 @@ use super::*;
 use crate::config::{Balancing, MonitorConfig, PoolConfig, ReplicaConfig, ReplicaReads};
 use crate::driver::{Address, Credential, Session};
 use crate::error::{Error, Result};
+use crate::pool::Refresh;
 use rustydb_telemetry::Registry;
 use servers::{Reach, Servers};
 use std::time::Duration;
@@ -23,6 +24,15 @@ async fn cluster_of(
     replicas: Vec<ReplicaConfig>,
     reads: ReplicaReads,
 ) -> Cluster<Servers> {
+    cluster_with(servers, replicas, reads, None).await
+}
+
+async fn cluster_with(
+    servers: &Servers,
+    replicas: Vec<ReplicaConfig>,
+    reads: ReplicaReads,
+    refresh: Option<Refresh>,
+) -> Cluster<Servers> {
     let config = ClusterConfig {
         primary: Address::tcp("db", 1),
         replicas,
@@ -34,7 +44,8 @@ async fn cluster_of(
         timeouts_trip_breaker: true,
     };
     let registry = Registry::new();
-    let cluster = Cluster::new(servers.clone(), config, Credential::new("app", ""), None, &registry).unwrap();
+    let cluster =
+        Cluster::new(servers.clone(), config, Credential::new("app", ""), refresh, &registry).unwrap();
     cluster.ready(within(2_000)).await;
     // Lag is measured against what the primary said before.
     sleep(600 * MS).await;
@@ -332,10 +343,43 @@ async fn what_was_lost_with_the_primary_is_not_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_password_that_changed_is_asked_for_anew_and_a_server_that_refuses_it_is_not_silent() {
+    let servers = Servers::new(2);
+    let known = std::sync::Arc::new(parking_lot::Mutex::new(""));
+    let refresh: Refresh = {
+        let known = known.clone();
+        std::sync::Arc::new(move || {
+            let password = *known.lock();
+            Box::pin(async move { Some(Credential::new("app", password)) })
+        })
+    };
+    let replica = ReplicaConfig::new(Address::tcp("db", 2));
+    let cluster = cluster_with(&servers, vec![replica], ReplicaReads::default(), Some(refresh)).await;
+    let lose_connections = async || {
+        servers.change(2, |server| server.reach = Reach::Refuses);
+        sleep(600 * MS).await;
+        servers.change(2, |server| server.reach = Reach::Up);
+        sleep(600 * MS).await;
+    };
+    servers.change(2, |server| server.password = "other");
+    lose_connections().await;
+    // Nobody knows the new password yet: what the server said last holds on.
+    let replica = cluster.topology().replicas[0].clone();
+    assert!(replica.facts.lock().last_error.is_some());
+    *known.lock() = "other";
+    lose_connections().await;
+    assert!(replica.answers());
+    assert_eq!(read(&cluster).await, (2, ServedBy::Replica));
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_credential_reaches_pools_and_monitors_and_closing_ends_all() {
     let servers = Servers::new(2);
     let cluster = cluster(&servers, 1, ReplicaReads::default()).await;
     write(&cluster, "a").await.unwrap();
+    for number in [1, 2] {
+        servers.change(number, |server| server.password = "other");
+    }
     cluster.rotate(Credential::new("app", "other"));
     write(&cluster, "b").await.unwrap();
     let view = cluster.view();

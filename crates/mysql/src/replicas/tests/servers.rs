@@ -12,6 +12,7 @@ use crate::row::RowRef;
 use crate::value::{ToValue, Value};
 use parking_lot::Mutex;
 use rustydb_value::ProtocolType;
+use secrecy::ExposeSecret;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub(super) struct Server {
     pub(super) follows: Option<u16>,
     pub(super) running: bool,
     pub(super) applied: u64,
+    pub(super) password: &'static str,
     pub(super) connects: u64,
     pub(super) writes: Vec<String>,
 }
@@ -51,6 +53,7 @@ impl Servers {
             follows: (number > 1).then_some(1),
             running: true,
             applied: 0,
+            password: "",
             connects: 0,
             writes: Vec::new(),
         };
@@ -73,7 +76,12 @@ fn lost() -> Error {
 impl Driver for Servers {
     type Session = FakeSession;
 
-    async fn connect(&self, endpoint: &Endpoint, _: &Credential, deadline: Instant) -> Result<FakeSession> {
+    async fn connect(
+        &self,
+        endpoint: &Endpoint,
+        credential: &Credential,
+        deadline: Instant,
+    ) -> Result<FakeSession> {
         let Address::Tcp { port, .. } = *endpoint.address() else { return Err(Error::Gone) };
         match self.get(port).reach {
             Reach::Up => {}
@@ -85,6 +93,9 @@ impl Driver for Servers {
                 sleep_until(deadline).await;
                 return Err(Error::Timeout { during: "connect" });
             }
+        }
+        if credential.password.expose_secret() != self.get(port).password {
+            return Err(ServerError::new(1045, None, "Access denied").into());
         }
         self.change(port, |server| server.connects += 1);
         let identity =
