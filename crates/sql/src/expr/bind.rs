@@ -13,7 +13,9 @@ use rustydb_value::{Collation, Value};
 
 use super::average;
 use super::bind_window::WindowUse;
-use super::build::{bind_call, choose, coalesce, compare, compare_for, finish, in_one_class, literal_int};
+use super::build::{
+    as_bits, bind_call, choose, coalesce, compare, compare_for, finish, in_one_class, literal_int,
+};
 use super::coerce::to_truth;
 use super::compare::{collations_meet, unify};
 use super::planning::Planning;
@@ -484,7 +486,8 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             let when = std::mem::replace(slot, BoundExpr::null());
             *slot = match &operand {
                 Some(operand) => {
-                    compare_for("case", Comparison::Equal, operand.clone(), when, self.session())?
+                    let [operand, when] = as_bits([operand.clone(), when]);
+                    compare_for("case", Comparison::Equal, operand, when, self.session())?
                 }
                 None => to_truth(when),
             };

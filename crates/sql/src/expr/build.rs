@@ -106,6 +106,16 @@ pub(super) fn in_one_sign(sides: [BoundExpr; 2], equal: bool) -> [BoundExpr; 2] 
     }
 }
 
+/// Integers of two signs as CASE compares them: by their bits, -1 being the largest of all.
+pub(super) fn as_bits(sides: [BoundExpr; 2]) -> [BoundExpr; 2] {
+    match [sides[0].ty.class(), sides[1].ty.class()] {
+        [Class::Int, Class::UInt] | [Class::UInt, Class::Int] => {
+            sides.map(|side| super::cast::force(side, ExprType::int(21)))
+        }
+        _ => sides,
+    }
+}
+
 /// CASE and IF: all values brought to one type.
 pub fn choose(
     whens: Vec<BoundExpr>,

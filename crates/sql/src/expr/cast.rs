@@ -6,7 +6,7 @@ use rustydb_value::{Charset, Collation, Value};
 use super::average::{self, precise};
 use super::bind::collation_named;
 use super::build::{bind_call, literal_int};
-use super::coerce::{coerce, number_by_branch, text_type};
+use super::coerce::{coerce, elt_by_position, number_by_branch, text_type};
 use super::types::{Class, Coercibility, ExprType, Kind, MAX_PRECISION, MAX_SCALE, NOT_FIXED};
 use super::{BoundExpr, Node};
 use crate::error::SqlError;
@@ -64,7 +64,7 @@ pub fn bind_cast(arg: BoundExpr, target: &CastTarget, session: &SessionState) ->
         }
         DataType::Double { .. } | DataType::Real { .. } => {
             let ty = ExprType::double();
-            let arg = average::double(&arg, &ty).unwrap_or(arg);
+            let arg = average::double(&arg, &ty).or_else(|| elt_by_position(&arg)).unwrap_or(arg);
             Ok(force(number_by_branch(arg, &ty), ty))
         }
         DataType::Float { precision, .. } => {

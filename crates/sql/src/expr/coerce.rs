@@ -17,7 +17,7 @@ use super::number::{
 };
 use super::types::{Class, Coercibility, ExprType, Kind, MAX_SCALE, NOT_FIXED};
 use super::vector::{Builder, Data, Vector, nulls_from, set_text, union_nulls};
-use super::{BoundExpr, Node};
+use super::{BoundExpr, Comparison, Node};
 use crate::context::EvalContext;
 use crate::error::SqlError;
 use crate::session::SessionState;
@@ -66,6 +66,11 @@ pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
     {
         return coerce(average, ty);
     }
+    if ty.class() == Class::Double
+        && let Some(branches) = elt_by_position(&expr)
+    {
+        return number_by_branch(branches, &ty);
+    }
     let is_number = ty.class().is_integer() || matches!(ty.class(), Class::Double | Class::Decimal);
     if is_number && matches!(expr.node, Node::Case { .. }) && expr.ty.class().is_string() {
         return number_by_branch(expr, &ty);
@@ -76,6 +81,27 @@ pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
         || (ty.class() == Class::Text && expr.ty.class() == Class::Binary);
     ty.nullable = expr.ty.nullable || may_fail;
     BoundExpr { node: Node::Coerce(Box::new(expr)), ty }
+}
+
+/// ELT as a CASE of its positions, where what it chooses from is other things than texts.
+pub(super) fn elt_by_position(expr: &BoundExpr) -> Option<BoundExpr> {
+    let Node::Call { function, args } = &expr.node else { return None };
+    let (position, values) = args.split_first()?;
+    let other = |arg: &BoundExpr| {
+        let inner = if let Node::Coerce(inner) = &arg.node { inner.as_ref() } else { arg };
+        inner.ty.is_member() || !inner.ty.is_string()
+    };
+    let volatile = |e: &BoundExpr| matches!(&e.node, Node::Call { function, .. } if function.volatile);
+    if function.name != "elt" || !values.iter().any(other) || position.any(&mut |e| volatile(e)) {
+        return None;
+    }
+    let branch = |(number, value): (i64, &BoundExpr)| {
+        let sides = Box::new([position.clone(), super::build::literal_int(number)]);
+        let node = Node::Compare { op: Comparison::Equal, sides, collation: Collation::BINARY };
+        (BoundExpr { node, ty: ExprType::boolean().with_nullable(true) }, value.clone())
+    };
+    let branches = (1..).zip(values).map(branch).collect();
+    Some(BoundExpr { node: Node::Case { branches, otherwise: None }, ty: expr.ty.clone() })
 }
 
 /// IF, CASE and NULLIF of texts as a number: each branch as the number that it is by itself. So an ENUM is its position

@@ -347,14 +347,17 @@ fn bind_addtime(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
             call.to(0, ExprType::datetime(fsp));
             ExprType::datetime(fsp)
         }
-        Class::Text | Class::Binary => {
+        Class::Time => {
+            call.to(0, ExprType::time(fsp));
+            ExprType::time(fsp)
+        }
+        class => {
+            if !class.is_string() {
+                call.to(0, ExprType::time(fsp));
+            }
             let collation = call.session.settings.collation_connection;
             let text = ExprType::text(29, collation, crate::expr::Coercibility::Coercible);
             ExprType { kind: crate::expr::Kind::String, ..text }
-        }
-        _ => {
-            call.to(0, ExprType::time(fsp));
-            ExprType::time(fsp)
         }
     })
 }
