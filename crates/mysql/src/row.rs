@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::value::{FromValue, Value, ValueRef, decode};
 use rustydb_mysql_protocol::wire::Reader;
 use rustydb_mysql_protocol::{Error as ProtocolError, Result as ProtocolResult};
+use rustydb_simulation::fingerprint::shape;
 use rustydb_value::ProtocolType;
 use std::fmt;
 use std::sync::Arc;
@@ -254,7 +255,12 @@ impl<'a> RowRef<'a> {
 
     #[cold]
     fn mismatch(&self, index: usize, value: ValueRef<'_>, wanted: &'static str) -> Error {
-        let name = self.columns.get(index).map_or("", Column::name);
+        // A computed column without an alias is named by its expression, which may hold values.
+        let name = match self.columns.get(index) {
+            Some(column) if column.original_name().is_empty() => shape(column.name()),
+            Some(column) => column.name().to_owned(),
+            None => String::new(),
+        };
         let column = if name.is_empty() { format!("column {index}") } else { format!("column '{name}'") };
         Error::Conversion { column, found: value.kind(), wanted }
     }
