@@ -2,9 +2,10 @@
 
 use super::shop::{Shop, Wishes};
 use super::{Outcome, amount, both_products, servers};
+use rustydb_mysql::Credential;
 use rustydb_mysql::config::ReplicaReads;
 use rustydb_mysql::replicas::ServedBy;
-use rustydb_testkit::cluster::Flavor;
+use rustydb_testkit::cluster::{DATABASE, Flavor};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -89,6 +90,22 @@ async fn quick_replicas_serve_nearly_all_reads_of_own_writes(flavor: Flavor) -> 
     );
     assert_eq!(causal.stale, 0);
     assert!(share >= 90.0, "only {share:.1} % by replicas");
+    Ok(())
+}
+
+/// One server: every read sees every write, and nobody waits for anything.
+#[tokio::test]
+async fn own_writes_are_read_from_the_one_server_of_rustydb() -> Outcome {
+    let Some(server) = crate::server::Server::rustydb().await else { return Ok(()) };
+    let mut connection = server.connect_to(DATABASE).await;
+    let table = "CREATE TABLE orders (id BIGINT AUTO_INCREMENT PRIMARY KEY, number BIGINT, KEY (number))";
+    crate::server::run_sql(&mut connection, table).await;
+    let credential = Credential::new("root", server.password);
+    let shop = Shop::connect(vec![server.port], credential, patient()).await?;
+    let count = amount(300, 10_000);
+    let causal = pairs(&shop, 0, count, true).await?;
+    println!("RustyDb: {count} pairs in {:.1?}: {} stale", causal.took, causal.stale);
+    assert_eq!((causal.stale, causal.by_replicas), (0, 0));
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 use super::Outcome;
 use mysql::prelude::Queryable;
 use rustydb_mysql::config::{MonitorConfig, PoolConfig, ReplicaConfig, ReplicaReads};
-use rustydb_mysql::connection::{ConnectOptions, ServerDriver, TlsOptions};
+use rustydb_mysql::connection::{ConnectOptions, ServerDriver, SslMode, TlsOptions};
 use rustydb_mysql::replicas::{CausalToken, Cluster, ClusterConfig, ServedBy};
 use rustydb_mysql::transaction::{Transaction, TransactionOptions};
 use rustydb_mysql::{Address, Credential, Error, ErrorClass, Result, Session};
@@ -60,15 +60,22 @@ impl Shop {
             "CREATE TABLE IF NOT EXISTS {DATABASE}.orders (id BIGINT AUTO_INCREMENT PRIMARY KEY, number BIGINT, KEY (number))"
         ))?;
         servers.catch_up()?;
-        let address = |number: usize| Address::tcp("127.0.0.1", servers.node(number).proxy().port());
+        let ports = (0..=replicas).map(|number| servers.node(number).proxy().port()).collect();
+        Shop::connect(ports, Credential::new(APPLICATION, PASSWORD), wishes).await
+    }
+
+    /// Connects to servers of this machine, the first of them the primary.
+    pub(super) async fn connect(ports: Vec<u16>, credential: Credential, wishes: Wishes) -> Outcome<Shop> {
+        let mut addresses = ports.into_iter().map(|port| Address::tcp("127.0.0.1", port));
         let mut pool = PoolConfig::sized(1, wishes.connections);
         pool.max_waiters = Some(10_000);
         let config = ClusterConfig {
-            primary: address(0),
-            replicas: (1..=replicas)
-                .map(|number| {
-                    let mut replica = ReplicaConfig::new(address(number));
-                    replica.name = format!("node-{number}");
+            primary: addresses.next().ok_or("a cluster needs a primary")?,
+            replicas: addresses
+                .enumerate()
+                .map(|(n, address)| {
+                    let mut replica = ReplicaConfig::new(address);
+                    replica.name = format!("node-{}", n + 1);
                     replica
                 })
                 .collect(),
@@ -81,11 +88,10 @@ impl Shop {
         };
         let options = ConnectOptions {
             database: Some(DATABASE.to_owned()),
-            tls: TlsOptions { mode: rustydb_mysql::connection::SslMode::Disabled, ..TlsOptions::default() },
+            tls: TlsOptions { mode: SslMode::Disabled, ..TlsOptions::default() },
             ..ConnectOptions::default()
         };
         let driver = ServerDriver::new(options)?;
-        let credential = Credential::new(APPLICATION, PASSWORD);
         let cluster = Cluster::new(driver, config, credential, None, &Registry::new())?;
         cluster.ready(Instant::now() + Duration::from_secs(10)).await;
         // Lag is known once the primary was asked before the replicas.
