@@ -34,11 +34,25 @@ pub(super) fn in_one_class(
         collations_meet(&[&needle.ty, &only.ty], operation, session)?;
     }
     let collation = unify(&mut operands, operation, session)?;
+    if operands.len() > 2 && operands.iter().skip(1).any(|o| !o.is_row_free() || o.has_outer()) {
+        by_bits(&mut operands);
+    }
     let nullable = operands.iter().any(|o| o.ty.nullable);
     let mut operands = operands.into_iter();
     let Some(needle) = operands.next() else { return Err(SqlError::operand_columns(1)) };
     let node = Node::In { needle: Box::new(needle), list: operands.collect(), negated, collation };
     Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
+}
+
+/// Integers by their bits, so that -1 is the largest unsigned one: how MySQL compares in FIELD and in a list that is not of
+/// constants, and in CASE ([`as_bits`]).
+pub(crate) fn by_bits(operands: &mut [BoundExpr]) {
+    if operands.iter().all(|o| o.ty.class().is_integer() && !o.ty.is_member()) {
+        for operand in operands.iter_mut().filter(|o| o.ty.class() == Class::UInt) {
+            let unsigned = std::mem::replace(operand, BoundExpr::null());
+            *operand = coerce(unsigned, ExprType::int(21));
+        }
+    }
 }
 
 /// A small constant.

@@ -4,6 +4,7 @@ use rustydb_value::Collation;
 
 use super::{Call, Function, Invocation, any_null, push_collation, pushed_collation};
 use crate::error::SqlError;
+use crate::expr::build::by_bits;
 use crate::expr::compare::{order_at, unify};
 use crate::expr::like::Pattern;
 use crate::expr::merge::merge_types;
@@ -215,7 +216,9 @@ pub fn bind_positions(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         // Texts are compared by the collation of the first.
         call.follow(&(0..call.count()).collect::<Vec<_>>()).0
     } else {
-        unify(&mut call.args, call.function.name, call.session)?
+        let collation = unify(&mut call.args, call.function.name, call.session)?;
+        by_bits(&mut call.args);
+        collation
     };
     push_collation(call, collation);
     Ok(ExprType::int(11).not_null())
