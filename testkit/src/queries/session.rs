@@ -1,7 +1,8 @@
 //! A server under a generator: statements with deadlines, answers in a form that can be compared.
 //!
-//! Decimals are compared without zeros at their end, doubles by nine digits, since sums depend on the order of rows; in a folded schema texts are compared
-//! without case, accents and spaces at the end, and without those spaces where its collation does not see them. Everything else is compared as the bytes that came.
+//! Decimals are compared without zeros at their end, doubles by nine digits, since sums depend on the order of rows. In a
+//! folded schema texts are compared without case, accents and spaces at the end, and without those spaces where its
+//! collation does not see them. Everything else is compared as the bytes that came.
 
 use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
