@@ -46,6 +46,7 @@ cargo xtask bench larger [--minutes N]   data ten times the pool, both servers i
 cargo xtask bench joins [--quick]        join orders of a film database against the best of 100 random ones
 cargo xtask bench idle                   what 2,000 idle connections cost
 cargo xtask bench snapshot [--quick]     a reader open beside a million changes: what it sees, what it costs
+cargo xtask bench mysql-client [--quick] our client beside mysql_async and sqlx, and what routing costs
 cargo xtask bench tpch [--scale F]       TPC-H against MariaDB and DuckDB; --memory MIB, --alone, --queries 1,6
 cargo xtask bench large [--quick]        sorts, groups and recursion beyond their memory, against MariaDB
 cargo xtask bench mixed [--quick]        point reads while TPC-H runs beside them

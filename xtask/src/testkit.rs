@@ -71,11 +71,19 @@ pub(crate) fn sakila(mut arguments: Arguments) -> Result<()> {
 
 /// `cargo xtask bench NAME`
 pub(crate) fn bench(mut arguments: Arguments) -> Result<()> {
-    const NAMES: &str = "sysbench, serializable, hotrow, restart, larger, embedded, idle, joins, snapshot, startup, tpch, large or mixed";
+    const NAMES: &str = "sysbench, serializable, hotrow, restart, larger, embedded, idle, joins, snapshot, startup, tpch, large, mixed or mysql-client";
     let name = arguments.next().ok_or_else(|| Failure::new(format!("bench what? {NAMES}")))?;
     match name.as_str() {
         "sysbench" | "serializable" | "hotrow" | "restart" | "larger" | "tpch" | "large" | "mixed" => {
             packages::ensure()?
+        }
+        "mysql-client" => {
+            packages::ensure()?;
+            let mut clients = cargo();
+            clients.args(["run", "--release", "-p", "rustydb-mysql-client-bench", "--"]);
+            let beside = run(clients.args(arguments.rest()));
+            let routing = run(cargo().args(["bench", "-p", "rustydb-mysql", "--bench", "routing"]));
+            return beside.and(routing);
         }
         "embedded" => run(cargo().args([
             "build",

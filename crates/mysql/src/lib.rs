@@ -11,8 +11,9 @@
 //! 6. [`config`]: what a client is told; [`pool`]: sessions taken and given back.
 //! 7. [`replicas`]: the servers of a cluster, reads that see one's own writes, failover.
 //! 8. [`statements`]: kept per connection, rows in bulk, results streamed.
-//! 9. [`transaction`]: begun, nested, ended once, repeated where that is safe.
-//! 10. [`guards`]: what is refused before it is sent, what a log may say; [`metadata`], [`explain`] and
+//! 9. [`kill`]: statements that nobody waits for any more are ended at the server.
+//! 10. [`transaction`]: begun, nested, ended once, repeated where that is safe.
+//! 11. [`guards`]: what is refused before it is sent, what a log may say; [`metadata`], [`explain`] and
 //!     [`health`]: what servers hold and how they do; [`slow_log`]: which statements take long, and which are alike.
 
 pub mod backend;
@@ -25,6 +26,7 @@ pub mod error;
 pub mod explain;
 pub mod guards;
 pub mod health;
+pub mod kill;
 pub mod metadata;
 pub mod pool;
 #[allow(dead_code, reason = "the client, which uses the rest of it, is the next to come")]
@@ -50,4 +52,5 @@ pub use driver::{
 };
 pub use error::{Error, ErrorClass, ErrorKind, Result, ServerError};
 pub use row::{FromRow, Row, RowRef};
+pub use rustydb_mysql_derive::FromRow;
 pub use value::{FromValue, ToValue, Value, ValueRef};

@@ -374,6 +374,32 @@ impl PartialEq for Row {
 }
 
 /// A type that a whole row can be read as. `'a` is how long the row lives.
+///
+/// Tuples are read by position, structs by the names of their columns:
+///
+/// ```
+/// use rustydb_mysql::{Column, Columns, FromRow, Row, Value};
+/// use rustydb_value::ProtocolType;
+///
+/// #[derive(FromRow, Debug, PartialEq)]
+/// struct Film<'r> {
+///     film_id: u16,
+///     title: &'r str,
+///     #[mysql(rename = "rental_rate")]
+///     rate: Option<f64>,
+///     #[mysql(default)]
+///     rating: Option<String>,
+///     #[mysql(skip)]
+///     seen: bool,
+/// }
+///
+/// let column = |name| Column::simple(name, ProtocolType::VarString);
+/// let columns = Columns::new(vec![column("title"), column("film_id"), column("rental_rate")]);
+/// let row = Row::from_values(columns.into(), vec!["Heat".into(), 7.into(), Value::Null]);
+/// let film: Film<'_> = row.read()?;
+/// assert_eq!(film, Film { film_id: 7, title: "Heat", rate: None, rating: None, seen: false });
+/// # Ok::<(), rustydb_mysql::Error>(())
+/// ```
 pub trait FromRow<'a>: Sized {
     /// Reads the row.
     ///

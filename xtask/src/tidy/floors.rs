@@ -11,6 +11,7 @@ use super::sources::Tree;
 const FLOORS: &[(&str, u8)] = &[
     ("value", 0),
     ("mysql-protocol", 0),
+    ("mysql-derive", 0),
     ("telemetry", 0),
     ("resilience", 0),
     ("simulation", 0),

@@ -4,6 +4,7 @@
 
 mod exchange;
 mod login;
+mod statements;
 mod values;
 
 use crate::server::{Server, block_on};
@@ -23,6 +24,9 @@ async fn everything(server: &Server) {
     exchange::state_is_tracked_and_reset(server).await;
     exchange::commits_tell_their_gtid(server).await;
     exchange::local_files_are_given_only_when_asked_for(server).await;
+    statements::statements_are_kept_and_prepared_again(server).await;
+    statements::rows_are_inserted_in_bulk_and_streamed(server).await;
+    statements::what_nobody_waits_for_is_ended(server).await;
     login::compressed_sessions_say_the_same(server).await;
     login::a_wrong_password_is_an_authentication_failure(server).await;
 }

@@ -7,5 +7,6 @@
 mod catalog;
 mod cluster;
 mod connection;
+mod hostile;
 mod server;
 mod simulation;
