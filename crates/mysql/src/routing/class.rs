@@ -205,6 +205,11 @@ impl StatementClass {
         StatementClass { marks: self.marks | marks, ..self }
     }
 
+    /// The same without what it says of `marks`.
+    pub(crate) fn without(self, marks: Marks) -> StatementClass {
+        StatementClass { marks: Marks(self.marks.0 & !marks.0), ..self }
+    }
+
     /// Only the primary may run it, for `reason`, unless an earlier reason said so.
     pub(crate) fn deny_replicas(&mut self, reason: Reason) {
         if self.access == Access::Read {

@@ -7,6 +7,7 @@ use crate::config::{Balancing, MonitorConfig, PoolConfig, ReplicaConfig, Replica
 use crate::driver::{Address, Credential, Session};
 use crate::error::{Error, Result};
 use crate::pool::Refresh;
+use crate::routing::{Router, RouterOptions};
 use rustydb_telemetry::Registry;
 use servers::{Reach, Servers};
 use std::time::Duration;
@@ -370,6 +371,38 @@ async fn a_password_that_changed_is_asked_for_anew_and_a_server_that_refuses_it_
     lose_connections().await;
     assert!(replica.answers());
     assert_eq!(read(&cluster).await, (2, ServedBy::Replica));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_over_the_cluster_is_tied_while_it_has_a_transaction_or_state() {
+    let servers = Servers::new(2);
+    let cluster = cluster(&servers, 1, ReplicaReads::default()).await;
+    let router = std::sync::Arc::new(Router::new(RouterOptions::default()));
+    let mut session = SplitSession::new(cluster.clone(), router);
+    let mut run = async |sql: &str| {
+        let outcome = session.query::<i64>(sql, &[], within(1_000)).await;
+        if sql == "SET NAMES utf8mb4" {
+            assert!(session.pin().holds() && !session.pin().in_transaction());
+            session.reset();
+        }
+        outcome.map(|_| session.served_by())
+    };
+    let (primary, replica) = (Some(ServedBy::Primary), Some(ServedBy::Replica));
+    assert_eq!(run("SELECT 1").await.unwrap(), replica);
+    for sql in ["BEGIN", "SELECT 1", "INSERT a", "SELECT 1", "COMMIT"] {
+        assert_eq!(run(sql).await.unwrap(), primary, "{sql}");
+    }
+    assert_eq!(run("SELECT 1").await.unwrap(), replica);
+    assert_eq!(run("SET @a = 1").await.unwrap(), primary);
+    assert_eq!(run("SELECT 1").await.unwrap(), primary);
+    assert_eq!(run("SET NAMES utf8mb4").await.unwrap(), primary);
+    assert_eq!(run("SELECT 1").await.unwrap(), replica);
+    // What tied it is gone with its connection.
+    assert_eq!(run("SET @a = 1").await.unwrap(), primary);
+    servers.change(1, |server| server.reach = Reach::Refuses);
+    assert!(matches!(run("SELECT 1").await, Err(Error::Lost { .. })));
+    assert_eq!(run("SELECT 1").await.unwrap(), replica);
+    assert_eq!(cluster.topology().members().map(|member| member.in_flight()).sum::<usize>(), 0);
 }
 
 #[tokio::test(start_paused = true)]

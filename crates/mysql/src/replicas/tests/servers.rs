@@ -206,6 +206,8 @@ impl Session for FakeSession {
                 server.writes.push(value.to_owned());
             });
             self.status.last_gtid = Some(format!("0-1-{}", server.applied + 1).into());
+        } else if matches!(sql, "BEGIN" | "COMMIT") {
+            self.status.in_transaction = sql == "BEGIN";
         } else {
             self.answer(vec![("applied", Value::UInt(server.applied))]);
         }
