@@ -114,6 +114,10 @@ impl Session for BackendSession {
         each!(self, session => session.status())
     }
 
+    fn is_alive(&mut self) -> bool {
+        each!(self, session => session.is_alive())
+    }
+
     #[inline]
     fn set_deadline(&mut self, deadline: Instant) {
         each!(self, session => session.set_deadline(deadline))

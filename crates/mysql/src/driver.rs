@@ -355,6 +355,24 @@ pub trait Session: Send + Sized + 'static {
     /// Says goodbye and closes. Dropping a session closes it without a word.
     fn close(self, deadline: Instant) -> impl Future<Output = ()> + Send;
 
+    /// Executes a statement by its text, with parameters, and reads the head of the first answer. It is
+    /// prepared for that and forgotten; a session with a statement cache keeps it.
+    ///
+    /// # Errors
+    /// As [`start_prepare_execute`](Self::start_prepare_execute).
+    fn start_by_text<P: ToValue + Sync>(
+        &mut self,
+        sql: &str,
+        parameters: &[P],
+        deadline: Instant,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async move {
+            let statement = self.start_prepare_execute(sql, parameters, deadline).await?;
+            self.close_statement(&statement);
+            Ok(())
+        }
+    }
+
     /// Sends statements as text.
     fn query(
         &mut self,

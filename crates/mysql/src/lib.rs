@@ -15,9 +15,13 @@
 //! 10. [`transaction`]: begun, nested, ended once, repeated where that is safe.
 //! 11. [`guards`]: what is refused before it is sent, what a log may say; [`metadata`], [`explain`] and
 //!     [`health`]: what servers hold and how they do; [`slow_log`]: which statements take long, and which are alike.
+//! 11. [`client`]: all of it behind one door; [`observe`]: what is measured on the way.
 
 pub mod backend;
+#[cfg(test)]
+mod cancellation;
 mod cells;
+pub mod client;
 pub mod column;
 pub mod config;
 pub mod connection;
@@ -28,8 +32,8 @@ pub mod guards;
 pub mod health;
 pub mod kill;
 pub mod metadata;
+pub mod observe;
 pub mod pool;
-#[allow(dead_code, reason = "the client, which uses the rest of it, is the next to come")]
 pub mod replicas;
 mod request;
 pub mod resilience;
@@ -45,6 +49,7 @@ pub mod transaction;
 pub mod value;
 
 pub use backend::{Backend, BackendSession};
+pub use client::{Client, MysqlClient, MysqlClientTrait, Services};
 pub use column::{Column, ColumnType, Columns};
 pub use connection::{ConnectOptions, Connection, ServerDriver};
 pub use driver::{

@@ -7,6 +7,7 @@ use crate::driver::Session;
 use crate::error::Result;
 use crate::value::ToValue;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// Sends a statement and reads the head of its first answer.
 pub(crate) async fn start<S: Session, P: ToValue + Sync>(
@@ -16,9 +17,9 @@ pub(crate) async fn start<S: Session, P: ToValue + Sync>(
     deadline: Instant,
 ) -> Result<()> {
     if parameters.is_empty() {
-        return session.start_query(sql, deadline).await;
+        let span = tracing::debug_span!("mysql.protocol.send");
+        return session.start_query(sql, deadline).instrument(span).await;
     }
-    let statement = session.start_prepare_execute(sql, parameters, deadline).await?;
-    session.close_statement(&statement);
-    Ok(())
+    let span = tracing::debug_span!("mysql.statement.prepare");
+    session.start_by_text(sql, parameters, deadline).instrument(span).await
 }

@@ -201,12 +201,6 @@ impl ClientConfigBuilder {
         self
     }
 
-    /// Whether statements that time out or are dropped are killed on the server.
-    pub fn kill_on_cancel(mut self, on: bool) -> Self {
-        self.config.kill_on_cancel = on;
-        self
-    }
-
     /// Checks the whole and gives it.
     pub fn build(mut self) -> Result<ClientConfig, ConfigError> {
         let pool = &mut self.config.pool;

@@ -236,8 +236,6 @@ pub struct ClientConfig {
     pub limits: Limits,
     /// Statements that are refused
     pub guards: GuardConfig,
-    /// Statements that time out, or whose future is dropped, are killed on the server; on by default
-    pub kill_on_cancel: bool,
     /// A query timeout counts as a failure of its server for the circuit breaker; on by default
     pub timeouts_trip_breaker: bool,
     /// `program_name` among the attributes that the server shows of this client
@@ -264,7 +262,6 @@ impl Default for ClientConfig {
             monitor: MonitorConfig::default(),
             limits: Limits::default(),
             guards: GuardConfig::default(),
-            kill_on_cancel: true,
             timeouts_trip_breaker: true,
             application_name: None,
         }

@@ -70,7 +70,7 @@ impl<D: Driver> Inner<D> {
             }
             Err(error) => Err(error),
         };
-        self.acquire_time.record(started.elapsed());
+        self.acquire_time().record(started.elapsed());
         result
     }
 

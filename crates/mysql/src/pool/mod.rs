@@ -81,8 +81,8 @@ use parking_lot::Mutex;
 use rustydb_resilience::Randomness;
 use rustydb_telemetry::Histogram;
 use state::State;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -116,7 +116,7 @@ pub(crate) struct Inner<D: Driver> {
     refresh: Option<Refresh>,
     runtime: Handle,
     random: Randomness,
-    acquire_time: Histogram,
+    acquire_time: OnceLock<Histogram>,
     /// Whether acquirers leave their place and span for the leak detector
     watches_leaks: AtomicBool,
     /// The reset policy in force, readable without the lock
@@ -161,7 +161,7 @@ impl<D: Driver> Pool<D> {
             refresh,
             runtime,
             random: Randomness::new(),
-            acquire_time: Histogram::default(),
+            acquire_time: OnceLock::new(),
             watches_leaks: AtomicBool::new(config.leak_threshold.is_some()),
             reset: AtomicU8::new(config.reset as u8),
             state: Mutex::new(State::new(config, endpoint, credential)),
@@ -202,7 +202,18 @@ impl<D: Driver> Pool<D> {
 
     /// How long acquires took, those that failed included.
     pub fn acquire_time(&self) -> Histogram {
-        self.inner.acquire_time.clone()
+        self.inner.acquire_time().clone()
+    }
+
+    /// Has acquires recorded in this histogram, where nothing was recorded yet.
+    pub(crate) fn record_acquires_in(&self, histogram: Histogram) {
+        let _ = self.inner.acquire_time.set(histogram);
+    }
+
+    /// A function that reads the figures, none once the pool is gone.
+    pub(crate) fn figures_reader(&self) -> impl Fn() -> Option<PoolStats> + Send + Sync + use<D> {
+        let inner = Arc::downgrade(&self.inner);
+        move || inner.upgrade().map(|inner| inner.state.lock().stats())
     }
 
     /// Connections that are out: what a balancer compares.
@@ -227,6 +238,10 @@ impl<D: Driver> std::fmt::Debug for Pool<D> {
 }
 
 impl<D: Driver> Inner<D> {
+    fn acquire_time(&self) -> &Histogram {
+        self.acquire_time.get_or_init(Histogram::default)
+    }
+
     /// Whether acquirers are remembered for the leak detector.
     fn watches_leaks(&self) -> bool {
         self.watches_leaks.load(Ordering::Relaxed)

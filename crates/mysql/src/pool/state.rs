@@ -112,10 +112,10 @@ impl<D: Driver> State<D> {
         now: Instant,
         refused: &mut Vec<(Box<Entry<D::Session>>, CloseReason)>,
     ) -> Option<Box<Entry<D::Session>>> {
-        while let Some(entry) = self.idle.pop_back() {
+        while let Some(mut entry) = self.idle.pop_back() {
             let reason = if entry.has_expired(now) {
                 CloseReason::MaxLifetime
-            } else if entry.session().status().broken {
+            } else if !entry.session_mut().is_alive() {
                 CloseReason::LostWhileIdle
             } else {
                 self.active += 1;

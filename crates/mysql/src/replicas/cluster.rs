@@ -8,6 +8,7 @@ use super::monitor;
 use super::topology::{Topology, TopologyView};
 use crate::config::{ClientConfig, MonitorConfig, PoolConfig, ReplicaConfig, ReplicaReads};
 use crate::driver::{Address, Credential, Driver, Endpoint};
+use crate::observe::PoolMetrics;
 use crate::pool::{Pool, PoolError, Refresh};
 use parking_lot::Mutex;
 use rustydb_telemetry::{Counter, Registry};
@@ -67,6 +68,7 @@ pub(super) struct Shared<D: Driver> {
     credential: Mutex<Credential>,
     refresh: Option<Refresh>,
     registry: Registry,
+    pool_metrics: PoolMetrics,
     runtime: Handle,
     pub(super) members: Mutex<Vec<Arc<Member<D>>>>,
     topology: watch::Sender<Arc<Topology<D>>>,
@@ -105,6 +107,7 @@ impl<D: Driver + Clone> Cluster<D> {
             credential: Mutex::new(credential),
             refresh,
             registry: registry.clone(),
+            pool_metrics: PoolMetrics::default(),
             runtime,
             members: Mutex::default(),
             topology: watch::Sender::new(Arc::new(empty)),
@@ -271,6 +274,7 @@ impl<D: Driver> Shared<D> {
             },
             self.refresh.clone(),
         )?;
+        self.pool_metrics.watch(&self.registry, &pool);
         let member = Arc::new(Member::new(place, pool, &self.registry));
         member.set_role(role);
         self.members.lock().push(member.clone());

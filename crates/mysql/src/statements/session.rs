@@ -158,6 +158,15 @@ impl<S: Session> Session for CachedSession<S> {
         self.session.start_prepare_execute(sql, parameters, deadline)
     }
 
+    async fn start_by_text<P: ToValue + Sync>(
+        &mut self,
+        sql: &str,
+        parameters: &[P],
+        deadline: Instant,
+    ) -> Result<()> {
+        self.execute_cached(sql, parameters, deadline).await.map(drop)
+    }
+
     fn prepare(&mut self, sql: &str, deadline: Instant) -> impl Future<Output = Result<Statement>> + Send {
         self.session.prepare(sql, deadline)
     }

@@ -57,11 +57,13 @@ impl<H: Held> Core<H> {
         parameters: &[P],
     ) -> Result<Results<'_, SessionOf<H>>> {
         self.ready().await?;
+        let span = self.held.admit(sql)?;
         let begin = Instant::now();
         let deadline = begin + self.statement_timeout;
         let session = &mut **self.held.connection();
-        let outcome = request::start(session, sql, parameters, deadline).await;
-        self.note(begin, &outcome);
+        let outcome = request::start(session, sql, parameters, deadline).instrument(span.clone()).await;
+        self.held.observe_statement(sql, &span, begin.elapsed(), &outcome);
+        self.note(&outcome);
         outcome?;
         Ok(Results::of(self.held.connection()))
     }
@@ -72,6 +74,7 @@ impl<H: Held> Core<H> {
         parameters: &[P],
     ) -> Result<Summary> {
         self.ready().await?;
+        let span = self.held.admit(sql)?;
         let begin = Instant::now();
         let deadline = begin + self.statement_timeout;
         let session = &mut **self.held.connection();
@@ -79,8 +82,9 @@ impl<H: Held> Core<H> {
             request::start(session, sql, parameters, deadline).await?;
             Results::of(session).finish().await
         };
-        let outcome = work.await;
-        self.note(begin, &outcome);
+        let outcome = work.instrument(span.clone()).await;
+        self.held.observe_statement(sql, &span, begin.elapsed(), &outcome);
+        self.note(&outcome);
         outcome
     }
 
@@ -193,13 +197,13 @@ impl<H: Held> Core<H> {
         let begin = Instant::now();
         let deadline = begin + self.statement_timeout;
         let outcome = self.held.connection().run(sql, deadline).await.map(drop);
-        self.note(begin, &outcome);
+        self.held.observe(begin.elapsed(), &outcome);
+        self.note(&outcome);
         outcome
     }
 
     /// Learns from a statement's outcome.
-    fn note<T>(&mut self, begin: Instant, outcome: &Result<T>) {
-        self.held.observe(begin.elapsed(), outcome);
+    fn note<T>(&mut self, outcome: &Result<T>) {
         match outcome {
             Ok(_) => self.last_failure = None,
             Err(error) => {

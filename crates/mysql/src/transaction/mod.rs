@@ -62,6 +62,25 @@ pub trait Held: Send {
 
     /// Learns how something ended that took `time`.
     fn observe<T>(&mut self, time: Duration, outcome: &Result<T>);
+
+    /// Whether a statement may be sent, and the span that it runs in.
+    ///
+    /// # Errors
+    /// When it may not.
+    fn admit(&mut self, _sql: &str) -> Result<tracing::Span> {
+        Ok(tracing::Span::none())
+    }
+
+    /// Learns how a statement ended that took `time` in the span that it was given.
+    fn observe_statement<T>(
+        &mut self,
+        _sql: &str,
+        _span: &tracing::Span,
+        time: Duration,
+        outcome: &Result<T>,
+    ) {
+        self.observe(time, outcome);
+    }
 }
 
 impl<D: Driver> Held for PooledConnection<D> {
