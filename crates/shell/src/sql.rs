@@ -67,13 +67,22 @@ pub fn run(arguments: &SqlArguments) -> u8 {
     }
 }
 
-/// Connects as the options say, asking for the password where they want it.
-pub(crate) fn open(arguments: &ConnectionArguments) -> Result<(Target, Connection)> {
+/// Where to connect and as whom; asks for the password where the options want it.
+///
+/// # Errors
+/// For a URL that is none, and where there is no terminal to ask at.
+pub fn resolve(arguments: &ConnectionArguments) -> Result<Target> {
     let mut target = Target::resolve(arguments)?;
     if target.ask_password {
         target.password = password::ask(&format!("{}@{}", target.user, target.place()))?;
         target.ask_password = false;
     }
+    Ok(target)
+}
+
+/// Connects as the options say, asking for the password where they want it.
+pub(crate) fn open(arguments: &ConnectionArguments) -> Result<(Target, Connection)> {
+    let target = resolve(arguments)?;
     let connection = Connection::open(&target)?;
     Ok((target, connection))
 }

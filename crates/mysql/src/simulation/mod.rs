@@ -37,6 +37,7 @@ pub use replaying::{ReplayingDriver, ReplayingSession};
 pub use rustydb_simulation::exchange::Failure;
 pub use rustydb_simulation::expectation::{Expectation, Reply, Unmet};
 pub use rustydb_simulation::fault::{Effect, FaultRule, FaultScript, When};
+pub use rustydb_simulation::fingerprint::{Fingerprint, shape};
 pub use rustydb_simulation::journal::{Journal, Limits};
 pub use rustydb_simulation::operation::{Operation, OperationLog, Outcome};
 pub use rustydb_simulation::pattern::{Argument, Pattern as QueryPattern, TextPattern};

@@ -3,6 +3,7 @@
 //! The way in: this file reads the command line, [`settings`] decides every setting, [`serve`] opens the store and
 //! the doors and waits for a signal, [`check`] verifies a data directory offline, [`changes`] prints its changes.
 //! `sql` and `import` are clients, of this server and of others, in a crate of their own (`rustydb_shell`). Libraries
+//! `mysql` looks at clusters by the client library (`rustydb_mysql`). Libraries
 //! return errors; here they become sentences on standard error and exit codes.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks to its user")]
@@ -13,6 +14,7 @@ mod check;
 mod figures;
 mod http;
 mod logging;
+mod mysql;
 mod quantity;
 mod root_password;
 mod serve;
@@ -61,6 +63,11 @@ enum Command {
     Sql(Box<SqlArguments>),
     /// Load SQL dumps into a server
     Import(Box<ImportArguments>),
+    /// Look at MySQL, MariaDB and RustyDB servers: who answers, who is who, plans, recordings
+    Mysql {
+        #[command(subcommand)]
+        command: mysql::MysqlCommand,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -94,6 +101,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Changes(arguments)) => changes::run(&arguments).map(|()| ExitCode::SUCCESS),
         Some(Command::Sql(arguments)) => return ExitCode::from(rustydb_shell::sql::run(&arguments)),
+        Some(Command::Mysql { command }) => mysql::run(&command),
         Some(Command::Import(arguments)) => return ExitCode::from(rustydb_shell::import::run(&arguments)),
     };
     match outcome {
