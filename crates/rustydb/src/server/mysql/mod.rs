@@ -92,12 +92,16 @@ fn options(target: &Target) -> ConnectOptions {
         Wanted::Disabled => SslMode::Disabled,
         Wanted::Preferred => SslMode::Preferred,
         Wanted::Required => SslMode::Required,
-        Wanted::VerifyCa => SslMode::VerifyCa,
+        Wanted::VerifyCa => SslMode::VerifyCA,
         Wanted::VerifyIdentity => SslMode::VerifyIdentity,
     };
     ConnectOptions {
         database: target.database.clone(),
-        tls: TlsOptions { mode, authorities: target.ssl_ca.clone().map(PemSource::File), ..TlsOptions::default() },
+        tls: TlsOptions {
+            mode,
+            authorities: target.ssl_ca.clone().map(PemSource::File),
+            ..TlsOptions::default()
+        },
         compression: target.compress.map(|how| match how {
             Compress::Zlib => Compression::Zlib,
             Compress::Zstd => Compression::Zstd(3),

@@ -63,7 +63,8 @@ async fn ask(servers: &Servers, endpoint: &Endpoint, count: u32) -> rustydb_mysq
     let cell = |time: Option<&std::time::Duration>| time.map_or("-".to_owned(), |time| shown(*time));
     Ok(vec![
         endpoint.name().to_string(),
-        format!("{product} {}", server.version),
+        // MariaDB before 11 says 5.5.5 first, for replicas of an age long gone.
+        format!("{product} {}", server.version.trim_start_matches("5.5.5-")),
         takes.to_owned(),
         shown(connected),
         cell(least),

@@ -7,9 +7,7 @@
 use super::table::Table;
 use super::{ServerArguments, shown};
 use rustydb_mysql::driver::{Address, Credential, Driver, Endpoint, Session};
-use rustydb_mysql::simulation::{
-    CompareOptions, Compared, Journal, Mode, ReplayingDriver, Verdict, compare,
-};
+use rustydb_mysql::simulation::{CompareOptions, Compared, Journal, Mode, ReplayingDriver, Verdict, compare};
 use rustydb_mysql::{Error, ValueRef};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -57,7 +55,8 @@ pub(super) async fn run(arguments: &ReplayArguments) -> Result<ExitCode, String>
 /// The statements of a journal by shape.
 fn list(journal: &Journal) {
     let header = &journal.header;
-    println!("{} exchanges with {}, {} hidden", journal.exchanges.len(), header.subject, header.redaction);
+    let hidden = if header.redaction.is_empty() { "nothing" } else { header.redaction.as_str() };
+    println!("{} exchanges with {}, {hidden} hidden", journal.exchanges.len(), header.subject);
     let mut shapes: BTreeMap<(String, String), Vec<(Duration, bool)>> = BTreeMap::new();
     for exchange in &journal.exchanges {
         let shape = rustydb_mysql::simulation::shape(&exchange.text);
@@ -100,7 +99,11 @@ async fn answer(arguments: &ReplayArguments, journal: Journal) -> Result<ExitCod
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-async fn print_answer<S: Session>(session: &mut S, sql: &str, deadline: Instant) -> rustydb_mysql::Result<()> {
+async fn print_answer<S: Session>(
+    session: &mut S,
+    sql: &str,
+    deadline: Instant,
+) -> rustydb_mysql::Result<()> {
     let mut results = session.query(sql, deadline).await?;
     loop {
         if let Some(columns) = results.columns() {
@@ -146,7 +149,9 @@ async fn against_server(arguments: &ReplayArguments, journal: &Journal) -> Resul
     let compared = compare(journal, session, options, |compared| {
         match &compared.verdict {
             Verdict::Different(what) => println!("{}: {what}\n    {}", compared.number, compared.shape),
-            Verdict::Reordered => println!("{}: rows in another order\n    {}", compared.number, compared.shape),
+            Verdict::Reordered => {
+                println!("{}: rows in another order\n    {}", compared.number, compared.shape)
+            }
             _ => {}
         }
         all.push(compared);
@@ -154,7 +159,8 @@ async fn against_server(arguments: &ReplayArguments, journal: &Journal) -> Resul
     .await;
     let count = |wanted: fn(&Verdict) -> bool| all.iter().filter(|one| wanted(&one.verdict)).count();
     let different = count(|verdict| matches!(verdict, Verdict::Different(_)));
-    let asked: Vec<&Compared> = all.iter().filter(|one| !matches!(one.verdict, Verdict::Skipped(_))).collect();
+    let asked: Vec<&Compared> =
+        all.iter().filter(|one| !matches!(one.verdict, Verdict::Skipped(_))).collect();
     println!(
         "{} compared: {} equal, {} in another order, {different} different; {} not asked",
         asked.len(),

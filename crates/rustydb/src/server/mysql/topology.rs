@@ -111,7 +111,9 @@ impl Screen {
 
     fn put(&self, text: &str) -> Result<(), String> {
         let mut out = self.0.lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| format!("the terminal: {error}"))
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(|error| format!("the terminal: {error}"))
     }
 
     /// Line by line over what stood there, so that nothing flickers.
@@ -133,7 +135,8 @@ fn painted(view: &TopologyView, changes: &VecDeque<String>, gtid: bool) -> Vec<S
         n => format!("{n} servers"),
     };
     let mut lines = vec![format!("{servers}, epoch {}", view.epoch), String::new()];
-    let mut headings = vec!["SERVER", "ROLE", "STATE", "LAG", "BREAKER", "LATENCY", "USED", "IDLE", "WAIT", "MAX"];
+    let mut headings =
+        vec!["SERVER", "ROLE", "STATE", "LAG", "BREAKER", "LATENCY", "USED", "IDLE", "WAIT", "MAX"];
     if gtid {
         headings.push("HAS");
     }
