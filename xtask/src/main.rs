@@ -35,7 +35,7 @@ cargo xtask isolation [--level L] [--transactions N] [--kills K] [--seed S]
 cargo xtask consumers [--transactions N] [--kills K] [--seed S]
                                          five readers of the change log over N transactions (1,000,000)
 cargo xtask clients [--quick] [NAME ...]  real clients, one after the other: client x step
-cargo xtask mysql-client-cluster [causal|failover|partition|replicas|rotation]
+cargo xtask mysql-client-cluster [causal|client|failover|partition|replicas|rotation]
                                          the client on clusters of MariaDB and MySQL: 10,000 causal pairs, failover
 cargo xtask sakila [--data DIR]          loads the Sakila database, compares its queries with MySQL's answers
 cargo xtask bench sysbench [--quick]     four sysbench scripts against MariaDB

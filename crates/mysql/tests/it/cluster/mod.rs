@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "a test tells what it saw")]
 
 mod causal;
+mod client;
 mod failover;
 mod partition;
 mod replicas;
