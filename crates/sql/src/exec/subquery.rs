@@ -9,6 +9,9 @@
 //! The states of nested subqueries live as long as those around them, and their results are keyed by
 //! everything they read, so a run of the middle one does not make the inner one forget.
 //!
+//! Whoever asks for all rows (IN, ANY, ALL) asks for their different values: of a result of some size, repeated rows are
+//! left out as they come.
+//!
 //! Results of some size, and the sets that IN makes of them, are charged to the statement's grant for as long as they
 //! are kept (3170 beyond it).
 //!
@@ -22,6 +25,7 @@ use hashbrown::HashMap;
 use rustydb_value::Collation;
 
 use super::batch::Batch;
+use super::distinct::Once;
 use super::run::{Run, open};
 use super::shared::Shared;
 use super::sort_key::append_value;
@@ -29,13 +33,15 @@ use crate::context::{EvalContext, ExecContext};
 use crate::database::memory::Reservation;
 use crate::error::SqlError;
 use crate::expr::compare::ValueSet;
-use crate::expr::{BoundExpr, Class, Node, Vector};
+use crate::expr::{BoundExpr, Class, ExprType, Node, Vector};
 use crate::plan::SelectPlan;
 
 /// Results of one subquery that are kept.
 const MOST_RESULTS: usize = 65_536;
 /// A result of so many bytes is not charged.
 const FREE: usize = 4_096;
+/// Beyond so many bytes, repeated rows are looked for.
+const LARGE: usize = 64 << 10;
 const PURPOSE: &str = "subquery";
 
 /// What a running query block sees beside its rows.
@@ -175,6 +181,15 @@ impl Subquery {
         }
     }
 
+    /// The types by which rows are told apart: texts by their bytes, as a collation is chosen where they are compared.
+    fn types_by_bytes(&self) -> Vec<ExprType> {
+        let of = |ty: &ExprType| match ty.class() {
+            Class::Text => ExprType::binary(ty.length),
+            _ => ty.clone(),
+        };
+        self.plan.types.iter().map(of).collect()
+    }
+
     /// Whether equal captures may give another result.
     pub fn is_volatile(&self) -> bool {
         self.volatile
@@ -237,9 +252,28 @@ impl Subquery {
         let mut parts: Vec<Batch> = Vec::new();
         let (mut rows, mut bytes) = (0, 0);
         let mut charged = Charged::default();
-        while rows < most
-            && let Some(batch) = operator.next(&mut run)?
-        {
+        let types = self.types_by_bytes();
+        let mut once: Option<Once<'_>> = None;
+        let mut ended = false;
+        while rows < most {
+            run.check()?;
+            let next = match (&mut once, ended) {
+                (_, false) => operator.next(&mut run)?,
+                (Some(once), true) => once.rest(&mut run)?,
+                (None, true) => None,
+            };
+            let batch = match (next, &mut once) {
+                (None, _) if ended => break,
+                (None, _) => {
+                    ended = true;
+                    continue;
+                }
+                (Some(batch), Some(once)) if !ended => match once.take(batch, &mut run)? {
+                    Some(fresh) => fresh,
+                    None => continue,
+                },
+                (Some(batch), _) => batch,
+            };
             bytes += batch.memory();
             rows += batch.rows;
             parts.push(batch);
@@ -248,8 +282,11 @@ impl Subquery {
                 charged.reservation = Some(Arc::clone(known.reservation.get_or_insert_with(reserve)));
             }
             charged.more(bytes - charged.bytes.get())?;
-            run.check()?;
+            if once.is_none() && most == usize::MAX && bytes > LARGE {
+                once = Some(Once::new(&types));
+            }
         }
+        drop(once);
         let columns = match parts.as_slice() {
             [] => Vec::new(),
             [only] => only.columns.clone(),

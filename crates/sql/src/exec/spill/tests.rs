@@ -276,6 +276,25 @@ fn rollup_groups_more_than_memory_holds() {
     same_in_order(384 << 10, 6000, ROLLED_UP);
 }
 
+/// Subqueries that are no joins, as they read what is around them beside AND: of their rows only the different ones are
+/// kept.
+#[test]
+fn subqueries_of_many_equal_rows_keep_few() {
+    let (mut large, mut small) = (Server::new(256 << 20), Server::new(2 << 20));
+    large.fill(1500);
+    small.fill(1500);
+    for sql in [
+        "select id, null not in (select b.e from t a join t b on a.e = b.e where a.id + t.id < 4000) from t where id < 3",
+        "select id, i in (select b.i % 10 from t a join t b on a.e = b.e where a.id + t.id < 4000) or id = 0 from t where id < 3",
+        "select id, e <> any (select b.e from t a join t b on a.e = b.e where a.id + t.id < 4000) or id = 0 from t where id < 3",
+        "select id, (i, e) in (select b.i % 10, a.e from t a join t b on a.e = b.e where a.id + t.id < 4000) or id = 0 \
+         from t where id < 3",
+    ] {
+        assert_eq!(small.run(sql), large.run(sql), "{sql}");
+        assert_eq!((small.database.temporary().bytes(), small.database.memory().granted()), (0, 0), "{sql}");
+    }
+}
+
 /// Partitions that fit, and calls of several orders.
 #[test]
 fn windows_take_partitions_from_a_file() {
