@@ -47,6 +47,7 @@ use crate::observe::ClientMetrics;
 use crate::pool::{PoolError, PoolStats};
 use crate::replicas::{CausalToken, Cluster, ClusterConfig, TopologyView};
 use crate::routing::{Router, RouterOptions};
+use crate::slow_log::SlowLog;
 use crate::statements::CachingDriver;
 use crate::transaction::{AccessMode, Transaction, TransactionOptions, TransactionRetry, with_transaction};
 use rustydb_resilience::RetryBudget;
@@ -64,6 +65,9 @@ pub struct Services {
     pub registry: Registry,
     /// Where passwords come from that the configuration names by a key
     pub secrets: Option<Secrets>,
+    /// Where statements are kept that are slow, by its own threshold; one of this process and the configured
+    /// threshold when it is not given
+    pub slow_log: Option<Arc<SlowLog>>,
 }
 
 /// A client. Clones are the same client; it ends with the last of them and the last connection that is out.
@@ -77,6 +81,7 @@ pub(crate) struct Shared<D: Driver + Clone> {
     router: Router,
     guards: Guards,
     metrics: ClientMetrics,
+    slow_log: Arc<SlowLog>,
     registry: Registry,
     budget: RetryBudget,
     rotation: Option<AbortHandle>,
@@ -152,12 +157,20 @@ impl<D: Driver + Clone> Client<D> {
         let split_reads = !config.replicas.is_empty() || config.reads.discover;
         let router = Router::new(RouterOptions { split_reads, ..RouterOptions::default() });
         let guards = Guards::new(&config.guards, &config.limits);
+        let slow_log = match services.slow_log {
+            Some(log) => log,
+            None => {
+                let log = SlowLog::new(config.limits.slow_query);
+                Arc::new(log.map_err(|error| Error::Configuration(error.to_string()))?)
+            }
+        };
         let shared = Shared {
             config,
             cluster,
             router,
             guards,
             metrics: ClientMetrics::new(&services.registry),
+            slow_log,
             registry: services.registry,
             budget: RetryBudget::default(),
             rotation,
@@ -183,6 +196,11 @@ impl<D: Driver + Clone> Client<D> {
     /// Where its instruments are.
     pub fn registry(&self) -> &Registry {
         &self.shared.registry
+    }
+
+    /// Which statements were slow, and which are like them.
+    pub fn slow_log(&self) -> &Arc<SlowLog> {
+        &self.shared.slow_log
     }
 
     /// Who is who among its servers, their lag, breakers and pools.

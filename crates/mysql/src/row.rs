@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::value::{FromValue, Value, ValueRef, decode};
 use rustydb_mysql_protocol::wire::Reader;
 use rustydb_mysql_protocol::{Error as ProtocolError, Result as ProtocolResult};
-use rustydb_simulation::fingerprint::shape;
 use rustydb_value::ProtocolType;
 use std::fmt;
 use std::sync::Arc;
@@ -225,7 +224,13 @@ impl<'a> RowRef<'a> {
     /// As [`get`](Self::get).
     #[inline]
     pub fn get_near<T: FromValue<'a>>(&self, expected: usize, name: &str) -> Result<T> {
-        self.get(self.columns.position_near(expected, name)?)
+        self.get(self.columns.position_near(expected, name)?).map_err(|error| match error {
+            // The name is the caller's own word, so it can be shown whatever the column is.
+            Error::Conversion { found, wanted, .. } => {
+                Error::Conversion { column: format!("column '{name}'"), found, wanted }
+            }
+            error => error,
+        })
     }
 
     /// Reads the whole row.
@@ -255,13 +260,10 @@ impl<'a> RowRef<'a> {
 
     #[cold]
     fn mismatch(&self, index: usize, value: ValueRef<'_>, wanted: &'static str) -> Error {
-        // A computed column without an alias is named by its expression, which may hold values.
-        let name = match self.columns.get(index) {
-            Some(column) if column.original_name().is_empty() => shape(column.name()),
-            Some(column) => column.name().to_owned(),
-            None => String::new(),
-        };
-        let column = if name.is_empty() { format!("column {index}") } else { format!("column '{name}'") };
+        // A computed column without an alias is named by its expression, and `SELECT 'x'` by its value.
+        let name =
+            self.columns.get(index).filter(|column| !column.original_name().is_empty()).map(Column::name);
+        let column = name.map_or_else(|| format!("column {index}"), |name| format!("column '{name}'"));
         Error::Conversion { column, found: value.kind(), wanted }
     }
 }

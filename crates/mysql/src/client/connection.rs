@@ -42,7 +42,7 @@ impl<D: Driver + Clone> Connection<D> {
             Results::of(&mut **self.checkout.connection()).finish().await
         };
         let outcome = work.instrument(request.span.clone()).await;
-        self.done(request, outcome)
+        self.done(request, sql, parameters, outcome)
     }
 
     /// Runs a statement and gives all its rows.
@@ -56,7 +56,7 @@ impl<D: Driver + Clone> Connection<D> {
             read_all(&mut **self.checkout.connection()).await
         };
         let outcome = work.instrument(request.span.clone()).await;
-        self.done(request, outcome)
+        self.done(request, sql, parameters, outcome)
     }
 
     /// Runs a statement and gives its first row.
@@ -70,7 +70,7 @@ impl<D: Driver + Clone> Connection<D> {
             Results::of(&mut **self.checkout.connection()).first().await
         };
         let outcome = work.instrument(request.span.clone()).await;
-        self.done(request, outcome)
+        self.done(request, sql, parameters, outcome)
     }
 
     /// Asks whether the server is alive.
@@ -135,9 +135,15 @@ impl<D: Driver + Clone> Connection<D> {
     }
 
     /// Measures a statement, and learns from its outcome.
-    fn done<T>(&mut self, request: Request, outcome: Result<T>) -> Result<T> {
+    fn done<T, P: ToValue>(
+        &mut self,
+        request: Request,
+        sql: &str,
+        parameters: &[P],
+        outcome: Result<T>,
+    ) -> Result<T> {
         let (time, error) = (request.begin.elapsed(), outcome.as_ref().err());
-        self.shared.metrics.statement(request.class, time, error, self.shared.config.limits.slow_query);
+        self.shared.ended(request.class, &request.span, sql, parameters, time, error);
         if let Some(error) = error {
             observe::note_error(&request.span, error);
         }
@@ -166,10 +172,17 @@ impl<D: Driver + Clone> Held for Connection<D> {
         Ok(request.span)
     }
 
-    fn observe_statement<T>(&mut self, sql: &str, span: &tracing::Span, time: Duration, outcome: &Result<T>) {
+    fn observe_statement<T, P: ToValue>(
+        &mut self,
+        sql: &str,
+        parameters: &[P],
+        span: &tracing::Span,
+        time: Duration,
+        outcome: &Result<T>,
+    ) {
         let class = self.shared.router.classify(sql);
         let error = outcome.as_ref().err();
-        self.shared.metrics.statement(class, time, error, self.shared.config.limits.slow_query);
+        self.shared.ended(class, span, sql, parameters, time, error);
         if let Some(error) = error {
             observe::note_error(span, error);
         }

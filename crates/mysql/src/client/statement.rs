@@ -8,12 +8,13 @@ use crate::observe;
 use crate::replicas::Checkout;
 use crate::request;
 use crate::resilience::ByKind;
-use crate::routing::{Access, Decision, SessionPin, Target};
+use crate::routing::{Access, Decision, SessionPin, StatementClass, Target};
 use crate::row::{FromRow, Row};
 use crate::transaction::TransactionOptions;
-use crate::value::{ToValue, Value};
+use crate::value::{NO_PARAMETERS, ToValue, Value};
 use rustydb_resilience::{Retry, RetryPolicy, Schedule};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -117,7 +118,7 @@ impl<D: Driver + Clone> Client<D> {
     /// # Errors
     /// As the server has them; [`Error::UnknownOutcome`] when the connection of a write was lost.
     pub async fn execute<P: ToValue + Sync>(&self, sql: &str, parameters: &[P]) -> Result<ExecuteResult> {
-        self.observed(sql, |decision: Decision| async move {
+        self.observed(sql, parameters, |decision: Decision| async move {
             let (mut checkout, begin) = self.start(sql, parameters, decision).await?;
             let outcome = Results::of(&mut **checkout.connection()).finish().await;
             self.shared.learn(&mut checkout, begin, sql, decision, outcome)
@@ -130,7 +131,7 @@ impl<D: Driver + Clone> Client<D> {
     /// # Errors
     /// As [`execute`](Self::execute).
     pub async fn query<P: ToValue + Sync>(&self, sql: &str, parameters: &[P]) -> Result<ResultSet> {
-        self.observed(sql, |decision: Decision| async move {
+        self.observed(sql, parameters, |decision: Decision| async move {
             let (mut checkout, begin) = self.start(sql, parameters, decision).await?;
             let outcome = read_all(&mut **checkout.connection()).await;
             self.shared.learn(&mut checkout, begin, sql, decision, outcome)
@@ -143,7 +144,7 @@ impl<D: Driver + Clone> Client<D> {
     /// # Errors
     /// As [`execute`](Self::execute).
     pub async fn query_one<P: ToValue + Sync>(&self, sql: &str, parameters: &[P]) -> Result<Option<Row>> {
-        self.observed(sql, |decision: Decision| async move {
+        self.observed(sql, parameters, |decision: Decision| async move {
             let (mut checkout, begin) = self.start(sql, parameters, decision).await?;
             let outcome = Results::of(&mut **checkout.connection()).first::<Row>().await;
             self.shared.learn(&mut checkout, begin, sql, decision, outcome)
@@ -156,7 +157,7 @@ impl<D: Driver + Clone> Client<D> {
     /// # Errors
     /// As [`execute`](Self::execute).
     pub async fn query_stream<P: ToValue + Sync>(&self, sql: &str, parameters: &[P]) -> Result<RowStream<D>> {
-        self.observed(sql, |decision: Decision| async move {
+        self.observed(sql, parameters, |decision: Decision| async move {
             let (checkout, _) = self.start(sql, parameters, decision).await?;
             Ok(RowStream::new(checkout, self.shared.config.limits))
         })
@@ -187,7 +188,7 @@ impl<D: Driver + Clone> Client<D> {
     /// # Errors
     /// As the server has them.
     pub async fn prepare(&self, sql: &str) -> Result<PreparedStatement> {
-        self.observed(sql, |decision: Decision| async move {
+        self.observed(sql, NO_PARAMETERS, |decision: Decision| async move {
             let mut checkout = self.checkout(decision).await?;
             let begin = Instant::now();
             let deadline = begin + self.shared.config.limits.query_timeout;
@@ -222,8 +223,9 @@ impl<D: Driver + Clone> Client<D> {
     }
 
     /// Guards, routes, runs, and runs again; measures all of it.
-    async fn observed<T, F, Fut>(&self, sql: &str, attempt: F) -> Result<T>
+    async fn observed<P, T, F, Fut>(&self, sql: &str, parameters: &[P], attempt: F) -> Result<T>
     where
+        P: ToValue,
         F: Fn(Decision) -> Fut,
         Fut: Future<Output = Result<T>>,
     {
@@ -243,7 +245,7 @@ impl<D: Driver + Clone> Client<D> {
         };
         let outcome = work.instrument(span.clone()).await;
         let error = outcome.as_ref().err();
-        shared.metrics.statement(class, begin.elapsed(), error, shared.config.limits.slow_query);
+        shared.ended(class, &span, sql, parameters, begin.elapsed(), error);
         if let Some(error) = error {
             observe::note_error(&span, error);
         }
@@ -278,6 +280,22 @@ impl<D: Driver + Clone> Client<D> {
 }
 
 impl<D: Driver + Clone> Shared<D> {
+    /// Measures a statement that ended, and keeps it if it was slow.
+    pub(super) fn ended<P: ToValue>(
+        &self,
+        class: StatementClass,
+        span: &tracing::Span,
+        sql: &str,
+        parameters: &[P],
+        time: Duration,
+        error: Option<&Error>,
+    ) {
+        self.metrics.statement(class, time, error, self.config.limits.slow_query);
+        if time >= self.slow_log.threshold() {
+            span.in_scope(|| self.slow_log.observe(&self.guards, sql, parameters, time));
+        }
+    }
+
     /// Learns from an outcome, and says what it means for a write that was lost.
     pub(super) fn learn<T>(
         &self,

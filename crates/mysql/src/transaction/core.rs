@@ -62,7 +62,7 @@ impl<H: Held> Core<H> {
         let deadline = begin + self.statement_timeout;
         let session = &mut **self.held.connection();
         let outcome = request::start(session, sql, parameters, deadline).instrument(span.clone()).await;
-        self.held.observe_statement(sql, &span, begin.elapsed(), &outcome);
+        self.held.observe_statement(sql, parameters, &span, begin.elapsed(), &outcome);
         self.note(&outcome);
         outcome?;
         Ok(Results::of(self.held.connection()))
@@ -83,7 +83,7 @@ impl<H: Held> Core<H> {
             Results::of(session).finish().await
         };
         let outcome = work.instrument(span.clone()).await;
-        self.held.observe_statement(sql, &span, begin.elapsed(), &outcome);
+        self.held.observe_statement(sql, parameters, &span, begin.elapsed(), &outcome);
         self.note(&outcome);
         outcome
     }

@@ -72,9 +72,10 @@ pub trait Held: Send {
     }
 
     /// Learns how a statement ended that took `time` in the span that it was given.
-    fn observe_statement<T>(
+    fn observe_statement<T, P: ToValue>(
         &mut self,
         _sql: &str,
+        _parameters: &[P],
         _span: &tracing::Span,
         time: Duration,
         outcome: &Result<T>,

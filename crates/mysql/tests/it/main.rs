@@ -8,5 +8,6 @@ mod catalog;
 mod cluster;
 mod connection;
 mod hostile;
+mod redaction;
 mod server;
 mod simulation;

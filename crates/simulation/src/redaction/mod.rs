@@ -178,8 +178,14 @@ impl Redaction {
                         *value = pseudonyms.of(value);
                     }
                 }
-                // A column of a table is named by people; an expression is named by its text.
-                if origin.is_empty() {
+                // A column of a table is named by people; an expression is named by its text, and SHOW puts its
+                // pattern behind the name of its column.
+                let is_name = |c: char| c.is_alphanumeric() || c == '_';
+                let is_text = origin.is_empty() || !origin.chars().all(is_name);
+                if let Some(Value::Text(origin)) = column.attributes.get_mut("org_name").filter(|_| is_text) {
+                    mask_words(origin, &words);
+                }
+                if is_text || !column.name.chars().all(is_name) {
                     mask_words(&mut column.name, &words);
                 }
             }
