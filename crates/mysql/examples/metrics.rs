@@ -1,4 +1,4 @@
-//! The instruments of a cluster, as Prometheus reads them.
+//! The instruments of a client, as Prometheus reads them.
 //!
 //! ```text
 //! cargo run -p rustydb-mysql --example metrics -- mysql://root@127.0.0.1:3306/test
@@ -8,28 +8,21 @@
 
 mod opening;
 
-use opening::{Outcome, cluster, configuration, soon};
-use rustydb_mysql::driver::Session;
+use opening::{Outcome, configuration, soon};
+use rustydb_mysql::value::NO_PARAMETERS;
+use rustydb_mysql::{MysqlClient, Services};
 use rustydb_telemetry::Registry;
-use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
-    let config = configuration()?;
     // A registry is passed in: nothing is global, two clients do not mix their figures.
     let registry = Registry::new();
-    let cluster = cluster(&config, &registry).await?;
+    let services = Services { registry: registry.clone(), ..Services::default() };
+    let client = MysqlClient::connect(configuration()?, services).await?;
     for _ in 0..100 {
-        let mut connection = cluster.reader(None, soon()).await?;
-        let began = Instant::now();
-        let outcome = connection.run("DO 1", soon()).await;
-        connection.observe(began.elapsed(), &outcome);
-        outcome?;
+        client.execute("DO 1", NO_PARAMETERS).await?;
     }
     println!("{}", registry.render());
-    for server in cluster.view().servers {
-        println!("{}: {:?}", server.name, server.pool);
-    }
-    cluster.close(soon()).await;
+    client.close(soon()).await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A pool, statements with parameters, rows as tuples.
+//! A client, statements with parameters, rows as tuples, a transaction.
 //!
 //! ```text
 //! cargo run -p rustydb-mysql --example quick_start -- mysql://root@127.0.0.1:3306/test
@@ -8,40 +8,36 @@
 
 mod opening;
 
-use opening::{Outcome, configuration, credential, driver, soon};
-use rustydb_mysql::driver::{Endpoint, Session};
-use rustydb_mysql::params;
-use rustydb_mysql::pool::Pool;
-use std::time::Duration;
+use opening::{Outcome, configuration, soon};
+use rustydb_mysql::transaction::TransactionOptions;
+use rustydb_mysql::value::NO_PARAMETERS;
+use rustydb_mysql::{Error, MysqlClient, Services, params};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
-    let config = configuration()?;
-    let endpoint = Endpoint::new("primary", config.primary.clone());
-    let wait = Duration::from_secs(5);
-    let pool = Pool::new(driver(&config)?, endpoint, credential(&config), wait, config.pool.clone())?;
-
-    // Taking a connection costs no round trip; dropped, it goes back.
-    let mut connection = pool.acquire_by(soon()).await?;
-    connection
-        .run("CREATE TEMPORARY TABLE visit (id INT AUTO_INCREMENT PRIMARY KEY, name TEXT)", soon())
-        .await?;
+    let client = MysqlClient::connect(configuration()?, Services::default()).await?;
+    let table = "CREATE TABLE IF NOT EXISTS visit_example (id INT AUTO_INCREMENT PRIMARY KEY, name TEXT)";
+    client.execute(table, NO_PARAMETERS).await?;
 
     // Values never become part of the statement's text.
     for name in ["Ada", "Grace", "it's me"] {
-        let (_, results) =
-            connection.prepare_execute("INSERT INTO visit (name) VALUES (?)", &params![name], soon()).await?;
-        println!("{name:10} has id {}", results.finish().await?.last_insert_id);
+        let done = client.execute("INSERT INTO visit_example (name) VALUES (?)", &params![name]).await?;
+        println!("{name:10} has id {}", done.last_insert_id);
     }
+    let found = client.query("SELECT id, name FROM visit_example WHERE id > ?", &params![1]).await?;
+    println!("{:?}", found.read::<(i64, String)>()?);
 
-    let (_, mut results) =
-        connection.prepare_execute("SELECT id, name FROM visit WHERE id > ?", &params![1], soon()).await?;
-    let visits: Vec<(i64, String)> = results.rows().await?;
-    println!("{visits:?}");
-    results.finish().await?;
-    drop(connection);
+    // Committed when the closure gives Ok, rolled back when it gives Err, run again after a deadlock.
+    client
+        .with_transaction(TransactionOptions::default(), |mut transaction| async move {
+            transaction.execute("DELETE FROM visit_example WHERE name = ?", &params!["Ada"]).await?;
+            transaction.execute("UPDATE visit_example SET name = ?", &params!["somebody"]).await?;
+            Ok::<(), Error>(())
+        })
+        .await?;
 
-    println!("{:?}", pool.stats());
-    pool.close(soon()).await;
+    println!("{:?}", client.get_pool_status()?);
+    client.execute("DROP TABLE visit_example", NO_PARAMETERS).await?;
+    client.close(soon()).await;
     Ok(())
 }

@@ -41,6 +41,9 @@ use super::replaying::ReplayingDriver;
 use super::{
     Expectation, Failure, FaultScript, Operation, OperationLog, QueryPattern, Reply, Timing, Unmet, operation,
 };
+use crate::client::{MysqlClient, Services};
+use crate::config::ClientConfig;
+use crate::error::Result;
 use crate::value::ToValue;
 use parking_lot::Mutex;
 use rustydb_simulation::exchange::{Exchange, Request, ResultSet};
@@ -319,6 +322,14 @@ impl MockMysqlClient {
     /// The driver whose sessions this double answers.
     pub fn driver(&self) -> &ReplayingDriver {
         &self.driver
+    }
+
+    /// A client on top of this double: its pools, routing and transactions are the real ones.
+    ///
+    /// # Errors
+    /// As [`MysqlClient::over`].
+    pub async fn client(&self, config: ClientConfig) -> Result<MysqlClient> {
+        MysqlClient::over(self.driver.clone(), config, Services::default()).await
     }
 
     /// What was asked, oldest first.

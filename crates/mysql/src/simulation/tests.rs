@@ -401,3 +401,26 @@ async fn a_journal_is_compared_with_a_server_and_writes_are_left_alone() {
     let failed = verdicts(&failing, CompareOptions::default()).await;
     assert_eq!(failed[0], Verdict::Different("it fails now, with error 1146".into()));
 }
+
+#[tokio::test]
+async fn a_whole_client_runs_on_a_double_and_on_a_recording() {
+    let config = || crate::config::ClientConfig::builder().max_connections(2).build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("client.jsonl");
+    let mock = server();
+    let client = mock.client(config()).await.unwrap();
+    let found = client.query(FILM, &params![1, "PG"]).await.unwrap();
+    assert_eq!(found.rows()[0].get::<&str>(0).unwrap(), "ACADEMY DINOSAUR");
+    assert_eq!(client.execute("INSERT INTO film VALUES (?)", &params![1]).await.unwrap().affected_rows, 3);
+    assert_eq!(mock.prepared_statements().len(), 2);
+    {
+        let driver = Recorder::create(&path, Redaction::secrets()).unwrap().driver(mock.driver().clone());
+        let mut session = connect(&driver).await;
+        film(&mut session, 1, "PG").await.unwrap();
+    }
+    let replay = ReplayingDriver::open(&path, Mode::Strict).unwrap();
+    let client = crate::MysqlClient::over(replay, config(), crate::Services::default()).await.unwrap();
+    assert_eq!(client.query(FILM, &params![1, "PG"]).await.unwrap().rows(), found.rows());
+    let missing = client.query(FILM, &params![1, "R"]).await.unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NoAnswer);
+}
