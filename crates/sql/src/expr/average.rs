@@ -12,7 +12,7 @@
 use crate::error::SqlError;
 use crate::expr::coerce::coerce;
 use crate::expr::number::rescale;
-use crate::expr::types::{Class, ExprType, MAX_PRECISION, MAX_SCALE};
+use crate::expr::types::{Class, DIVISION_SCALE, ExprType, MAX_PRECISION, MAX_SCALE};
 use crate::expr::vector::{Builder, Vector};
 use crate::expr::{BoundExpr, Node};
 use crate::function::{Function, Invocation};
@@ -39,7 +39,7 @@ fn round(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<V
 /// The type of an average with all digits of its words, of the type that it shows and the scale of what it is of.
 pub fn wide_type(shown: &ExprType, scale: u8) -> ExprType {
     let words = |digits: u8| digits.div_ceil(9) * 9;
-    let more = shown.decimals.saturating_sub(scale);
+    let more = DIVISION_SCALE;
     let spare = words(scale) - scale;
     let (int, _) = shown.digits();
     let room = u8::try_from(MAX_PRECISION.saturating_sub(int)).unwrap_or(0).min(MAX_SCALE);
@@ -59,6 +59,8 @@ pub fn widen(call: &mut AggregateCall) -> Option<ExprType> {
         return None;
     }
     let scale = match call.args.first()?.ty {
+        // MySQL keeps the values that it tells apart with the digits of the average, and divides a sum of those.
+        _ if call.distinct => call.ty.decimals,
         ref ty if ty.class() == Class::Decimal => ty.decimals,
         _ => 0,
     };
@@ -158,8 +160,8 @@ pub fn in_words(call: &AggregateCall) -> Option<AggregateCall> {
     let (int, scale) = arg.ty.digits();
     let scale = if arg.ty.class() == Class::Decimal { scale } else { 0 };
     let shown = ExprType::decimal(
-        int + u32::from(scale) + u32::from(crate::expr::types::DIVISION_SCALE),
-        scale.saturating_add(crate::expr::types::DIVISION_SCALE),
+        int + u32::from(scale) + u32::from(DIVISION_SCALE),
+        scale.saturating_add(DIVISION_SCALE),
         false,
     );
     Some(AggregateCall { ty: wide_type(&shown, scale), ..call.clone() })

@@ -433,7 +433,7 @@ fn divide(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<
         return double_quotients(run, args, rows, |a, b| a / b);
     }
     let scale = run.ty.decimals;
-    decimals(run, args, rows, |a, b| a.div(b, scale))
+    decimals(run, args, rows, |a, b| a.quotient(b, scale, DIVISION_SCALE))
 }
 
 /// Doubles where a zero divisor gives NULL.

@@ -158,6 +158,12 @@ impl Decimal {
     /// The quotient rounded to `scale` digits after the point (MySQL's `/` asks for the dividend's
     /// scale plus `div_precision_increment`). `Err(DivisionByZero)` for a zero divisor.
     pub fn div(&self, other: &Self, scale: u8) -> Result<Self> {
+        self.quotient(other, scale, scale.saturating_sub(self.scale))
+    }
+
+    /// The quotient as [`Self::div`] has it, of a dividend with digits behind those that `scale` counts from: MySQL computes
+    /// `increment` digits more than the dividend has, and rounds those to `scale`.
+    pub fn quotient(&self, other: &Self, scale: u8, increment: u8) -> Result<Self> {
         if other.is_zero() {
             return Err(Error::DivisionByZero);
         }
@@ -182,18 +188,18 @@ impl Decimal {
         }
         // MySQL has computed whole words of nine digits, without a look at the remainder, and rounds from there: a
         // quotient that fills its last word is cut.
-        if self.quotient_digits(other, scale) == u32::from(scale) {
+        if self.quotient_digits(other, increment) == u32::from(scale) {
             return Self::fit(quotient, scale, negative);
         }
         Self::fit(round_up_by(quotient, &remainder, &divisor), scale, negative)
     }
 
-    /// How many digits after the point MySQL computes of a quotient that will be shown with `scale`.
-    fn quotient_digits(&self, other: &Self, scale: u8) -> u32 {
+    /// How many digits after the point MySQL computes of a quotient that shall have so many more than its dividend.
+    fn quotient_digits(&self, other: &Self, increment: u8) -> u32 {
         let words = |digits: u32| digits.div_ceil(9) * 9;
         let (own, theirs) = (u32::from(self.scale), u32::from(other.scale));
         let spare = words(own) - own + words(theirs) - theirs;
-        let more = u32::from(scale).saturating_sub(own).saturating_sub(spare);
+        let more = u32::from(increment).saturating_sub(spare);
         words(words(own) + words(theirs) + more)
     }
 
