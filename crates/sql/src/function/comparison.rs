@@ -136,7 +136,10 @@ fn extreme(
                 run.arg_ty(at).map_or(Class::Null, ExprType::class),
                 run.arg_ty(best).map_or(Class::Null, ExprType::class),
             );
-            if order_at(a, row, b, row, classes, collation) == wanted {
+            let order = order_at(a, row, b, row, classes, collation);
+            // Of texts that are equal, and need not be the same, GREATEST has the last and LEAST the first.
+            let last = wanted.is_gt() && order.is_eq() && classes.0 == Class::Text;
+            if order == wanted || last {
                 best = at;
             }
         }
