@@ -340,7 +340,7 @@ fn makedate(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<
                     y @ 70..=99 => y + 1900,
                     y => y,
                 };
-                Date::new(u32::try_from(year).ok()?, 1, 1)?.add_days(day.as_ints().at(row) - 1)
+                Date::new(u32::try_from(year).ok()?, 1, 1)?.add_days(day.as_ints().at(row).saturating_sub(1))
             })
             .collect(),
     ))

@@ -317,6 +317,7 @@ fn base_type(call: &Call<'_>) -> ExprType {
 }
 
 fn bind_conv(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
+    call.bits_as_numbers();
     call.to_string(0);
     call.to_int(1);
     call.to_int(2);
@@ -339,17 +340,26 @@ fn in_base(mut value: u64, base: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// The number that a text begins with in a base; the largest one where it is larger.
-fn of_digits(digits: &[u8], base: u64) -> u64 {
+/// The number that a text begins with in a base, without its sign; None where it is larger than any.
+fn of_digits(digits: &[u8], base: u64) -> Option<u64> {
     let mut value = 0u64;
     for byte in digits {
         let Some(digit) = char::from(*byte).to_digit(36).map(u64::from).filter(|d| *d < base) else { break };
-        value = match value.checked_mul(base).and_then(|v| v.checked_add(digit)) {
-            Some(value) => value,
-            None => return u64::MAX,
-        };
+        value = value.checked_mul(base).and_then(|v| v.checked_add(digit))?;
     }
-    value
+    Some(value)
+}
+
+/// Digits and their sign as 64 bits. A negative base reads a signed number, and stops at the ends of those; a positive one
+/// has the largest for what is larger, and nothing for what is that far below.
+fn read(negative: bool, digits: &[u8], base: i64) -> u64 {
+    let magnitude = of_digits(digits, base.unsigned_abs());
+    match (base < 0, negative) {
+        (true, false) => magnitude.unwrap_or(u64::MAX).min(i64::MAX as u64),
+        (true, true) => magnitude.unwrap_or(u64::MAX).min(i64::MIN.unsigned_abs()).wrapping_neg(),
+        (false, false) => magnitude.unwrap_or(u64::MAX),
+        (false, true) => magnitude.map_or(0, u64::wrapping_neg),
+    }
 }
 
 fn conv(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
@@ -368,10 +378,7 @@ fn conv(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Ve
             Some(b'+') => (false, bytes.get(1..).unwrap_or(&[])),
             _ => (false, bytes),
         };
-        let mut value = of_digits(digits, f.unsigned_abs());
-        if negative {
-            value = value.wrapping_neg();
-        }
+        let mut value = read(negative, digits, f);
         if t < 0 && (value as i64) < 0 {
             out.buffer.push(b'-');
             value = value.wrapping_neg();
@@ -405,8 +412,8 @@ fn base(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, base: u64) -
         } else {
             let value = if texts {
                 match a.bytes(row).strip_prefix(b"-") {
-                    Some(digits) => of_digits(digits, 10).wrapping_neg(),
-                    None => of_digits(a.bytes(row), 10),
+                    Some(digits) => read(true, digits, 10),
+                    None => read(false, a.bytes(row), 10),
                 }
             } else {
                 a.as_uints().at(row)

@@ -273,7 +273,16 @@ impl Call<'_> {
             self.to(at, ExprType::int(21));
         }
     }
-    /// Converts an argument to a signed integer; larger unsigned values become the largest signed one.
+    /// Converts an argument to an integer that [`Invocation::lengths`] reads: hexadecimal literals are numbers, too.
+    pub fn to_length(&mut self, at: usize) {
+        if let Some(arg) = self.args.get_mut(at)
+            && let Some(number) = crate::expr::literal::number_of_bits(arg)
+        {
+            *arg = number;
+        }
+        self.to_integer(at);
+    }
+    /// Converts an argument to a signed integer; larger unsigned values keep their bits.
     pub fn to_int(&mut self, at: usize) {
         self.to(at, ExprType::int(21));
     }
@@ -407,6 +416,13 @@ impl Invocation<'_, '_> {
     /// The type of an argument.
     pub fn arg_ty(&self, at: usize) -> Option<&ExprType> {
         self.args.get(at).map(|a| &a.ty)
+    }
+
+    /// A length, position or number of digits per row: what is larger than any signed number is the largest.
+    pub fn lengths<'v>(&self, vector: &'v Vector, at: usize) -> impl Fn(usize) -> i64 + use<'v> {
+        let unsigned = self.arg_ty(at).is_some_and(|ty| ty.class() == Class::UInt);
+        let (ints, uints) = (vector.as_ints(), vector.as_uints());
+        move |row| if unsigned { i64::try_from(uints.at(row)).unwrap_or(i64::MAX) } else { ints.at(row) }
     }
 
     /// Error 1690, naming this call.

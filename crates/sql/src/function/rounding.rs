@@ -38,7 +38,7 @@ fn bind_round(call: &mut Call<'_>, rounds: bool) -> Result<ExprType, SqlError> {
     let ty = call.ty(0);
     let digits = if call.count() == 2 { call.constant_int(1) } else { Some(0) };
     if call.count() == 2 {
-        call.to_int(1);
+        call.to_length(1);
     }
     let nullable = call.nullable();
     Ok(match class {
@@ -98,7 +98,8 @@ fn round(
 ) -> Result<Vector, SqlError> {
     let Some(a) = args.first() else { return Ok(Vector::null(rows)) };
     let digits = args.get(1);
-    let digits_at = |row: usize| digits.map_or(0, |d| d.as_ints().at(row));
+    let lengths = digits.map(|digits| run.lengths(digits, 1));
+    let digits_at = |row: usize| lengths.as_ref().map_or(0, |digits| digits(row));
     let nulls = match digits {
         Some(d) => union_nulls(rows, &[a, d]),
         None => union_nulls(rows, &[a]),

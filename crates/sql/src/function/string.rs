@@ -233,14 +233,15 @@ fn bind_substring(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         length = length.min(u32::try_from(count.max(0)).unwrap_or(u32::MAX));
     }
     for at in 1..call.count() {
-        call.to_int(at);
+        call.to_length(at);
     }
     Ok(typed(length, collation, coercibility, call.nullable()))
 }
 
 fn substring(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     let (Some(source), Some(position)) = (args.first(), args.get(1)) else { return Ok(Vector::null(rows)) };
-    let count = args.get(2);
+    let position = run.lengths(position, 1);
+    let count = args.get(2).map(|count| run.lengths(count, 2));
     let text = run.ty.class() == Class::Text;
     let mut out = StringWriter::new(run.ty, rows, usize::MAX);
     for row in 0..rows {
@@ -250,9 +251,9 @@ fn substring(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Resu
         }
         let bytes = source.bytes(row);
         let total = count_chars(bytes, text) as i64;
-        let position = position.as_ints().at(row);
-        let count = count.map_or(i64::MAX, |c| c.as_ints().at(row));
-        let start = if position < 0 { total + position } else { position - 1 };
+        let position = position(row);
+        let count = count.as_ref().map_or(i64::MAX, |count| count(row));
+        let start = if position < 0 { total.saturating_add(position) } else { position - 1 };
         if count <= 0 || start < 0 || start >= total {
             out.push(b"");
             continue;
@@ -268,12 +269,13 @@ fn bind_part(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     if let Some(count) = call.constant_int(1) {
         length = length.min(u32::try_from(count.max(0)).unwrap_or(u32::MAX));
     }
-    call.to_int(1);
+    call.to_length(1);
     Ok(typed(length, collation, coercibility, call.nullable()))
 }
 
 fn part(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, first: bool) -> Result<Vector, SqlError> {
     let [source, count] = args else { return Ok(Vector::null(rows)) };
+    let count = run.lengths(count, 1);
     let text = run.ty.class() == Class::Text;
     let mut out = StringWriter::new(run.ty, rows, usize::MAX);
     for row in 0..rows {
@@ -282,7 +284,7 @@ fn part(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, first: bool)
             continue;
         }
         let bytes = source.bytes(row);
-        let count = usize::try_from(count.as_ints().at(row)).unwrap_or(0);
+        let count = usize::try_from(count(row)).unwrap_or(0);
         let from = if first { 0 } else { count_chars(bytes, text).saturating_sub(count) };
         out.push(slice_chars(bytes, text, from, count));
     }
@@ -449,16 +451,17 @@ fn bind_space(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         Class::Null => 0,
         _ => call.constant_int(0).map_or(most, |n| u32::try_from(n.max(0)).unwrap_or(most)).min(most),
     };
-    call.to_int(0);
+    call.to_length(0);
     Ok(typed(length, collation, Coercibility::Coercible, call.nullable()))
 }
 
 fn space(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     let [count] = args else { return Ok(Vector::null(rows)) };
     let limit = packet_limit(run);
+    let length = run.lengths(count, 0);
     let mut out = StringWriter::new(run.ty, rows, limit);
     for row in 0..rows {
-        let wanted = usize::try_from(count.as_ints().at(row)).unwrap_or(0);
+        let wanted = usize::try_from(length(row)).unwrap_or(0);
         if count.is_null(row) || wanted > limit {
             out.push_null();
             continue;
@@ -690,7 +693,11 @@ fn elt(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vec
     let Some((index, texts)) = args.split_first() else { return Ok(Vector::null(rows)) };
     let mut out = StringWriter::new(run.ty, rows, usize::MAX);
     for row in 0..rows {
-        let at = if index.is_null(row) { None } else { usize::try_from(index.as_ints().at(row) - 1).ok() };
+        let at = if index.is_null(row) {
+            None
+        } else {
+            usize::try_from(index.as_ints().at(row).saturating_sub(1)).ok()
+        };
         match at.and_then(|at| texts.get(at)).filter(|t| !t.is_null(row)) {
             Some(text) => out.push(text.bytes(row)),
             None => out.push_null(),

@@ -106,7 +106,7 @@ fn locate(
     let out = (0..rows)
         .map(|row| {
             let from = start.map_or(1, |s| s.as_ints().at(row));
-            let Some(skip) = usize::try_from(from - 1).ok() else { return 0 };
+            let Some(skip) = usize::try_from(from.saturating_sub(1)).ok() else { return 0 };
             if collation == Collation::BINARY {
                 let (h, n) = (hay.bytes(row), needle.bytes(row));
                 if n.is_empty() {
@@ -210,12 +210,13 @@ fn find_in_set(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
 
 fn bind_substring_index(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let (collation, coercibility) = call.follow(&[0, 1]);
-    call.to_int(2);
+    call.to_length(2);
     Ok(typed(call.ty(0).length, collation, coercibility, call.nullable()))
 }
 
 fn substring_index(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     let [source, separator, count] = args else { return Ok(Vector::null(rows)) };
+    let count = run.lengths(count, 2);
     let mut out = StringWriter::new(run.ty, rows, usize::MAX);
     for row in 0..rows {
         if any_null(args, row) {
@@ -223,7 +224,7 @@ fn substring_index(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -
             continue;
         }
         let (bytes, pin) = (source.bytes(row), separator.bytes(row));
-        let count = count.as_ints().at(row);
+        let count = count(row);
         if pin.is_empty() || count == 0 {
             out.push(b"");
             continue;

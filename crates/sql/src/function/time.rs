@@ -243,19 +243,20 @@ fn sec_to_time(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
 }
 
 fn bind_maketime(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    call.to_int(0);
+    call.to_length(0);
     call.to_int(1);
     let fsp = call.digits_of_seconds(2);
     call.to_double(2);
     Ok(ExprType::time(fsp))
 }
 
-fn maketime(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
+fn maketime(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     let [hour, minute, second] = args else { return Ok(Vector::null(rows)) };
+    let hour = run.lengths(hour, 0);
     let mut valid = Vec::with_capacity(rows);
     let mut out = Vec::with_capacity(rows);
     for row in 0..rows {
-        let (h, m, s) = (hour.as_ints().at(row), minute.as_ints().at(row), second.as_doubles().at(row));
+        let (h, m, s) = (hour(row), minute.as_ints().at(row), second.as_doubles().at(row));
         if any_null(args, row) || !(0..60).contains(&m) || !(0.0..60.0).contains(&s) {
             valid.push(false);
             out.push(0);
