@@ -108,7 +108,7 @@ fn bind_sum(call: &mut Call<'_>, unsigned: bool) -> Result<ExprType, SqlError> {
             Class::Double => double_of(&a, &b, (ai.max(bi) + 1) * u32::from(ai.max(bi) > 0), asc.max(bsc)),
             Class::Decimal => {
                 let scale = asc.max(bsc);
-                ExprType::decimal(ai.max(bi) + 1 + u32::from(scale), scale, unsigned)
+                ExprType::decimal(ai.max(bi) + 1 + u32::from(scale), scale, a.unsigned && b.unsigned)
             }
             _ => integer_type(ai.max(bi) + 1, unsigned),
         },
@@ -141,7 +141,7 @@ fn bind_multiply(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
             Class::Double => double_of(&a, &b, ai + bi, asc.saturating_add(bsc).min(MAX_SCALE)),
             Class::Decimal => {
                 let scale = asc.saturating_add(bsc).min(MAX_SCALE);
-                ExprType::decimal(ai + bi + u32::from(scale), scale, unsigned)
+                ExprType::decimal(ai + bi + u32::from(scale), scale, a.unsigned && b.unsigned)
             }
             _ => integer_type(ai + bi, unsigned),
         },
@@ -151,17 +151,16 @@ fn bind_multiply(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
 fn bind_divide(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.bits_as_numbers();
     let (a, b) = (call.ty(0), call.ty(1));
+    let ((ai, asc), (_, bsc)) = (a.digits(), b.digits());
     if numeric_class(call) == Class::Double {
         coerce_operands(call, Class::Double);
-        let (int, scale) = a.digits();
-        return Ok(double_of(&a, &b, int, scale.saturating_add(DIVISION_SCALE).min(MAX_SCALE)));
+        let scale = asc.max(bsc).saturating_add(DIVISION_SCALE).min(MAX_SCALE);
+        return Ok(double_of(&a, &b, ai + u32::from(asc > 0), scale));
     }
-    let ((ai, asc), (_, bsc)) = (a.digits(), b.digits());
     coerce_operands(call, Class::Decimal);
     let scale = asc.saturating_add(DIVISION_SCALE).min(MAX_SCALE);
     let precision = ai + u32::from(asc) + u32::from(DIVISION_SCALE) + u32::from(bsc);
-    let unsigned = a.unsigned || b.unsigned;
-    Ok(ExprType::decimal(precision, scale, unsigned))
+    Ok(ExprType::decimal(precision, scale, a.unsigned && b.unsigned))
 }
 
 fn bind_div(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
@@ -169,7 +168,8 @@ fn bind_div(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let (a, b) = (call.ty(0), call.ty(1));
     let whole = wider([&a, &b].into_iter().map(number_class)) == Class::Int;
     let class = if whole { Class::Int } else { Class::Decimal };
-    let (digits, _) = a.digits();
+    let (digits, _) = digits_of(&a);
+    let (_, scale) = digits_of(&b);
     for at in 0..2 {
         // A DOUBLE is divided as the DECIMAL that it shows.
         if class == Class::Decimal && call.class(at) == Class::Double {
@@ -177,7 +177,20 @@ fn bind_div(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         }
     }
     coerce_operands(call, class);
-    Ok(integer_type(digits.min(20), a.unsigned || b.unsigned).with_nullable(true))
+    // A small divisor makes a large quotient.
+    Ok(integer_type(digits.saturating_add(scale).min(21), a.unsigned || b.unsigned).with_nullable(true))
+}
+
+/// Digits before the point of a dividend, and behind it of a divisor; a text may have as many as it is long.
+fn digits_of(ty: &ExprType) -> (u32, u32) {
+    match ty.class() {
+        Class::Text | Class::Binary => (ty.length, ty.length),
+        Class::Double => (u32::from(NOT_FIXED), u32::from(NOT_FIXED)),
+        _ => {
+            let (int, scale) = ty.digits();
+            (int, u32::from(scale))
+        }
+    }
 }
 
 fn bind_mod(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
@@ -187,10 +200,11 @@ fn bind_mod(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let ((ai, asc), (bi, bsc)) = (a.digits(), b.digits());
     coerce_operands(call, class);
     Ok(match class {
-        Class::Double => double_of(&a, &b, ai.max(bi), asc.max(bsc)),
+        Class::Double => double_of(&a, &b, ai.max(bi) + u32::from(ai.max(bi) > 0), asc.max(bsc)),
         Class::Decimal => {
-            let scale = asc.max(bsc);
-            ExprType::decimal(ai.max(bi) + u32::from(scale), scale, a.unsigned)
+            // As wide as the wider one, though the other may have more digits behind the point.
+            let precision = (ai + u32::from(asc)).max(bi + u32::from(bsc));
+            ExprType { unsigned: a.unsigned, ..ExprType::decimal(precision, asc.max(bsc), false) }
         }
         _ => integer_type(ai.max(bi), a.unsigned),
     }
