@@ -48,6 +48,11 @@ impl Batch {
         Ok(Batch { columns, rows })
     }
 
+    /// Bytes that it takes once it is joined to others.
+    pub fn joined_memory(&self) -> usize {
+        self.columns.iter().map(Vector::joined_memory).sum::<usize>() + size_of::<Batch>()
+    }
+
     /// Bytes of memory that it takes.
     pub fn memory(&self) -> usize {
         self.columns.iter().map(Vector::memory).sum::<usize>() + size_of::<Batch>()

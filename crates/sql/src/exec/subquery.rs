@@ -274,7 +274,7 @@ impl Subquery {
                 },
                 (Some(batch), _) => batch,
             };
-            bytes += batch.memory();
+            bytes += batch.joined_memory();
             rows += batch.rows;
             parts.push(batch);
             if bytes > FREE && charged.reservation.is_none() {

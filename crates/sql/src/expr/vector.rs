@@ -511,6 +511,11 @@ impl Vector {
         }
     }
 
+    /// Bytes that it takes once it is joined to others, where a constant is written out for each row.
+    pub fn joined_memory(&self) -> usize {
+        if self.constant { self.memory().saturating_mul(self.len) } else { self.memory() }
+    }
+
     fn stored(&self) -> usize {
         if self.constant { 1 } else { self.len }
     }
