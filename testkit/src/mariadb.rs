@@ -48,7 +48,8 @@ impl MariaDb {
             .map_err(Error::io(format!("make a folder under {}", near.display())))?;
         let mut install = Command::new(find("mariadb-install-db")?);
         install.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
-        install.args([&datadir(&folder), "--user=root"]);
+        // A server that starts removes what others left in its folder for temporary tables, and what they have there.
+        install.args([&datadir(&folder), "--user=root"]).env("TMPDIR", folder.path());
         output(&mut install)?;
 
         let root = Address { port: free_port()?, user: "root".into(), password: String::new() };

@@ -58,6 +58,8 @@ impl Server {
         let folder = tempfile::tempdir()?;
         let data = format!("--datadir={}", folder.path().join("data").display());
         let mut install = Command::new(program("mariadb-install-db")?);
+        // A server that starts removes what others left in its folder for temporary tables, and what they have there.
+        install.env("TMPDIR", folder.path());
         install.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
         let made = install.args([&data, "--user=root"]).stdin(Stdio::null()).output()?;
         if !made.status.success() {

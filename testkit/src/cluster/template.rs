@@ -30,6 +30,8 @@ pub(super) fn ensure(flavor: Flavor, near: &Path) -> Result<PathBuf> {
             let mut install = Command::new(find("mariadb-install-db")?);
             install.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
             install.args([&format!("--datadir={}", fresh.display()), "--user=root"]);
+            // A server that starts removes what others left in its folder for temporary tables, and what they have there.
+            install.env("TMPDIR", folder.path());
             output(&mut install)?;
         }
         Flavor::MySql => {

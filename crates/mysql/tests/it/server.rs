@@ -66,10 +66,13 @@ impl Server {
         };
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
+        // A server that starts removes what others left in its folder for temporary tables, and what they have there.
         run(Command::new(install)
+            .env("TMPDIR", folder.path())
             .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"])
             .args(["--user=root", &format!("--datadir={}", data.display())]));
         let mut command = Command::new(program);
+        command.env("TMPDIR", folder.path());
         command.args([
             "--no-defaults",
             "--user=root",
