@@ -12,7 +12,7 @@
 use super::convert::from_tape;
 use super::recording::RecordingSession;
 use super::{Journal, Limits, operation};
-use crate::driver::Session;
+use crate::driver::{Results, Session};
 use crate::error::{Error, Result};
 use crate::routing::{Access, Router, RouterOptions, StatementKind};
 use crate::value::Value;
@@ -141,19 +141,11 @@ async fn read_all<S: Session>(
     } else {
         session.start_query(&recorded.text, deadline).await?;
     }
-    let read = async {
-        loop {
-            while session.next_row().await?.is_some() {}
-            if !session.next_result().await? {
-                return Ok(());
-            }
-        }
-    }
-    .await;
+    let read = Results::of(session).finish().await;
     if let Some(statement) = &statement {
         session.close_statement(statement);
     }
-    read
+    read.map(drop)
 }
 
 fn verdict(recorded: &Exchange, asked: &Exchange, hidden: bool) -> Verdict {

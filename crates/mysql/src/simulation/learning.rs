@@ -13,7 +13,7 @@ use super::recording::{Recorder, RecordingSession};
 use super::replaying::{ReplayingDriver, ReplayingSession, taped};
 use super::{Journal, Mode, NoAnswer, Redaction, operation};
 use crate::column::Columns;
-use crate::driver::{Credential, Driver, Endpoint, Session, SessionStatus, Statement, Summary};
+use crate::driver::{Credential, Driver, Endpoint, Results, Session, SessionStatus, Statement, Summary};
 use crate::error::{Error, Result};
 use crate::row::RowRef;
 use crate::value::{ToValue, Value};
@@ -175,19 +175,11 @@ async fn read_all<S: Session, P: ToValue + Sync>(
             Some(session.start_prepare_execute(sql, parameters, deadline).await?)
         }
     };
-    let read = async {
-        loop {
-            while session.next_row().await?.is_some() {}
-            if !session.next_result().await? {
-                return Ok(());
-            }
-        }
-    }
-    .await;
+    let read = Results::of(session).finish().await;
     if let Some(statement) = &statement {
         session.close_statement(statement);
     }
-    read
+    read.map(drop)
 }
 
 /// A session that answers from a journal and learns what is missing.
