@@ -14,7 +14,7 @@ use rustydb_value::{Collation, Value};
 use super::average;
 use super::bind_window::WindowUse;
 use super::build::{
-    as_bits, bind_call, choose, coalesce, compare, compare_for, finish, in_one_class, literal_int,
+    bind_call, by_bits, choose, coalesce, compare, compare_for, finish, in_one_class, literal_int,
 };
 use super::coerce::to_truth;
 use super::compare::{collations_meet, unify};
@@ -486,7 +486,9 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             let when = std::mem::replace(slot, BoundExpr::null());
             *slot = match &operand {
                 Some(operand) => {
-                    let [operand, when] = as_bits([operand.clone(), when]);
+                    let mut sides = [operand.clone(), when];
+                    by_bits(&mut sides);
+                    let [operand, when] = sides;
                     compare_for("case", Comparison::Equal, operand, when, self.session())?
                 }
                 None => to_truth(when),

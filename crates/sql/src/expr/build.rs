@@ -44,8 +44,8 @@ pub(super) fn in_one_class(
     Ok(BoundExpr { node, ty: ExprType::boolean().with_nullable(nullable) })
 }
 
-/// Integers by their bits, so that -1 is the largest unsigned one: how MySQL compares in FIELD and in a list that is not of
-/// constants, and in CASE ([`as_bits`]).
+/// Integers by their bits, so that -1 is the largest unsigned one: how MySQL compares in CASE, in FIELD, and in a list that
+/// is not of constants.
 pub(crate) fn by_bits(operands: &mut [BoundExpr]) {
     if operands.iter().all(|o| o.ty.class().is_integer() && !o.ty.is_member()) {
         for operand in operands.iter_mut().filter(|o| o.ty.class() == Class::UInt) {
@@ -117,16 +117,6 @@ pub(super) fn in_one_sign(sides: [BoundExpr; 2], equal: bool) -> [BoundExpr; 2] 
             let both = ExprType::decimal(20, 0, false);
             [coerce(needle, both.clone()), coerce(value, both)]
         }
-    }
-}
-
-/// Integers of two signs as CASE compares them: by their bits, -1 being the largest of all.
-pub(super) fn as_bits(sides: [BoundExpr; 2]) -> [BoundExpr; 2] {
-    match [sides[0].ty.class(), sides[1].ty.class()] {
-        [Class::Int, Class::UInt] | [Class::UInt, Class::Int] => {
-            sides.map(|side| super::cast::force(side, ExprType::int(21)))
-        }
-        _ => sides,
     }
 }
 
