@@ -17,6 +17,7 @@ fn run_all(install: bool) -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     tidy::check()?;
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    api::check()?;
 
     let passed = AtomicU64::new(0);
     let count = |line: &str| {
@@ -36,7 +37,6 @@ fn run_all(install: bool) -> Result<()> {
     run_watched(&mut tests, count)?;
     shuttle::run(1, count)?;
     run_watched(cargo().args(["test", "--workspace", "--doc", "--quiet"]), count)?;
-    api::check()?;
     testkit::quick_clients()?;
     println!("\n{} passed, 0 failed", passed.into_inner());
     Ok(())

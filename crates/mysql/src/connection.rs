@@ -15,7 +15,7 @@
 //!   at a point from which it can go on. So a future dropped at any wait leaves a broken session.
 //! - One buffer for what is read, one for what is sent; rows are slices of the first. Nothing is allocated
 //!   for a row or a cell.
-//! - Whatever a server sends is bounded: packets by `max_packet`, columns by [`exchange`]'s limits, the
+//! - Whatever a server sends is bounded: packets by `max_packet`, columns by `exchange`'s limits, the
 //!   handshake by its own.
 //!
 //! Left to others: which connection to take (pool), which server (routing), when to try again.
