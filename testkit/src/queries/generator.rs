@@ -152,6 +152,55 @@ impl Generator {
         select
     }
 
+    /// So many expressions over one table or two, grouped at times, or over what such a query gave, or joined to others
+    /// of their kinds by a set operation: what values, types and rounding depend on, and little else.
+    pub(super) fn items(&mut self, count: u64) -> Select {
+        self.shared.clear();
+        let kinds: Vec<Kind> = (0..count).map(|_| *pick(&mut self.random, &Kind::COLUMNS)).collect();
+        let mut tree = self.items_of(&kinds);
+        if self.random.once_in(4) {
+            let columns = kinds.iter().enumerate().map(|(n, kind)| (format!("c{n}"), *kind)).collect();
+            let sources = vec![Source { alias: "d".into(), columns, keyed: false }];
+            let scope = Scope { sources, outer: None, subqueries: false };
+            let items = kinds.iter().map(|kind| self.expression(*kind, &scope, 2)).collect();
+            let items = Tree::List(", ", 1, items);
+            tree = Tree::Seq(vec![text("SELECT "), items, text(" FROM ("), tree, text(") AS d")]);
+        } else if !self.schema.folded && self.random.once_in(3) {
+            let other = self.items_of(&kinds);
+            let operation = *pick(&mut self.random, &[" UNION ", " UNION ALL ", " EXCEPT ", " INTERSECT "]);
+            tree = Tree::Seq(vec![text("("), tree, text(format!("){operation}(")), other, text(")")]);
+        }
+        Select { tree, kinds, ordered: false }
+    }
+
+    fn items_of(&mut self, kinds: &[Kind]) -> Tree {
+        let most = if self.random.once_in(3) { 2 } else { 1 };
+        let mut sources = Vec::new();
+        let mut from = Vec::new();
+        for n in 0..most {
+            let (tree, source) = self.source(None, &[], 0);
+            if n == 1 {
+                from.push(text(" LEFT JOIN "));
+            }
+            from.push(tree);
+            if n == 1 {
+                from.push(text(" ON FALSE"));
+            }
+            sources.push(source);
+        }
+        let scope = Scope { sources, outer: None, subqueries: false };
+        let mut clauses = vec![text(" FROM "), Tree::Seq(from)];
+        let items = match !self.schema.folded && self.random.once_in(5) {
+            true => self.grouped(&scope, kinds, &mut clauses),
+            false => kinds.iter().map(|kind| self.expression(*kind, &scope, 3)).collect(),
+        };
+        let named =
+            items.into_iter().enumerate().map(|(n, item)| Tree::Seq(vec![item, text(format!(" AS c{n}"))]));
+        let mut parts = vec![text("SELECT "), Tree::List(", ", 1, named.collect())];
+        parts.extend(clauses);
+        Tree::Seq(parts)
+    }
+
     /// Forgets the common table expressions of the query before.
     pub(super) fn nothing_shared(&mut self) {
         self.shared.clear();

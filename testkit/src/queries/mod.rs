@@ -5,6 +5,7 @@
 //! --peer PORT   a MySQL to compare with (root without a password)
 //! --port PORT   ours, running already (root without a password, or RUSTYDB_ROOT_PASSWORD); else one is started
 //! --most N      findings after which to stop (25)
+//! --items N     nothing but queries for the peer, each of N expressions over one table (0: all kinds of cases)
 //! ```
 //!
 //! A schema gets [`PER_SCHEMA`] statements: queries for the peer, queries with rules turned off, conditions for
@@ -45,6 +46,8 @@ struct Run {
     servers: Servers,
     own: Option<RustyDb>,
     rules: Vec<String>,
+    /// Expressions of a query where there is nothing else to be tried
+    items: u64,
     statements: u64,
     answered: u64,
     refused: BTreeMap<String, u64>,
@@ -57,6 +60,7 @@ pub(crate) fn run(mut options: Options) -> Result<()> {
     let most = options.number("--most", 25)?;
     let peer = options.number("--peer", 0)?;
     let port = options.number("--port", 0)?;
+    let items = options.number("--items", 0)?;
     let binary = options.server()?;
     let source = options.source()?;
     options.finish()?;
@@ -89,6 +93,7 @@ pub(crate) fn run(mut options: Options) -> Result<()> {
         servers: Servers { ours, peer },
         own,
         rules: rules(&source)?,
+        items,
         statements: 0,
         answered: 0,
         refused: BTreeMap::new(),
@@ -159,6 +164,9 @@ impl Run {
     }
 
     fn case(&mut self, generator: &mut Generator) -> Option<Case> {
+        if self.items > 0 {
+            return Some(Case::Peer(generator.items(self.items).tree, false));
+        }
         let peer = self.servers.peer.is_some();
         let draw = generator.random.below(10);
         generator.for_peer = draw > 3;
