@@ -83,7 +83,8 @@ async fn a_heartbeat_table_tells_the_lag(flavor: Flavor) -> Outcome {
     println!("{flavor:?}: by heartbeat, delayed by 2 s: {:?}, undelayed: {:?}", lag("node-1"), lag("node-2"));
     let seconds =
         |from: u64, to: u64| Lag::Behind(Duration::from_millis(from))..Lag::Behind(Duration::from_millis(to));
-    assert!(lag("node-1").is_some_and(|lag| seconds(1_500, 4_000).contains(&lag)), "{view:?}");
+    // MariaDB counts a delay from the beginning of the second in which an event was written.
+    assert!(lag("node-1").is_some_and(|lag| seconds(1_000, 4_000).contains(&lag)), "{view:?}");
     assert!(lag("node-2").is_some_and(|lag| seconds(0, 1_000).contains(&lag)), "{view:?}");
     assert_eq!(served(&shop, 10).await?, BTreeMap::from([("node-2".to_owned(), 10)]));
     Ok(())
