@@ -9,6 +9,7 @@ use crate::column::Columns;
 use crate::connection::{Connection, ServerDriver};
 use crate::driver::{Credential, Driver, Endpoint, Session, SessionStatus, Statement, Summary};
 use crate::error::Result;
+use crate::kill::Abandoned;
 use crate::row::RowRef;
 use crate::simulation::{
     LearningDriver, LearningSession, RecordingDriver, RecordingSession, ReplayingDriver, ReplayingSession,
@@ -119,6 +120,10 @@ impl Session for BackendSession {
     }
 
     #[inline]
+    fn abandoned(&self) -> Option<Abandoned> {
+        each!(self, session => session.abandoned())
+    }
+
     fn set_deadline(&mut self, deadline: Instant) {
         each!(self, session => session.set_deadline(deadline))
     }

@@ -38,6 +38,7 @@ pub use options::{Compression, ConnectOptions, PemSource, ServerKey, SslMode, Tl
 use crate::column::Columns;
 use crate::driver::{Credential, Driver, Endpoint, Session, SessionStatus, Statement, Summary};
 use crate::error::{Error, Result};
+use crate::kill::{Abandoned, StatementHead};
 use crate::row::{Cell, Form, RowRef};
 use crate::value::ToValue;
 use exchange::Phase;
@@ -117,6 +118,13 @@ pub struct Connection {
     limit: usize,
     /// The text under way, where it may ask for a file of this end.
     infile_text: Option<Box<str>>,
+    /// The beginning of the statement that the server has, and whether it may still be at it.
+    head: StatementHead,
+    is_running: bool,
+    /// When it was connected.
+    since: Instant,
+    /// The server calls the connection what it was called in the greeting.
+    is_direct: bool,
 }
 
 /// Numbers for connections.
@@ -149,6 +157,10 @@ impl Connection {
             predicts,
             limit: options.max_packet,
             infile_text: None,
+            head: StatementHead::new(""),
+            is_running: false,
+            since: Instant::now(),
+            is_direct: false,
             options,
         }
     }
@@ -224,6 +236,16 @@ impl Session for Connection {
 
     fn is_alive(&mut self) -> bool {
         !self.status.broken && (self.phase != Phase::Idle || self.wire.is_quiet())
+    }
+
+    fn abandoned(&self) -> Option<Abandoned> {
+        (self.is_running && !self.wire.is_lost()).then(|| Abandoned {
+            connection_id: self.status.connection_id,
+            server: Arc::clone(&self.status.server),
+            since: self.since,
+            is_direct: self.is_direct,
+            statement: self.head,
+        })
     }
 
     fn set_deadline(&mut self, deadline: Instant) {

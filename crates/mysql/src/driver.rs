@@ -26,6 +26,7 @@
 use crate::column::Columns;
 use crate::connection::state;
 use crate::error::{Error, Result};
+use crate::kill::Abandoned;
 use crate::row::{FromRow, Row, RowRef};
 use crate::value::ToValue;
 use parking_lot::Mutex;
@@ -293,6 +294,12 @@ pub trait Session: Send + Sized + 'static {
     /// closed it meanwhile.
     fn is_alive(&mut self) -> bool {
         !self.status().broken
+    }
+
+    /// What the server may still be at for this session, should the session be given up now: none where every
+    /// request was answered to its end, or the connection was lost.
+    fn abandoned(&self) -> Option<Abandoned> {
+        None
     }
 
     /// Moves the deadline of the request under way.

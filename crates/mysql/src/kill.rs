@@ -1,33 +1,41 @@
 //! Ending a statement at the server when nobody waits for it any more.
 //!
-//! A deadline that passes, or a future that is dropped, leaves the server working. A [`Killer`] ends that work
-//! over a connection of its own, and takes care to end nothing else:
+//! A deadline that passes, or a future that is dropped, leaves the server working. What it may still be at, a
+//! session tells as [`Abandoned`]; [`end`] ends that over another session, and takes care to end nothing else:
 //!
-//! - **the right server**: the second connection has to reach the server that the first one reached, by its
-//!   unique id, or where it has none by host name, `server_id` and version. Behind a balancer it may not.
-//! - **the right statement**: the process list has to show the connection's number with the statement's text.
-//!   The session that was cut is broken, so no other statement can come to run on its connection meanwhile;
-//!   numbers are not given twice while a server runs, and a restart shows in the text.
+//! - **the right server**: the other session has to have reached the same one, by its unique id, or where it has
+//!   none by host name, `server_id` and version. Behind a balancer it may not.
+//! - **the right connection**: numbers are not given twice while a server runs. Where the server runs for longer
+//!   than the abandoned connection was open, the number is that connection, whatever statement the server shows
+//!   for it (in a procedure, that of the procedure). Where that cannot be known, or somebody stands in between who
+//!   gives one connection to many (the number in the greeting is not the server's), the process list has to show
+//!   the statement's own text.
+//! - **no later statement**: an abandoned session is closed and never used again, so nothing else comes to run on
+//!   its connection.
 //!
 //! What is killed is the connection, not only the statement: it is of no use any more, and its transaction has
-//! to be rolled back. Kills are few at a time and have a deadline; one that cannot be made is given up and
-//! told to the log, without the statement's text.
+//! to be rolled back.
+//!
+//! Left to others: when and how often (the pool, `pool/kills.rs`). A server's uptime is by its wall clock: one
+//! that is set forward by more than the age of a connection, and restarted, is taken for one that was not.
 
-use crate::driver::{Credential, Driver, Endpoint, ServerIdentity, Session, SessionStatus};
-use crate::error::{Error, Result};
-use parking_lot::Mutex;
+use crate::driver::{ServerIdentity, Session};
+use crate::error::Result;
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-/// Kills at the same time, each of which takes a connection.
-const AT_ONCE: usize = 4;
 /// How much of a statement's text has to be the same.
 const COMPARED: usize = 64;
 /// The server knows no connection of this number.
 const NO_SUCH_THREAD: u16 = 1094;
+/// How often a connection is looked at that runs nothing: its request may not have been read yet.
+const LOOKS: u32 = 3;
+/// The time between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// What uptimes and ages may differ by without meaning anything.
+const TOLERANCE: Duration = Duration::from_secs(2);
 
 /// How a kill ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,150 +50,123 @@ pub enum Killed {
     OtherServer,
 }
 
-/// What kills have done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct KillStats {
-    /// Connections ended.
-    pub ended: u64,
-    /// Statements that had ended by themselves.
-    pub already_over: u64,
-    /// Nothing was ended, because server or statement were not the right ones.
-    pub spared: u64,
-    /// Kills that could not be made.
-    pub failed: u64,
+/// The beginning of a statement's text, kept without allocating. Shown without its words.
+#[derive(Clone, Copy)]
+pub struct StatementHead {
+    bytes: [u8; COMPARED],
+    length: u8,
 }
 
-/// Ends statements of one endpoint. Cloning it is cheap.
-pub struct Killer<D: Driver> {
-    inner: Arc<Inner<D>>,
-}
+impl StatementHead {
+    /// Of this statement.
+    #[inline]
+    pub fn new(sql: &str) -> StatementHead {
+        let text = sql.trim_start().as_bytes();
+        let length = text.len().min(COMPARED);
+        let mut bytes = [0; COMPARED];
+        bytes[..length].copy_from_slice(&text[..length]);
+        StatementHead { bytes, length: length as u8 }
+    }
 
-struct Inner<D> {
-    driver: D,
-    endpoint: Endpoint,
-    credential: Mutex<Credential>,
-    patience: Duration,
-    permits: Semaphore,
-    ended: AtomicU64,
-    already_over: AtomicU64,
-    spared: AtomicU64,
-    failed: AtomicU64,
-}
-
-impl<D: Driver> Clone for Killer<D> {
-    fn clone(&self) -> Killer<D> {
-        Killer { inner: Arc::clone(&self.inner) }
+    /// Whether the process list's text is that of the statement. Servers show parameters as `?` or as their
+    /// values, so the texts are compared up to the first one.
+    fn is_of(&self, shown: &str) -> bool {
+        let head = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        let fixed = head.iter().position(|&byte| byte == b'?').unwrap_or(head.len());
+        fixed > 0 && shown.trim_start().as_bytes().get(..fixed) == head.get(..fixed)
     }
 }
 
-impl<D: Driver> std::fmt::Debug for Killer<D> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Killer")
-            .field("endpoint", &self.inner.endpoint)
-            .field("stats", &self.stats())
-            .finish()
+impl fmt::Debug for StatementHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StatementHead({} bytes)", self.length)
     }
 }
 
-impl<D: Driver> Killer<D> {
-    /// Kills at this endpoint, by this account (which has to be the statement's own, or a privileged one). Each
-    /// kill has `patience`, waiting for others included.
-    pub fn new(driver: D, endpoint: Endpoint, credential: Credential, patience: Duration) -> Killer<D> {
-        Killer {
-            inner: Arc::new(Inner {
-                driver,
-                endpoint,
-                credential: Mutex::new(credential),
-                patience,
-                permits: Semaphore::new(AT_ONCE),
-                ended: AtomicU64::new(0),
-                already_over: AtomicU64::new(0),
-                spared: AtomicU64::new(0),
-                failed: AtomicU64::new(0),
-            }),
-        }
-    }
-
-    /// Takes another credential from now on.
-    pub fn rotate(&self, credential: Credential) {
-        *self.inner.credential.lock() = credential;
-    }
-
-    /// What was done.
-    pub fn stats(&self) -> KillStats {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let inner = &self.inner;
-        KillStats {
-            ended: read(&inner.ended),
-            already_over: read(&inner.already_over),
-            spared: read(&inner.spared),
-            failed: read(&inner.failed),
-        }
-    }
-
-    /// Watches a request that is about to be made on this session: dropped before [`Watch::done`], its
-    /// statement is ended.
-    pub fn watch<'a>(&'a self, status: &SessionStatus, sql: &'a str) -> Watch<'a, D> {
-        Watch {
-            killer: self,
-            connection_id: status.connection_id,
-            server: Some(Arc::clone(&status.server)),
-            sql,
-        }
-    }
-
-    /// Ends the connection that runs this statement.
-    ///
-    /// # Errors
-    /// Of connecting, of the process list and of KILL.
-    pub async fn kill(&self, connection_id: u64, server: &ServerIdentity, sql: &str) -> Result<Killed> {
-        let inner = &self.inner;
-        let deadline = Instant::now() + inner.patience;
-        let told = tokio::time::timeout_at(deadline, async {
-            let _permit = inner.permits.acquire().await.map_err(|_| Error::Timeout { during: "kill" })?;
-            let credential = inner.credential.lock().clone();
-            let mut session = inner.driver.connect(&inner.endpoint, &credential, deadline).await?;
-            let told = kill_over(&mut session, connection_id, server, sql, deadline).await;
-            session.close(deadline).await;
-            told
-        })
-        .await
-        .unwrap_or(Err(Error::Timeout { during: "kill" }));
-        let counter = match told {
-            Ok(Killed::Ended) => &inner.ended,
-            Ok(Killed::AlreadyOver) => &inner.already_over,
-            Ok(Killed::OtherStatement | Killed::OtherServer) => &inner.spared,
-            Err(_) => &inner.failed,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-        told
-    }
+/// What a server may still be at for a session that is given up; see [`Session::abandoned`].
+#[derive(Debug, Clone)]
+pub struct Abandoned {
+    /// The server's number for the connection
+    pub connection_id: u64,
+    /// The server
+    pub server: Arc<ServerIdentity>,
+    /// When the connection was made
+    pub since: Instant,
+    /// Whether the number is known to be this connection's alone
+    pub is_direct: bool,
+    /// What it was asked to do last
+    pub statement: StatementHead,
 }
 
-/// Ends a statement over another session with its server.
-async fn kill_over<S: Session>(
-    session: &mut S,
-    connection_id: u64,
-    server: &ServerIdentity,
-    sql: &str,
-    deadline: Instant,
-) -> Result<Killed> {
-    if !is_same(&session.status().server, server) {
+/// Ends the connection that was abandoned, over another session with its server. To be called only once the
+/// abandoned session is closed, or will be without being used again.
+///
+/// # Errors
+/// Of asking the server and of KILL.
+pub async fn end<S: Session>(session: &mut S, abandoned: &Abandoned, deadline: Instant) -> Result<Killed> {
+    if !is_same(&session.status().server, &abandoned.server) {
         return Ok(Killed::OtherServer);
     }
-    // The number is the server's own, so it may stand in the text.
-    let look = format!("SELECT INFO FROM information_schema.PROCESSLIST WHERE ID = {connection_id}");
-    let running: Option<(Option<String>,)> = session.query(&look, deadline).await?.first().await?;
-    match running {
-        Some((Some(text),)) if runs(&text, sql) => {}
-        Some((Some(_),)) => return Ok(Killed::OtherStatement),
-        Some((None,)) | None => return Ok(Killed::AlreadyOver),
+    let certain = match abandoned.is_direct {
+        true => runs_since(session, abandoned.since, deadline).await?,
+        false => None,
+    };
+    match certain {
+        Some(true) => {}
+        Some(false) => return Ok(Killed::AlreadyOver),
+        None => {
+            if let Some(spared) = look(session, abandoned, deadline).await? {
+                return Ok(spared);
+            }
+        }
     }
-    match session.run(&format!("KILL {connection_id}"), deadline).await {
+    // The number is the server's own, so it may stand in the text.
+    match session.run(&format!("KILL {}", abandoned.connection_id), deadline).await {
         Ok(_) => Ok(Killed::Ended),
         Err(error) if error.code() == Some(NO_SUCH_THREAD) => Ok(Killed::AlreadyOver),
         Err(error) => Err(error),
     }
+}
+
+/// Whether the server runs without a break since `since`; none where that is too close to say.
+async fn runs_since<S: Session>(session: &mut S, since: Instant, deadline: Instant) -> Result<Option<bool>> {
+    let asked = session.query("SHOW GLOBAL STATUS LIKE 'Uptime'", deadline).await?;
+    let uptime: Option<(String, String)> = asked.first().await?;
+    Ok(uptime
+        .and_then(|(_, seconds)| seconds.parse().ok())
+        .and_then(|seconds| was_up(Duration::from_secs(seconds), since.elapsed())))
+}
+
+/// Whether a server of this uptime was up for the whole `age` of a connection; none where that is too close to
+/// say.
+fn was_up(uptime: Duration, age: Duration) -> Option<bool> {
+    if uptime > age {
+        Some(true)
+    } else if uptime + TOLERANCE < age {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// Whether the process list shows the statement; why not, if it does not.
+async fn look<S: Session>(
+    session: &mut S,
+    abandoned: &Abandoned,
+    deadline: Instant,
+) -> Result<Option<Killed>> {
+    let sql =
+        format!("SELECT INFO FROM information_schema.PROCESSLIST WHERE ID = {}", abandoned.connection_id);
+    for round in 1.. {
+        let running: Option<(Option<String>,)> = session.query(&sql, deadline).await?.first().await?;
+        match running {
+            Some((Some(text),)) if abandoned.statement.is_of(&text) => return Ok(None),
+            Some((Some(_),)) => return Ok(Some(Killed::OtherStatement)),
+            Some((None,)) if round < LOOKS => sleep(BETWEEN_LOOKS).await,
+            Some((None,)) | None => break,
+        }
+    }
+    Ok(Some(Killed::AlreadyOver))
 }
 
 /// Whether two sessions reached the same server.
@@ -201,60 +182,13 @@ fn is_same(one: &ServerIdentity, other: &ServerIdentity) -> bool {
     }
 }
 
-/// Whether the process list's text is that of the statement. Servers show parameters as `?` or as their
-/// values, so the texts are compared up to the first one, and up to a bound.
-fn runs(shown: &str, sql: &str) -> bool {
-    let (shown, sql) = (shown.trim_start(), sql.trim_start());
-    let fixed = sql.find('?').unwrap_or(sql.len()).min(COMPARED);
-    let (shown, sql) = (shown.as_bytes(), sql.as_bytes());
-    match sql.get(..fixed) {
-        Some(head) if fixed > 0 => shown.get(..fixed) == Some(head),
-        _ => false,
-    }
-}
-
-/// A request that is ended at the server if it is given up; see [`Killer::watch`].
-#[must_use = "dropping it ends the statement; say done() where it has ended"]
-pub struct Watch<'a, D: Driver> {
-    killer: &'a Killer<D>,
-    connection_id: u64,
-    /// None once the request is over.
-    server: Option<Arc<ServerIdentity>>,
-    sql: &'a str,
-}
-
-impl<D: Driver> Watch<'_, D> {
-    /// The request is over: there is nothing to end.
-    pub fn done(mut self) {
-        self.server = None;
-    }
-}
-
-impl<D: Driver> std::fmt::Debug for Watch<'_, D> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch").field("connection_id", &self.connection_id).finish_non_exhaustive()
-    }
-}
-
-impl<D: Driver> Drop for Watch<'_, D> {
-    fn drop(&mut self) {
-        let Some(server) = self.server.take() else { return };
-        // Without a runtime there is nobody to do it, and the program is ending.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (killer, connection_id, sql) =
-            (self.killer.clone(), self.connection_id, Box::<str>::from(self.sql));
-        runtime.spawn(async move {
-            if let Err(error) = killer.kill(connection_id, &server, &sql).await {
-                let endpoint = killer.inner.endpoint.name();
-                tracing::warn!(%endpoint, connection_id, %error, "a statement that was given up goes on");
-            }
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn runs(shown: &str, sql: &str) -> bool {
+        StatementHead::new(sql).is_of(shown)
+    }
 
     #[test]
     fn texts_are_compared_up_to_the_first_parameter() {
@@ -263,8 +197,9 @@ mod tests {
         assert!(!runs("SELECT 1", "SELECT SLEEP(?)"));
         assert!(!runs("SELECT", "SELECT SLEEP(?)"));
         assert!(!runs("anything", "?"));
-        let long = format!("SELECT '{}'", "x".repeat(500));
-        assert!(runs(&long[..300], &long));
+        let long = format!("SELECT '{}'", "ü".repeat(500));
+        assert!(runs(long.get(..308).unwrap(), &long));
+        assert!(!format!("{:?}", StatementHead::new("SELECT 'marked'")).contains("marked"));
     }
 
     #[test]
@@ -279,5 +214,14 @@ mod tests {
         assert!(is_same(&named(None, Some("x")), &named(None, Some("x"))));
         assert!(!is_same(&named(None, Some("x")), &named(None, Some("y"))));
         assert!(!is_same(&named(None, None), &named(None, None)));
+    }
+
+    #[test]
+    fn a_server_that_started_after_the_connection_was_made_does_not_have_it() {
+        let seconds = Duration::from_secs;
+        assert_eq!(was_up(seconds(10), Duration::from_millis(9_900)), Some(true));
+        assert_eq!(was_up(seconds(10), seconds(10)), None);
+        assert_eq!(was_up(seconds(10), seconds(12)), None);
+        assert_eq!(was_up(seconds(10), Duration::from_millis(12_100)), Some(false));
     }
 }

@@ -11,11 +11,11 @@
 //! 6. [`config`]: what a client is told; [`pool`]: sessions taken and given back.
 //! 7. [`replicas`]: the servers of a cluster, reads that see one's own writes, failover.
 //! 8. [`statements`]: kept per connection, rows in bulk, results streamed.
-//! 9. [`kill`]: statements that nobody waits for any more are ended at the server.
+//! 9. [`kill`]: statements that nobody waits for any more are ended at the server, and nothing else.
 //! 10. [`transaction`]: begun, nested, ended once, repeated where that is safe.
 //! 11. [`guards`]: what is refused before it is sent, what a log may say; [`metadata`], [`explain`] and
 //!     [`health`]: what servers hold and how they do; [`slow_log`]: which statements take long, and which are alike.
-//! 11. [`client`]: all of it behind one door; [`observe`]: what is measured on the way.
+//! 12. [`client`]: all of it behind one door; [`observe`]: what is measured on the way.
 
 pub mod backend;
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! | `mysql.pool.{rejected,timeout,leaked}`, `mysql.transaction.orphaned` | counter, read from the pool | server |
 //! | `mysql.queries.count`, `mysql.queries.latency_ms` | counter, histogram | operation |
 //! | `mysql.queries.errors` | counter | type |
+//! | `mysql.queries.killed` | counter, read from the pool | server; outcome of ending a statement given up |
 //! | `mysql.queries.slow`, `mysql.query.unbounded_warning` | counter | |
 //! | `mysql.transactions.{count,duration_ms,rollbacks}` | counter, histogram, counter | |
 //! | `mysql.deadlock.detected` | counter | |
@@ -29,7 +30,7 @@
 
 use crate::driver::Driver;
 use crate::error::{Error, ErrorKind};
-use crate::pool::{CloseReason, Pool, PoolStats};
+use crate::pool::{CloseReason, KillStats, Pool, PoolStats};
 use crate::routing::{StatementClass, StatementKind};
 use parking_lot::Mutex;
 use rustydb_telemetry::{Counter, Histogram, Registry};
@@ -227,6 +228,27 @@ fn register(registry: &Registry, server: &str, slot: &Arc<Mutex<Figures>>) {
     ];
     for (name, help, figure) in counters {
         registry.counter_from(name, help, &labels, read(figure));
+    }
+    type Outcome = (&'static str, fn(&KillStats) -> u64);
+    let kills: [Outcome; 5] = [
+        ("ended", |kills| kills.ended),
+        ("already_over", |kills| kills.already_over),
+        ("spared", |kills| kills.spared),
+        ("failed", |kills| kills.failed),
+        ("turned_away", |kills| kills.turned_away),
+    ];
+    for (outcome, figure) in kills {
+        let labels = [("server", server), ("outcome", outcome)];
+        let slot = Arc::clone(slot);
+        registry.counter_from(
+            "mysql.queries.killed",
+            "Statements given up by their callers",
+            &labels,
+            move || {
+                let figures = Arc::clone(&slot.lock());
+                figures().map_or(0.0, |stats| figure(&stats.figures.kills) as f64)
+            },
+        );
     }
     for reason in CloseReason::ALL {
         let labels = [("server", server), ("reason", reason.as_str())];

@@ -19,10 +19,14 @@
 //! | `SET TRANSACTION ...` | counts for the next transaction, and is not tracked as a change |
 //! | other `SET`, `CREATE TEMPORARY ...` | makes the session dirty |
 //! | `DDL` | commits what is open |
+//! | `KILL n` | ends what session `n` left running, by [`Behaviour::Never`], when it was dropped |
 
 use crate::column::{Column, Columns};
-use crate::driver::{Credential, Driver, Endpoint, Session, SessionStatus, Statement, Summary};
+use crate::driver::{
+    Credential, Driver, Endpoint, ServerIdentity, Session, SessionStatus, Statement, Summary,
+};
 use crate::error::{Error, Result, ServerError};
+use crate::kill::{Abandoned, StatementHead};
 use crate::row::RowRef;
 use crate::value::{ToValue, Value};
 use parking_lot::Mutex;
@@ -86,6 +90,9 @@ struct World {
     resets: u64,
     pings: u64,
     goodbyes: u64,
+    /// What sessions left running, and how many of them were killed
+    running: BTreeMap<u64, String>,
+    killed: u64,
 }
 
 #[derive(Default)]
@@ -179,6 +186,12 @@ impl Server {
         self.world.lock().pings
     }
 
+    /// What sessions left running that are gone, and how many of them were killed.
+    pub(crate) fn left_running(&self) -> (usize, u64) {
+        let world = self.world.lock();
+        (world.running.len(), world.killed)
+    }
+
     pub(crate) fn goodbyes(&self) -> u64 {
         self.world.lock().goodbyes
     }
@@ -255,6 +268,10 @@ impl Driver for Server {
             connection_id: id,
             autocommit: true,
             tracks_state: true,
+            server: Arc::new(ServerIdentity {
+                unique_id: Some("scripted".to_owned()),
+                ..ServerIdentity::default()
+            }),
             ..SessionStatus::default()
         };
         Ok(ScriptedSession {
@@ -266,6 +283,7 @@ impl Driver for Server {
             columns: None,
             deadline,
             summary: Summary::default(),
+            head: None,
         })
     }
 }
@@ -280,6 +298,8 @@ pub(crate) struct ScriptedSession {
     columns: Option<Arc<Columns>>,
     deadline: Instant,
     summary: Summary,
+    /// The statement that the server has
+    head: Option<StatementHead>,
 }
 
 impl Drop for ScriptedSession {
@@ -309,9 +329,13 @@ impl ScriptedSession {
         match behaviour {
             Behaviour::LostBefore => {
                 self.server.world.lock().sessions.remove(&self.id);
+                self.head = None;
                 return Err(lost());
             }
             Behaviour::Never => {
+                if self.head.is_some() {
+                    self.server.world.lock().running.insert(self.id, sql.to_owned());
+                }
                 sleep_until(deadline).await;
                 return Err(Error::Timeout { during: "scripted" });
             }
@@ -331,6 +355,7 @@ impl ScriptedSession {
             }
             if behaviour == Behaviour::LostAfter {
                 world.sessions.remove(&self.id);
+                self.head = None;
                 return Err(lost());
             }
         }
@@ -351,7 +376,9 @@ impl ScriptedSession {
 
     async fn statement(&mut self, sql: &str, deadline: Instant) -> Result<()> {
         self.discard_results(deadline).await?;
+        self.head = Some(StatementHead::new(sql));
         let answer = self.exchange(Point::Query, sql, deadline, |world, id| run(world, id, sql)).await?;
+        self.head = None;
         self.summary = Summary::default();
         self.current.clear();
         match answer.result {
@@ -445,6 +472,14 @@ fn run(world: &mut World, id: u64, sql: &str) -> Answer {
         }
         ["SET", "TRANSACTION", rest @ ..] => session.next_transaction = Some(rest.join(" ")),
         ["SET", ..] | ["CREATE", "TEMPORARY", ..] => session.is_dirty = true,
+        ["SELECT", "INFO", .., id] => {
+            let running = id.parse().ok().and_then(|id: u64| world.running.get(&id));
+            rows = Some(running.cloned().into_iter().collect());
+        }
+        ["KILL", id] => match id.parse().ok().and_then(|id: u64| world.running.remove(&id)) {
+            Some(_) => world.killed += 1,
+            None => failed = Some(1094),
+        },
         ["BAD", ..] => failed = Some(1064),
         _ => {}
     }
@@ -459,6 +494,16 @@ fn run(world: &mut World, id: u64, sql: &str) -> Answer {
 impl Session for ScriptedSession {
     fn status(&self) -> &SessionStatus {
         &self.status
+    }
+
+    fn abandoned(&self) -> Option<Abandoned> {
+        self.head.map(|statement| Abandoned {
+            connection_id: self.id,
+            server: Arc::clone(&self.status.server),
+            since: Instant::now(),
+            is_direct: false,
+            statement,
+        })
     }
 
     fn set_deadline(&mut self, deadline: Instant) {

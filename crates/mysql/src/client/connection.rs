@@ -8,7 +8,7 @@ use super::{ExecuteResult, ResultSet, Shared};
 use crate::driver::{Driver, Results, Session, SessionStatus};
 use crate::error::Result;
 use crate::observe;
-use crate::pool::{ConnectionState, PooledConnection};
+use crate::pool::{ConnectionState, PooledConnection, UnderWay};
 use crate::replicas::{Checkout, ServedBy};
 use crate::routing::StatementClass;
 use crate::row::Row;
@@ -38,8 +38,8 @@ impl<D: Driver + Clone> Connection<D> {
     pub async fn execute<P: ToValue + Sync>(&mut self, sql: &str, parameters: &[P]) -> Result<ExecuteResult> {
         let request = self.request(sql);
         let work = async {
-            self.start(&request, sql, parameters).await?;
-            Results::of(&mut **self.checkout.connection()).finish().await
+            let mut session = self.start(&request, sql, parameters).await?;
+            Results::of(&mut *session).finish().await
         };
         let outcome = work.instrument(request.span.clone()).await;
         self.done(request, sql, parameters, outcome)
@@ -52,8 +52,8 @@ impl<D: Driver + Clone> Connection<D> {
     pub async fn query<P: ToValue + Sync>(&mut self, sql: &str, parameters: &[P]) -> Result<ResultSet> {
         let request = self.request(sql);
         let work = async {
-            self.start(&request, sql, parameters).await?;
-            read_all(&mut **self.checkout.connection()).await
+            let mut session = self.start(&request, sql, parameters).await?;
+            read_all(&mut *session).await
         };
         let outcome = work.instrument(request.span.clone()).await;
         self.done(request, sql, parameters, outcome)
@@ -66,8 +66,8 @@ impl<D: Driver + Clone> Connection<D> {
     pub async fn query_one<P: ToValue + Sync>(&mut self, sql: &str, parameters: &[P]) -> Result<Option<Row>> {
         let request = self.request(sql);
         let work = async {
-            self.start(&request, sql, parameters).await?;
-            Results::of(&mut **self.checkout.connection()).first().await
+            let mut session = self.start(&request, sql, parameters).await?;
+            Results::of(&mut *session).first().await
         };
         let outcome = work.instrument(request.span.clone()).await;
         self.done(request, sql, parameters, outcome)
@@ -128,10 +128,12 @@ impl<D: Driver + Clone> Connection<D> {
         request: &Request,
         sql: &str,
         parameters: &[P],
-    ) -> Result<()> {
+    ) -> Result<UnderWay<'_, D>> {
         self.shared.guards.check(sql, request.class)?;
         let deadline = request.begin + self.shared.config.limits.query_timeout;
-        crate::request::start(&mut **self.checkout.connection(), sql, parameters, deadline).await
+        let mut session = self.checkout.connection().request();
+        crate::request::start(&mut *session, sql, parameters, deadline).await?;
+        Ok(session)
     }
 
     /// Measures a statement, and learns from its outcome.

@@ -159,6 +159,12 @@ impl ClientConfigBuilder {
         self
     }
 
+    /// Whether statements that nobody waits for any more are ended at the server.
+    pub fn kill_abandoned(mut self, on: bool) -> Self {
+        self.config.pool.kill_abandoned = on;
+        self
+    }
+
     /// Limits of one call.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.config.limits = limits;

@@ -48,6 +48,9 @@ pub struct PoolConfig {
     pub max_waiters: Option<usize>,
     /// When sessions are reset
     pub reset: ResetPolicy,
+    /// A statement that nobody waits for any more, because its deadline passed or its future was dropped, is
+    /// ended at the server, with its connection; on by default
+    pub kill_abandoned: bool,
 }
 
 impl Default for PoolConfig {
@@ -65,6 +68,7 @@ impl Default for PoolConfig {
             leak_threshold: Some(Duration::from_secs(120)),
             max_waiters: None,
             reset: ResetPolicy::WhenChanged,
+            kill_abandoned: true,
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{Connection, state};
 use crate::column::{Columns, ColumnsReader};
 use crate::driver::{Statement, Summary};
 use crate::error::{Error, Result};
+use crate::kill::StatementHead;
 use crate::row::{Form, RowRef, split};
 use rustydb_mysql_protocol::handshake::MariaDbCapabilities;
 use rustydb_mysql_protocol::response::{EofPacket, ErrPacket, OkPacket, is_result_end};
@@ -131,6 +132,7 @@ impl Connection {
             Err(source) => return Error::Protocol { during: "error", source },
         };
         self.phase = Phase::Idle;
+        self.is_running = false;
         self.status.pending_results = false;
         self.status.broken = error.breaks_session();
         self.summary = Summary::default();
@@ -143,6 +145,7 @@ impl Connection {
         let more = bits & status::MORE_RESULTS_EXISTS != 0;
         self.phase = if more { Phase::Head } else { Phase::Idle };
         self.status.pending_results = more;
+        self.is_running &= more;
         if !more {
             self.wire.rest();
         }
@@ -253,8 +256,16 @@ impl Connection {
         Ok(())
     }
 
+    /// A statement is about to be sent.
+    #[inline]
+    pub(super) fn runs(&mut self, sql: &str) {
+        self.head = StatementHead::new(sql);
+        self.is_running = true;
+    }
+
     /// What has to be known of a text before it is sent.
     pub(super) fn before_text(&mut self, sql: &str) {
+        self.runs(sql);
         self.form = Form::Text;
         self.note_state(state::leaves_state(sql));
         if !state::keeps_statement_numbers(sql) {

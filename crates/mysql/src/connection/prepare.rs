@@ -63,6 +63,7 @@ impl Connection {
         let from = self.wire.request(Command::StmtExecute, self.limit, |out| {
             put_execute(out, statement.id(), parameters);
         })?;
+        self.runs(statement.sql());
         self.form = Form::Binary;
         self.note_state(statement.leaves_state());
         if !statement.keeps_numbers() {
@@ -76,10 +77,12 @@ impl Connection {
         let from = self
             .wire
             .request(Command::StmtPrepare, self.limit, |out| out.extend_from_slice(sql.as_bytes()))?;
+        self.runs(sql);
         self.status.broken = true;
         self.wire.send(PREPARE).await?;
         self.wire.answers_from(from);
         let statement = self.read_prepared(sql).await?;
+        self.is_running = false;
         self.status.broken = false;
         self.wire.rest();
         Ok(statement)
@@ -103,6 +106,7 @@ impl Connection {
             .request(Command::StmtPrepare, self.limit, |out| out.extend_from_slice(sql.as_bytes()))?;
         let execute =
             self.wire.request(Command::StmtExecute, self.limit, |out| put_execute(out, id, parameters))?;
+        self.runs(sql);
         self.form = Form::Binary;
         self.note_state(state::leaves_state(sql));
         self.status.broken = true;

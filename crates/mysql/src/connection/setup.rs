@@ -154,6 +154,8 @@ impl Connection {
             server.max_allowed_packet = row.get(3).ok();
             server.unique_id = row.get(4).ok();
             if let Some(id) = id {
+                // The greeting has no room for more than these bits.
+                self.is_direct = id as u32 == self.status.connection_id as u32;
                 self.status.connection_id = id;
             }
         }

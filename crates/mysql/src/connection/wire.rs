@@ -49,6 +49,7 @@ pub(super) struct Wire {
     deadline: Instant,
     chunk: usize,
     reads: u32,
+    is_lost: bool,
 }
 
 struct Compression {
@@ -86,6 +87,7 @@ impl Wire {
             deadline,
             chunk: FIRST_CHUNK,
             reads: 0,
+            is_lost: false,
         }
     }
 
@@ -191,7 +193,7 @@ impl Wire {
         match sent {
             Ok(()) => Ok(()),
             Err(Wait::Deadline) => Err(Error::Timeout { during }),
-            Err(Wait::Io(source)) => Err(Error::Lost { during, source }),
+            Err(Wait::Io(source)) => self.lost(during, source),
         }
     }
 
@@ -246,15 +248,22 @@ impl Wire {
     /// Waits for more bytes. To be called when [`has_packet`](Self::has_packet) said no.
     pub(super) async fn fill(&mut self, during: &'static str) -> Result<()> {
         match poll_fn(|context| self.poll_fill(context)).await {
-            Ok(0) => {
-                let source = io::ErrorKind::UnexpectedEof.into();
-                Err(Error::Lost { during, source })
-            }
+            Ok(0) => self.lost(during, io::ErrorKind::UnexpectedEof.into()),
             Ok(_) => Ok(()),
             Err(Fill::Wait(Wait::Deadline)) => Err(Error::Timeout { during }),
-            Err(Fill::Wait(Wait::Io(source))) => Err(Error::Lost { during, source }),
+            Err(Fill::Wait(Wait::Io(source))) => self.lost(during, source),
             Err(Fill::Protocol(source)) => Err(Error::Protocol { during, source }),
         }
+    }
+
+    fn lost(&mut self, during: &'static str, source: io::Error) -> Result<()> {
+        self.is_lost = true;
+        Err(Error::Lost { during, source })
+    }
+
+    /// Whether the connection is known to be gone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost
     }
 
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<usize, Fill>> {

@@ -210,6 +210,10 @@ impl<D: Driver> Care<D> {
 
     fn close(mut self, reason: CloseReason) {
         if let Some(entry) = self.entry.take() {
+            // A validation that has no answer is no work to be ended.
+            if reason == CloseReason::ResetFailed {
+                self.inner.end_abandoned(entry.session());
+            }
             self.inner.close(entry.into_session(), Origin::Care, None, reason);
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! The drop is synchronous and does no I/O. A session that its own status calls clean goes to the first
 //! waiter or to the idle ones at once. One that was left in a transaction or that changed goes into the
-//! pool's care, in a task; one that was cut in the middle of an exchange is closed.
+//! pool's care, in a task; one that was cut in the middle of an exchange is closed, and what its server still does
+//! for it is ended (`kills.rs`).
 
 use super::Inner;
 use super::entry::Entry;
@@ -67,6 +68,8 @@ pub struct PooledConnection<D: Driver> {
     /// Its number for the leak detector
     slot: Option<usize>,
     fate: Fate,
+    /// What its session left the server with is being ended
+    is_ended: bool,
 }
 
 /// What its user said about the time after.
@@ -83,7 +86,7 @@ enum Fate {
 impl<D: Driver> PooledConnection<D> {
     /// Of an entry that counts as active, filed as `slot`.
     pub(super) fn new(inner: Arc<Inner<D>>, entry: Box<Entry<D::Session>>, slot: Option<usize>) -> Self {
-        PooledConnection { inner, entry: Some(entry), slot, fate: Fate::Open }
+        PooledConnection { inner, entry: Some(entry), slot, fate: Fate::Open, is_ended: false }
     }
 
     /// Of a connection that was handed over.
@@ -91,7 +94,7 @@ impl<D: Driver> PooledConnection<D> {
         let entry = lease.entry.take()?;
         let inner = Arc::clone(&lease.inner);
         let slot = check_out.map(|check_out| inner.state.lock().out.add(check_out));
-        Some(PooledConnection { inner, entry: Some(entry), slot, fate: Fate::Open })
+        Some(PooledConnection { inner, entry: Some(entry), slot, fate: Fate::Open, is_ended: false })
     }
 
     /// Has the session reset when the connection goes back, whatever its status says.
@@ -111,6 +114,21 @@ impl<D: Driver> PooledConnection<D> {
     /// Has the connection closed when it goes back.
     pub fn close_on_return(&mut self, reason: CloseReason) {
         self.fate = Fate::Close(reason);
+    }
+
+    /// Has what a broken session left its server with ended there now, and not only when the connection goes
+    /// back.
+    pub(crate) fn end_abandoned(&mut self) {
+        let Some(entry) = &self.entry else { return };
+        if entry.session().status().broken && !self.is_ended {
+            self.is_ended = true;
+            self.inner.end_abandoned(entry.session());
+        }
+    }
+
+    /// The connection for one request: when that is dropped half way, what the server does for it is ended.
+    pub(crate) fn request(&mut self) -> UnderWay<'_, D> {
+        UnderWay { connection: self }
     }
 
     /// What its session is in.
@@ -158,10 +176,15 @@ impl<D: Driver> Drop for PooledConnection<D> {
         let _span = tracing::debug_span!("mysql.pool.release").entered();
         let status = entry.session().status();
         let needs_care = self.inner.needs_care(status);
-        if status.broken {
-            return self.inner.close(entry.into_session(), Origin::Active, self.slot, CloseReason::Broken);
-        }
-        if let Fate::Close(reason) = self.fate {
+        let ends = match self.fate {
+            _ if status.broken => Some(CloseReason::Broken),
+            Fate::Close(reason) => Some(reason),
+            Fate::Open | Fate::Reset => None,
+        };
+        if let Some(reason) = ends {
+            if !self.is_ended {
+                self.inner.end_abandoned(entry.session());
+            }
             return self.inner.close(entry.into_session(), Origin::Active, self.slot, reason);
         }
         let asked = self.fate == Fate::Reset;
@@ -171,6 +194,31 @@ impl<D: Driver> Drop for PooledConnection<D> {
         let now = Instant::now();
         (entry.idle_since, entry.checked) = (now, now);
         self.inner.settle(entry, Origin::Active, self.slot);
+    }
+}
+
+/// A connection during one request; see [`PooledConnection::request`].
+pub(crate) struct UnderWay<'a, D: Driver> {
+    connection: &'a mut PooledConnection<D>,
+}
+
+impl<D: Driver> Deref for UnderWay<'_, D> {
+    type Target = D::Session;
+
+    fn deref(&self) -> &D::Session {
+        self.connection
+    }
+}
+
+impl<D: Driver> DerefMut for UnderWay<'_, D> {
+    fn deref_mut(&mut self) -> &mut D::Session {
+        self.connection
+    }
+}
+
+impl<D: Driver> Drop for UnderWay<'_, D> {
+    fn drop(&mut self) {
+        self.connection.end_abandoned();
     }
 }
 

@@ -24,6 +24,7 @@
 //! | `guard.rs` | [`PooledConnection`], and what its drop decides |
 //! | `care.rs` | connections in the pool's own hands: reset, rollback, validation, closing |
 //! | `opening.rs` | connecting, for those who wait and for the minimum |
+//! | `kills.rs` | what users abandoned is ended at the server |
 //! | `maintenance.rs` | the health loop, idle and lifetime limits, leaks |
 //! | `control.rs` | reconfigure, credential rotation, drain, close |
 //! | `error.rs`, `reason.rs`, `stats.rs` | why there is no connection; why one was closed; the figures |
@@ -58,6 +59,7 @@ mod control;
 mod entry;
 mod error;
 mod guard;
+mod kills;
 mod maintenance;
 mod opening;
 mod reason;
@@ -70,7 +72,9 @@ pub(crate) mod tests;
 
 pub use control::Closed;
 pub use error::AcquireError;
+pub(crate) use guard::UnderWay;
 pub use guard::{ConnectionState, PooledConnection};
+pub use kills::KillStats;
 pub use opening::Refresh;
 pub use reason::CloseReason;
 pub use stats::{Figures, PoolStats};
@@ -121,6 +125,7 @@ pub(crate) struct Inner<D: Driver> {
     watches_leaks: AtomicBool,
     /// The reset policy in force, readable without the lock
     reset: AtomicU8,
+    kills: kills::Kills,
     state: Mutex<State<D>>,
     /// Told when a connection leaves or comes back while somebody drains
     settled: Notify,
@@ -164,6 +169,7 @@ impl<D: Driver> Pool<D> {
             acquire_time: OnceLock::new(),
             watches_leaks: AtomicBool::new(config.leak_threshold.is_some()),
             reset: AtomicU8::new(config.reset as u8),
+            kills: kills::Kills::new(config.kill_abandoned),
             state: Mutex::new(State::new(config, endpoint, credential)),
             settled: Notify::new(),
             reconfigured: Arc::default(),
@@ -260,6 +266,7 @@ impl<D: Driver> Inner<D> {
     fn follow(&self, config: &PoolConfig) {
         self.watches_leaks.store(config.leak_threshold.is_some(), Ordering::Relaxed);
         self.reset.store(config.reset as u8, Ordering::Relaxed);
+        self.kills.enable(config.kill_abandoned);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The figures of a pool.
 
+use super::kills::KillStats;
 use super::reason::CloseReason;
 
 /// What a pool was at one moment. All figures are of the same instant.
@@ -50,6 +51,8 @@ pub struct Figures {
     pub orphaned: u64,
     /// Connections that were out for longer than the leak threshold
     pub leaked: u64,
+    /// Statements that nobody waited for any more, ended at the server
+    pub kills: KillStats,
     closed: [u64; CloseReason::ALL.len()],
 }
 

@@ -278,6 +278,9 @@ impl<D: Driver + Clone> Checkout<D> {
     /// see from now on. To be called after each statement.
     pub fn observe<T>(&mut self, time: Duration, outcome: &Result<T>) {
         self.note_writes();
+        if outcome.is_err() {
+            self.connection.end_abandoned();
+        }
         match outcome {
             Ok(_) => {
                 self.member.took(time);

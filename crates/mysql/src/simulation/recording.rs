@@ -16,6 +16,7 @@ use super::{Limits, SUBJECT, operation};
 use crate::column::Columns;
 use crate::driver::{Credential, Driver, Endpoint, Session, SessionStatus, Statement, Summary};
 use crate::error::{Error, Result};
+use crate::kill::Abandoned;
 use crate::row::RowRef;
 use crate::value::{NO_PARAMETERS, ToValue, Value};
 use parking_lot::Mutex;
@@ -404,6 +405,10 @@ impl<S: Session> RecordingSession<S> {
 impl<S: Session> Session for RecordingSession<S> {
     fn status(&self) -> &SessionStatus {
         self.inner.status()
+    }
+
+    fn abandoned(&self) -> Option<Abandoned> {
+        self.inner.abandoned()
     }
 
     fn set_deadline(&mut self, deadline: Instant) {

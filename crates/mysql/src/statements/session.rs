@@ -4,6 +4,7 @@ use super::cache::{CacheStats, StatementCache};
 use crate::column::Columns;
 use crate::driver::{Credential, Driver, Endpoint, Results, Session, SessionStatus, Statement, Summary};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kill::Abandoned;
 use crate::row::RowRef;
 use crate::value::ToValue;
 use std::sync::Arc;
@@ -126,6 +127,10 @@ impl<S: Session> Session for CachedSession<S> {
 
     fn is_alive(&mut self) -> bool {
         self.session.is_alive()
+    }
+
+    fn abandoned(&self) -> Option<Abandoned> {
+        self.session.abandoned()
     }
 
     fn set_deadline(&mut self, deadline: Instant) {

@@ -60,8 +60,9 @@ impl<H: Held> Core<H> {
         let span = self.held.admit(sql)?;
         let begin = Instant::now();
         let deadline = begin + self.statement_timeout;
-        let session = &mut **self.held.connection();
-        let outcome = request::start(session, sql, parameters, deadline).instrument(span.clone()).await;
+        let mut session = self.held.connection().request();
+        let outcome = request::start(&mut *session, sql, parameters, deadline).instrument(span.clone()).await;
+        drop(session);
         self.held.observe_statement(sql, parameters, &span, begin.elapsed(), &outcome);
         self.note(&outcome);
         outcome?;
@@ -77,12 +78,13 @@ impl<H: Held> Core<H> {
         let span = self.held.admit(sql)?;
         let begin = Instant::now();
         let deadline = begin + self.statement_timeout;
-        let session = &mut **self.held.connection();
+        let mut session = self.held.connection().request();
         let work = async {
-            request::start(session, sql, parameters, deadline).await?;
-            Results::of(session).finish().await
+            request::start(&mut *session, sql, parameters, deadline).await?;
+            Results::of(&mut *session).finish().await
         };
         let outcome = work.instrument(span.clone()).await;
+        drop(session);
         self.held.observe_statement(sql, parameters, &span, begin.elapsed(), &outcome);
         self.note(&outcome);
         outcome
@@ -196,7 +198,7 @@ impl<H: Held> Core<H> {
     async fn command(&mut self, sql: &str) -> Result<()> {
         let begin = Instant::now();
         let deadline = begin + self.statement_timeout;
-        let outcome = self.held.connection().run(sql, deadline).await.map(drop);
+        let outcome = self.held.connection().request().run(sql, deadline).await.map(drop);
         self.held.observe(begin.elapsed(), &outcome);
         self.note(&outcome);
         outcome

@@ -26,7 +26,6 @@ async fn everything(server: &Server) {
     exchange::local_files_are_given_only_when_asked_for(server).await;
     statements::statements_are_kept_and_prepared_again(server).await;
     statements::rows_are_inserted_in_bulk_and_streamed(server).await;
-    statements::what_nobody_waits_for_is_ended(server).await;
     login::compressed_sessions_say_the_same(server).await;
     login::a_wrong_password_is_an_authentication_failure(server).await;
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it is surprised")]
 #![allow(clippy::print_stderr, reason = "a test that steps aside says so")]
 
+mod abandoned;
 mod catalog;
 mod cluster;
 mod connection;

@@ -3,6 +3,7 @@
 mod care;
 mod control;
 mod health;
+mod kills;
 mod opening;
 mod order;
 

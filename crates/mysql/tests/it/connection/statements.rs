@@ -2,13 +2,11 @@
 
 use crate::server::{Server, run_sql, soon};
 use rustydb_mysql::connection::{ConnectOptions, ServerDriver};
-use rustydb_mysql::driver::{Credential, Driver, Flavor, Session};
-use rustydb_mysql::kill::Killer;
+use rustydb_mysql::driver::{Credential, Driver, Session};
 use rustydb_mysql::statements::{BulkInsert, CachedSession, CachingDriver, RowStream};
 use rustydb_mysql::value::NO_PARAMETERS;
 use rustydb_mysql::{Connection, FromRow, Value, params};
 use std::time::Duration;
-use tokio::time::Instant;
 
 async fn cached(server: &Server, database: &str, capacity: usize) -> CachedSession<Connection> {
     run_sql(&mut server.connect().await, &format!("CREATE DATABASE IF NOT EXISTS {database}")).await;
@@ -91,69 +89,4 @@ pub(super) async fn rows_are_inserted_in_bulk_and_streamed(server: &Server) {
     assert_eq!((sizes.as_slice(), last), (&[1000, 1000, 1000, 1000, 1000, 554][..], 5_554));
     let mut session = stream.into_inner();
     session.run("DROP DATABASE bulk", soon()).await.unwrap();
-}
-
-pub(super) async fn what_nobody_waits_for_is_ended(server: &Server) {
-    if server.flavor == Flavor::RustyDb {
-        // Its process list is looked at in its own tests.
-        return;
-    }
-    let driver = ServerDriver::new(ConnectOptions::default()).unwrap();
-    let credential = Credential::new("root", server.password);
-    let killer = Killer::new(driver, server.tcp(), credential, Duration::from_secs(20));
-    let mut other = server.connect().await;
-    let sleeping = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT SLEEP(%' AND COMMAND <> 'Sleep'";
-    let until_ended = async |other: &mut Connection| {
-        let until = soon();
-        while other.query(sleeping, soon()).await.unwrap().one::<(i64,)>().await.unwrap() != (0,) {
-            assert!(Instant::now() < until, "the statement goes on");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-
-    // Dropped while it waits, by text and prepared.
-    for prepared in [false, true] {
-        let mut session = server.connect().await;
-        let sql = "SELECT SLEEP(100) + ?";
-        let plain = "SELECT SLEEP(100)";
-        let request = async {
-            let watch = killer.watch(session.status(), if prepared { sql } else { plain });
-            if prepared {
-                session.prepare_execute(sql, &[1i64], soon()).await.unwrap().1.finish().await.unwrap();
-            } else {
-                session.run(plain, soon()).await.unwrap();
-            }
-            watch.done();
-        };
-        assert!(tokio::time::timeout(Duration::from_millis(300), request).await.is_err());
-        until_ended(&mut other).await;
-        assert!(session.status().broken);
-    }
-    let until = soon();
-    while killer.stats().ended + killer.stats().already_over < 2 {
-        assert!(Instant::now() < until && killer.stats().failed == 0, "{:?}", killer.stats());
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-
-    // A connection that runs something else is spared, and so is one of another server.
-    let mut session = server.connect().await;
-    let status = session.status().clone();
-    let running = tokio::spawn(async move { session.run("SELECT SLEEP(4)", soon()).await.map(|_| session) });
-    let begun = sleeping.replace("SLEEP(%", "SLEEP(4%");
-    let until = soon();
-    while other.query(&begun, soon()).await.unwrap().one::<(i64,)>().await.unwrap() != (1,) {
-        assert!(Instant::now() < until, "the statement does not begin");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let told = killer.kill(status.connection_id, &status.server, "DELETE FROM t").await.unwrap();
-    assert_eq!(told, rustydb_mysql::kill::Killed::OtherStatement);
-    let mut stranger = (*status.server).clone();
-    stranger.unique_id = Some("another".into());
-    stranger.hostname = Some("another".into());
-    let told = killer.kill(status.connection_id, &stranger, "SELECT SLEEP(4)").await.unwrap();
-    assert_eq!(told, rustydb_mysql::kill::Killed::OtherServer);
-    let mut session = running.await.unwrap().unwrap();
-    let told = killer.kill(status.connection_id, &status.server, "SELECT SLEEP(4)").await.unwrap();
-    assert_eq!(told, rustydb_mysql::kill::Killed::AlreadyOver);
-    session.ping(soon()).await.unwrap();
 }
