@@ -151,7 +151,8 @@ impl Run {
             self.watch(seed, &case)?;
             if let Some(finding) = finding {
                 self.report(seed, number, &generator.schema, case, finding)?;
-                if self.servers.prepare(&generator.schema).is_err() {
+                // Of one view or column there would be many.
+                if self.items > 0 || self.servers.prepare(&generator.schema).is_err() {
                     break;
                 }
             } else if let Case::Peer(tree, _) = &case
@@ -227,7 +228,7 @@ impl Run {
     ) -> Result<()> {
         let count = self.classes.entry(finding.class.clone()).or_default();
         *count += 1;
-        if *count > PER_CLASS {
+        if *count > PER_CLASS && self.items == 0 {
             return Ok(());
         }
         let (schema, case, finding) = reduce(&mut self.servers, schema.clone(), case, finding);
