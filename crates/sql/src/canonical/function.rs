@@ -125,6 +125,7 @@ impl Printer<'_> {
             }
             ("oct", [a]) => self.call_with("conv", a, "10,8"),
             ("bin", [a]) => self.call_with("conv", a, "10,2"),
+            ("round", [a]) => self.call_with("round", a, "0"),
             ("week", [a]) => self.call_with("week", a, "0"),
             ("yearweek", [a]) => self.call_with("yearweek", a, "0"),
             ("weekofyear", [a]) => self.call_with("week", a, "3"),

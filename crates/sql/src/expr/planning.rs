@@ -1,6 +1,7 @@
 //! What the parts of a statement share while it is planned: the session and its tables, the values or types of
 //! parameter markers, the subqueries and the queries of WITH found so far.
 
+use std::mem::take;
 use std::sync::Arc;
 
 use rustydb_sql_parser::ast;
@@ -73,6 +74,46 @@ impl<'a, 'c> Planning<'a, 'c> {
             warnings: Vec::new(),
             views: Vec::new(),
         }
+    }
+
+    /// Plans a part of the statement in a session with other settings: those that a view keeps.
+    pub fn with_session<T>(
+        &mut self,
+        session: &SessionState,
+        plan: impl FnOnce(&mut Planning<'_, '_>) -> T,
+    ) -> T {
+        let mut context = BindContext { tables: &mut *self.context.tables, session };
+        let mut inside = Planning {
+            context: &mut context,
+            sql: self.sql,
+            given: self.given,
+            levels: take(&mut self.levels),
+            subplans: take(&mut self.subplans),
+            shared: self.shared,
+            named: take(&mut self.named),
+            uncacheable: self.uncacheable,
+            row_keys: self.row_keys,
+            row_key_scope: take(&mut self.row_key_scope),
+            nested: self.nested,
+            blocks: self.blocks,
+            hints: take(&mut self.hints),
+            warnings: take(&mut self.warnings),
+            views: take(&mut self.views),
+        };
+        let done = plan(&mut inside);
+        self.levels = inside.levels;
+        self.subplans = inside.subplans;
+        self.shared = inside.shared;
+        self.named = inside.named;
+        self.uncacheable = inside.uncacheable;
+        self.row_keys = inside.row_keys;
+        self.row_key_scope = inside.row_key_scope;
+        self.nested = inside.nested;
+        self.blocks = inside.blocks;
+        self.hints = inside.hints;
+        self.warnings = inside.warnings;
+        self.views = inside.views;
+        done
     }
 
     /// A number for another table that the statement materialises.

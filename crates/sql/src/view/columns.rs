@@ -21,7 +21,8 @@ pub(crate) fn definition(
     session: &SessionState,
 ) -> Result<TableDef, SqlError> {
     let query = super::read(view)?;
-    let mut bind = BindContext { tables, session };
+    let own = super::expand::session_of(view, session);
+    let mut bind = BindContext { tables, session: own.as_ref().unwrap_or(session) };
     let mut planning = Planning::new(&mut bind, &view.query, Some(&[]));
     planning.views.push((view.database.clone(), view.name.clone()));
     let plan = plan::plan_query(&query, &mut planning).map_err(|e| super::expand::invalid(view, e))?;

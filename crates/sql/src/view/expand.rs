@@ -11,9 +11,11 @@ use rustydb_sql_parser::ast::{Ident, Locking};
 
 use super::read;
 use crate::error::SqlError;
+use crate::expr::bind::collation_named;
 use crate::expr::planning::Planning;
 use crate::expr::scope::{Scope, ScopeTable, derived_table};
 use crate::plan::{self, Plan, SelectPlan};
+use crate::session::SessionState;
 
 /// The plan of a view and its names.
 pub(crate) fn plan_view(
@@ -31,7 +33,10 @@ pub(crate) fn plan_view(
     planning.views.push(path);
     // A view sees no query of WITH around it; all its names are qualified, so no column either.
     let named = std::mem::take(&mut planning.named);
-    let planned = plan::plan_query(&query, planning);
+    let planned = match session_of(view, planning.session()) {
+        None => plan::plan_query(&query, planning),
+        Some(session) => planning.with_session(&session, |planning| plan::plan_query(&query, planning)),
+    };
     planning.named = named;
     planning.views.pop();
     let plan = planned.map_err(|error| invalid(view, error))?;
@@ -43,6 +48,18 @@ pub(crate) fn plan_view(
         plan.root
     };
     Ok((root, scope))
+}
+
+/// The session that a view's query means something in where it is not the one that asks: literals have the collation of
+/// the connection that made the view.
+pub(super) fn session_of(view: &ViewDef, session: &SessionState) -> Option<SessionState> {
+    let kept = collation_named(&view.collation_connection).ok()?;
+    if kept == session.settings.collation_connection {
+        return None;
+    }
+    let mut own = session.for_worker();
+    own.settings.collation_connection = kept;
+    Some(own)
 }
 
 fn names(view: &ViewDef, alias: Option<&str>, plan: &SelectPlan) -> Result<ScopeTable, SqlError> {

@@ -6,11 +6,15 @@
 use std::sync::Arc;
 
 use rustydb_sql_parser::ast::{
-    BinaryOp, ColumnName, CommonTable, Expr, ExprKind, Ident, JoinConstraint, JoinKind, Literal, ObjectName,
-    OrderItem, Part, Query, QueryBody, Select, SelectItem, Span, TableReference,
+    BinaryOp, Cast, CastTarget, ColumnName, CommonTable, DataType, Expr, ExprKind, Ident, JoinConstraint,
+    JoinKind, Literal, ObjectName, OrderItem, Part, Query, QueryBody, Select, SelectItem, Span,
+    TableReference,
 };
 
 use crate::error::SqlError;
+use crate::expr::bind::{AggregateUse, Binder};
+use crate::expr::bind_window::WindowUse;
+use crate::expr::outer::Level;
 use crate::expr::planning::{NamedQuery, Planning};
 use crate::expr::scope::Scope;
 use crate::plan::from::plan_from;
@@ -349,7 +353,43 @@ impl Qualifier<'_, '_, '_> {
                 done = self.part(part, clause);
             }
         });
-        done
+        done?;
+        self.spell_out(expr);
+        Ok(())
+    }
+
+    /// TIME and TIMESTAMP of one value as the casts that they are printed as, which have to say how many digits of a
+    /// second they keep.
+    fn spell_out(&mut self, expr: &mut Expr) {
+        let ExprKind::Function(call) = &mut expr.kind else { return };
+        let of_time = call.name.is("time");
+        if call.database.is_some() || !(of_time || call.name.is("timestamp")) {
+            return;
+        }
+        let [value] = call.args.as_slice() else { return };
+        let value = value.clone();
+        let written = matches!(value.kind, ExprKind::Literal(Literal::String(_))).then_some(6);
+        let digits = written.or_else(|| self.digits_of(expr)).filter(|digits| *digits > 0);
+        let Some(digits) = digits else { return };
+        let fsp = Some(u32::from(digits));
+        let target =
+            CastTarget::Type(if of_time { DataType::Time { fsp } } else { DataType::DateTime { fsp } });
+        expr.kind = ExprKind::Cast(Box::new(Cast { expr: value, time_zone: None, target, array: false }));
+    }
+
+    /// The digits of a second that an expression has; None where it means nothing here.
+    fn digits_of(&mut self, expr: &Expr) -> Option<u8> {
+        let (innermost, around) = self.blocks.split_last()?;
+        let level = |block: &Block| Level::new(block.scope.clone(), &[], AggregateUse::Allowed);
+        let levels = std::mem::replace(&mut self.planning.levels, around.iter().map(level).collect());
+        let subplans = std::mem::take(&mut self.planning.subplans);
+        let mut binder = Binder::new(self.planning, &innermost.scope, "field list");
+        binder.aggregates = AggregateUse::Allowed;
+        binder.window_use = WindowUse::Allowed;
+        let bound = binder.bind_typed(expr);
+        self.planning.levels = levels;
+        self.planning.subplans = subplans;
+        Some(bound.ok()?.ty.fsp())
     }
 
     fn column(&self, name: &mut ColumnName, clause: &'static str) -> Result<(), SqlError> {
