@@ -388,14 +388,18 @@ fn addtime(
                 Some(sum) => out.push(ValueRef::DateTime(sum.with_fsp(fsp))),
                 None => out.push_null(),
             },
-            Some(Reading::Duration(micros)) => {
+            Some(Reading::Duration(micros)) if text => {
                 let sum = Time::clamped(micros + shift, fsp);
-                if text {
-                    out.push_bytes(&ValueRef::Time(sum.with_fsp(digits(sum.micro()))).to_text());
-                } else {
-                    out.push(ValueRef::Time(sum));
-                }
+                out.push_bytes(&ValueRef::Time(sum.with_fsp(digits(sum.micro()))).to_text());
             }
+            // A text goes to the end of what a time can be, a time beyond it is none.
+            Some(Reading::Duration(micros)) => match Time::from_micros(micros + shift, fsp) {
+                Some(sum) => out.push(ValueRef::Time(sum)),
+                None => {
+                    run.warn(SqlError::datetime_function_overflow("time"));
+                    out.push_null();
+                }
+            },
             None => out.push_null(),
         }
     }
