@@ -17,7 +17,7 @@ use super::build::{
     bind_call, by_bits, choose, coalesce, compare, compare_for, finish, in_one_class, literal_int,
 };
 use super::coerce::to_truth;
-use super::compare::{collations_meet, unify};
+use super::compare::{collations_meet, combine_collations, unify};
 use super::planning::Planning;
 use super::scope::Scope;
 use super::types::{Class, ExprType, Kind};
@@ -457,6 +457,9 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
         if !mixed {
             return in_one_class(operands, negated, self.session());
         }
+        // Their collations have to go together all the same.
+        let types: Vec<&ExprType> = operands.iter().map(|o| &o.ty).collect();
+        combine_collations(&types, " IN ", self.session())?;
         let Some(needle) = operands.first().cloned() else { return Err(SqlError::operand_columns(1)) };
         let (texts, others): (Vec<_>, Vec<_>) = operands.into_iter().skip(1).partition(as_text);
         let mut options = Vec::with_capacity(2);

@@ -422,7 +422,7 @@ pub fn refuse_unranked(ty: &ExprType, operation: &str) -> Result<(), SqlError> {
 /// Reconciles the collations of texts that are put together: those of the lowest coercibility count. Among them a binary
 /// order wins over another of its character set, and Unicode over a smaller set. Where two columns meet and neither
 /// wins, the result has the binary order of their set and a rank below that of NULL, by which alone it cannot be
-/// compared. Two COLLATE clauses are an error. Nothing but NULLs is `binary`.
+/// compared. Two COLLATE clauses are an error. Nothing but NULLs is `binary`, if they have no collation that is the same.
 pub fn mix_collations(
     types: &[&ExprType],
     operation: &str,
@@ -441,7 +441,9 @@ fn folded(
         return Ok(((session.settings.collation_connection, Coercibility::Coercible), false));
     };
     if rank == Coercibility::Ignorable {
-        return Ok(((Collation::BINARY, rank), false));
+        let first = types.first().map_or(Collation::BINARY, |ty| ty.collation_of_null());
+        let same = types.iter().all(|ty| ty.collation_of_null() == first);
+        return Ok(((if same { first } else { Collation::BINARY }, rank), false));
     }
     let wide = |c: Collation| c.charset().max_bytes_per_char();
     let mut best: Option<Collation> = None;
@@ -501,9 +503,12 @@ pub fn collations_meet(types: &[&ExprType], operation: &str, session: &SessionSt
 /// The error of collations of which none wins; two or three are named.
 fn collation_mix(types: &[&ExprType], operation: &str) -> SqlError {
     let named = |ty: &ExprType| {
-        let null = ty.coercibility == Coercibility::Ignorable;
-        let collation = if null { Collation::BINARY } else { ty.collation };
-        format!("({},{})", collation.name(), ty.coercibility.word())
+        let collation = match ty.coercibility {
+            Coercibility::Ignorable => Collation::BINARY.name(),
+            Coercibility::Numeric => "latin1_swedish_ci",
+            _ => ty.collation.name(),
+        };
+        format!("({collation},{})", ty.coercibility.word())
     };
     match types {
         // MySQL names no collations of a UNION.

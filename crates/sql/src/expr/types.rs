@@ -368,6 +368,11 @@ impl ExprType {
         }
     }
 
+    /// The collation of what only NULLs went into: `binary` where nothing can come out of it, else its own (QUOTE).
+    pub fn collation_of_null(&self) -> Collation {
+        if self.kind == Kind::Null || self.length == 0 { Collation::BINARY } else { self.collation }
+    }
+
     /// Digits of fractional seconds when read as a date or time.
     pub fn fsp(&self) -> u8 {
         match self.class() {

@@ -385,7 +385,7 @@ impl Call<'_> {
         }
         let first = places.first().map_or_else(ExprType::null, |at| self.ty(*at));
         let (collation, coercibility) = match first.coercibility {
-            Coercibility::Ignorable => (Collation::BINARY, Coercibility::Ignorable),
+            Coercibility::Ignorable => (first.collation_of_null(), Coercibility::Ignorable),
             rank => (first.collation, rank),
         };
         for at in places {
