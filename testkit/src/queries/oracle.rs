@@ -107,23 +107,24 @@ impl Case {
         let statements = self.statements();
         match self {
             Case::Peer(_, ordered) => {
-                let mine = ours.ask(statements.first()?);
+                let sql = statements.first()?;
+                let mine = ours.ask(sql);
                 if let Answer::Lost(why) = &mine {
                     return Some(lost(why));
                 }
                 let arranged = |answer: Answer| if *ordered { answer } else { answer.sorted() };
                 let (mine, peer) = (arranged(mine), peer?);
-                let theirs = arranged(peer.ask(statements.first()?));
+                let theirs = arranged(peer.ask(sql));
                 let finding = differ(&mine, &theirs)?;
-                if as_often_by_order(statements.first()?, &mine, &theirs) {
+                if as_often_by_order(sql, &mine, &theirs) {
                     return None;
                 }
-                let otherwise = |peer: &mut Session| Some(arranged(peer.ask(statements.first()?)));
+                let otherwise = |peer: &mut Session| Some(arranged(peer.ask(sql)));
                 if peer.agrees_otherwise(&OTHER_PLANS, otherwise, &mine) {
                     return None;
                 }
-                let reworded =
-                    [with_nullable_calls(statements.first()?), with_sorted_groups(statements.first()?)];
+                let reworded = [with_nullable_calls, with_sorted_groups, with_copied_texts]
+                    .map(|rewording| rewording(sql));
                 let mut reworded = reworded.into_iter().flatten().map(|sql| arranged(peer.ask(&sql)));
                 (!reworded.any(|answer| answer == mine)).then_some(finding)
             }
@@ -223,21 +224,43 @@ fn with_sorted_groups(sql: &str) -> Option<String> {
         .then(|| sql.replace("SELECT DISTINCT ", "SELECT DISTINCT SQL_BIG_RESULT "))
 }
 
-/// The same with every FIELD and QUOTE in an IFNULL, if it has one. MySQL takes these for something that is NULL where an
-/// argument is, and makes inner joins of the outer joins below a condition on them, though they answer 0 and 'NULL'.
+/// The same with every FIELD, INTERVAL and QUOTE in an IFNULL, if it has one. MySQL takes these for something that is NULL
+/// where an argument is, and makes inner joins of the outer joins below a condition on them, though they answer 0, -1 and
+/// 'NULL'.
 fn with_nullable_calls(sql: &str) -> Option<String> {
+    let open = |call: &str| format!("IFNULL({call}");
+    with_calls(sql, &["FIELD(", "INTERVAL(", "QUOTE("], open, |out| out.push_str(", NULL)"))
+}
+
+/// The same with copies of the texts that are repeated. MySQL repeats the value that it keeps of a subquery in its place, so
+/// that the next row finds it longer.
+fn with_copied_texts(sql: &str) -> Option<String> {
+    let open = |call: &str| format!("{call}CONCAT('', ");
+    with_calls(sql, &["REPEAT("], open, |out| {
+        if let Some(at) = out.rfind(',') {
+            out.insert(at, ')');
+        }
+    })
+}
+
+/// The same with calls opened and closed otherwise, if it has one of them.
+fn with_calls(
+    sql: &str,
+    calls: &[&str],
+    opened: impl Fn(&str) -> String,
+    closed: impl Fn(&mut String),
+) -> Option<String> {
     let mut out = String::new();
     let mut rest = sql;
     // Where each call that is open closes, as a depth.
     let (mut depth, mut open) = (0_usize, Vec::new());
     while let Some(next) = rest.chars().next() {
         let ends_word = |c: char| !c.is_ascii_alphanumeric() && c != '_';
-        let call = ["FIELD(", "QUOTE("].into_iter().find(|call| rest.starts_with(call));
+        let call = calls.iter().find(|call| rest.starts_with(**call));
         if let Some(call) = call
             && out.chars().last().is_none_or(ends_word)
         {
-            out.push_str("IFNULL(");
-            out.push_str(call);
+            out.push_str(&opened(call));
             open.push(depth);
             depth += 1;
             rest = &rest[call.len()..];
@@ -252,7 +275,7 @@ fn with_nullable_calls(sql: &str) -> Option<String> {
         rest = &rest[next.len_utf8()..];
         if next == ')' && open.last() == Some(&depth) {
             open.pop();
-            out.push_str(", NULL)");
+            closed(&mut out);
         }
     }
     (out != sql).then_some(out)
