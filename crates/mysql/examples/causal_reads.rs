@@ -8,40 +8,35 @@
 
 mod opening;
 
-use opening::{Outcome, cluster, configuration, soon};
-use rustydb_mysql::driver::Session;
-use rustydb_telemetry::Registry;
+use opening::{Outcome, configuration, soon};
+use rustydb_mysql::value::NO_PARAMETERS;
+use rustydb_mysql::{MysqlClient, Services, params};
 use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
-    let config = configuration()?;
-    let cluster = cluster(&config, &Registry::new()).await?;
-    let mut primary = cluster.primary(soon()).await?;
-    primary.run("CREATE TABLE IF NOT EXISTS causal_example (n INT PRIMARY KEY)", soon()).await?;
-    primary.run("REPLACE INTO causal_example VALUES (0)", soon()).await?;
-    drop(primary);
+    let mut config = configuration()?;
+    // Every read of this client sees every write of this client, on any connection.
+    config.reads.causal = true;
+    let client = MysqlClient::connect(config, Services::default()).await?;
+    client.ready(soon()).await;
+    client.execute("CREATE TABLE IF NOT EXISTS causal_example (n INT PRIMARY KEY)", NO_PARAMETERS).await?;
+    client.execute("REPLACE INTO causal_example VALUES (0)", NO_PARAMETERS).await?;
 
+    let mut session = client.session();
     for n in 1..=10_i64 {
-        let mut primary = cluster.primary(soon()).await?;
-        let began = Instant::now();
-        let written = primary.run(&format!("UPDATE causal_example SET n = {n}"), soon()).await;
-        // Here the cluster's token takes up the GTID of the write.
-        primary.observe(began.elapsed(), &written);
-        written?;
-        drop(primary);
+        client.execute("UPDATE causal_example SET n = ?", &params![n]).await?;
 
         let began = Instant::now();
-        let mut reader = cluster.reader(Some(cluster.token()), soon()).await?;
-        let read = reader.query("SELECT n FROM causal_example", soon()).await?.one::<(i64,)>().await;
-        reader.observe(began.elapsed(), &read);
-        let (seen,) = read?;
-        println!("wrote {n}, read {seen} from {} after {:?}", reader.member().name(), began.elapsed());
+        let row = session.query_one("SELECT n FROM causal_example", NO_PARAMETERS).await?;
+        let seen = row.ok_or("no row")?.get::<i64>(0)?;
+        println!("wrote {n}, read {seen} from {:?} after {:?}", session.served_by(), began.elapsed());
         assert_eq!(seen, n, "a causal read sees its own write");
     }
-    let mut primary = cluster.primary(soon()).await?;
-    primary.run("DROP TABLE causal_example", soon()).await?;
-    drop(primary);
-    cluster.close(soon()).await;
+
+    // Another process that is given this token, and merges it into its own, sees these writes, too.
+    println!("token: {}", client.causal_token());
+    client.execute("DROP TABLE causal_example", NO_PARAMETERS).await?;
+    client.close(soon()).await;
     Ok(())
 }

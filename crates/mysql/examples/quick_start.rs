@@ -24,6 +24,9 @@ async fn main() -> Outcome {
         let done = client.execute("INSERT INTO visit_example (name) VALUES (?)", &params![name]).await?;
         println!("{name:10} has id {}", done.last_insert_id);
     }
+    // Many rows by few statements: all of them, or none.
+    let rows = [params!["Edsger"], params!["Barbara"]];
+    client.bulk_insert("INSERT INTO visit_example (name) VALUES (?)", rows.as_flattened()).await?;
     let found = client.query("SELECT id, name FROM visit_example WHERE id > ?", &params![1]).await?;
     println!("{:?}", found.read::<(i64, String)>()?);
 

@@ -11,6 +11,8 @@
 //! | `statement.rs` | running a statement, and when it may be run again |
 //! | `catalog.rs` | metadata, plans, health |
 //! | `connection.rs` | [`Connection`]: a connection that is held |
+//! | `session.rs` | [`SplitSession`]: a session over all servers |
+//! | `bulk.rs` | many rows by few statements |
 //! | `stream.rs` | [`RowStream`]: rows as they come |
 //! | `credentials.rs` | passwords from a secret store, and their rotation |
 //! | `contract.rs` | [`MysqlClientTrait`] |
@@ -23,10 +25,12 @@
 //! [`Client`] is generic over its [`Driver`], so that recordings, doubles and scripted servers run all of
 //! this. Left to others: everything named above.
 
+mod bulk;
 mod catalog;
 mod connection;
 mod contract;
 mod credentials;
+mod session;
 mod statement;
 mod stream;
 #[cfg(test)]
@@ -34,6 +38,7 @@ mod tests;
 
 pub use connection::Connection;
 pub use contract::MysqlClientTrait;
+pub use session::SplitSession;
 pub use statement::{ExecuteResult, PreparedStatement, ResultSet};
 pub use stream::RowStream;
 
@@ -208,6 +213,11 @@ impl<D: Driver + Clone> Client<D> {
         self.shared.cluster.view()
     }
 
+    /// What causal reads have to see: every write made through this client, and whatever is merged into it.
+    pub fn causal_token(&self) -> &CausalToken {
+        self.shared.cluster.token()
+    }
+
     /// A connection of the primary, to be used as a session: what is set on it stays until it is dropped.
     ///
     /// # Errors
@@ -322,6 +332,12 @@ impl<D: Driver + Clone> Client<D> {
         )
         .instrument(span)
         .await
+    }
+
+    /// Waits until every server was asked once who it is, at most until `deadline`: reads before that go to the
+    /// primary. A single server is not asked.
+    pub async fn ready(&self, deadline: Instant) {
+        self.shared.cluster.ready(deadline).await;
     }
 
     /// Ends the client: turns away who comes, and waits until connections came back, at most until

@@ -14,7 +14,7 @@ mod cache;
 mod session;
 mod stream;
 
-pub use bulk::{BulkInsert, LARGEST_BATCH};
+pub use bulk::{Batches, BulkInsert, LARGEST_BATCH};
 pub use cache::{CacheStats, StatementCache};
 pub use session::{CachedSession, CachingDriver};
 pub use stream::RowStream;

@@ -1,4 +1,4 @@
-//! What the examples share: servers from the command line, opened as a cluster.
+//! What the examples share: servers from the command line.
 //!
 //! The first word is the primary's URL (`mysql://user:password@host:port/database`), every further one a replica's
 //! `host:port`.
@@ -8,8 +8,6 @@
 use rustydb_mysql::config::{ClientConfig, PasswordSource, ReplicaConfig};
 use rustydb_mysql::connection::{ConnectOptions, ServerDriver, TlsOptions};
 use rustydb_mysql::driver::Credential;
-use rustydb_mysql::replicas::{Cluster, ClusterConfig};
-use rustydb_telemetry::Registry;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -48,12 +46,4 @@ pub(crate) fn credential(config: &ClientConfig) -> Credential {
         PasswordSource::Plain(password) => Credential::new(config.user.as_str(), password.clone()),
         _ => Credential::new(config.user.as_str(), ""),
     }
-}
-
-/// The cluster that the configuration names, once every server was asked.
-pub(crate) async fn cluster(config: &ClientConfig, registry: &Registry) -> Outcome<Cluster<ServerDriver>> {
-    let cluster =
-        Cluster::new(driver(config)?, ClusterConfig::from(config), credential(config), None, registry)?;
-    cluster.ready(soon()).await;
-    Ok(cluster)
 }

@@ -5,7 +5,7 @@ use crate::column::Columns;
 use crate::driver::{Driver, Results, Session, Summary};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observe;
-use crate::replicas::Checkout;
+use crate::replicas::{Checkout, ServedBy};
 use crate::request;
 use crate::resilience::ByKind;
 use crate::routing::{Access, Decision, SessionPin, StatementClass, Target};
@@ -118,10 +118,20 @@ impl<D: Driver + Clone> Client<D> {
     /// # Errors
     /// As the server has them; [`Error::UnknownOutcome`] when the connection of a write was lost.
     pub async fn execute<P: ToValue + Sync>(&self, sql: &str, parameters: &[P]) -> Result<ExecuteResult> {
+        self.execute_served(sql, parameters).await.map(|(done, _)| done)
+    }
+
+    /// As [`execute`](Self::execute), and who served it.
+    pub(super) async fn execute_served<P: ToValue + Sync>(
+        &self,
+        sql: &str,
+        parameters: &[P],
+    ) -> Result<(ExecuteResult, ServedBy)> {
         self.observed(sql, parameters, |decision: Decision| async move {
             let (mut checkout, begin) = self.start(sql, parameters, decision).await?;
             let outcome = Results::of(&mut **checkout.connection()).finish().await;
-            self.shared.learn(&mut checkout, begin, sql, decision, outcome)
+            let done = self.shared.learn(&mut checkout, begin, sql, decision, outcome)?;
+            Ok((done, checkout.served_by()))
         })
         .await
     }
@@ -131,10 +141,20 @@ impl<D: Driver + Clone> Client<D> {
     /// # Errors
     /// As [`execute`](Self::execute).
     pub async fn query<P: ToValue + Sync>(&self, sql: &str, parameters: &[P]) -> Result<ResultSet> {
+        self.query_served(sql, parameters).await.map(|(rows, _)| rows)
+    }
+
+    /// As [`query`](Self::query), and who served it.
+    pub(super) async fn query_served<P: ToValue + Sync>(
+        &self,
+        sql: &str,
+        parameters: &[P],
+    ) -> Result<(ResultSet, ServedBy)> {
         self.observed(sql, parameters, |decision: Decision| async move {
             let (mut checkout, begin) = self.start(sql, parameters, decision).await?;
             let outcome = read_all(&mut **checkout.connection()).await;
-            self.shared.learn(&mut checkout, begin, sql, decision, outcome)
+            let rows = self.shared.learn(&mut checkout, begin, sql, decision, outcome)?;
+            Ok((rows, checkout.served_by()))
         })
         .await
     }
@@ -144,10 +164,20 @@ impl<D: Driver + Clone> Client<D> {
     /// # Errors
     /// As [`execute`](Self::execute).
     pub async fn query_one<P: ToValue + Sync>(&self, sql: &str, parameters: &[P]) -> Result<Option<Row>> {
+        self.query_one_served(sql, parameters).await.map(|(row, _)| row)
+    }
+
+    /// As [`query_one`](Self::query_one), and who served it.
+    pub(super) async fn query_one_served<P: ToValue + Sync>(
+        &self,
+        sql: &str,
+        parameters: &[P],
+    ) -> Result<(Option<Row>, ServedBy)> {
         self.observed(sql, parameters, |decision: Decision| async move {
             let (mut checkout, begin) = self.start(sql, parameters, decision).await?;
             let outcome = Results::of(&mut **checkout.connection()).first::<Row>().await;
-            self.shared.learn(&mut checkout, begin, sql, decision, outcome)
+            let row = self.shared.learn(&mut checkout, begin, sql, decision, outcome)?;
+            Ok((row, checkout.served_by()))
         })
         .await
     }

@@ -13,7 +13,6 @@
 //! |---|---|
 //! | `cluster.rs` | [`Cluster`]: all of it together, and what its tasks share |
 //! | `checkout.rs` | a connection of the primary or of a fit replica, and learning from outcomes |
-//! | `session.rs` | [`SplitSession`]: one session over all servers, tied to the primary while it has state |
 //! | `causal.rs` | [`CausalToken`]: reads that see one's own writes |
 //! | `gtid.rs` | [`Position`]: sets and positions of GTIDs |
 //! | `lag.rs` | [`Lag`] by heartbeat, GTID or the replica's word |
@@ -46,7 +45,6 @@ mod lag;
 mod member;
 mod monitor;
 mod probe;
-mod session;
 #[cfg(test)]
 mod tests;
 mod topology;
@@ -57,5 +55,4 @@ pub use cluster::{Cluster, ClusterConfig};
 pub use gtid::{GtidSet, Position};
 pub use lag::Lag;
 pub use member::{Member, Role};
-pub use session::SplitSession;
 pub use topology::{ServerView, Topology, TopologyView};

@@ -47,6 +47,7 @@ use crate::driver::{Driver, Results, Summary};
 use crate::error::{Error, Result};
 use crate::pool::PooledConnection;
 use crate::row::FromRow;
+use crate::statements::BulkInsert;
 use crate::value::ToValue;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -164,6 +165,24 @@ impl<H: Held> Transaction<H> {
     /// As [`query`](Self::query).
     pub async fn execute<P: ToValue + Sync>(&mut self, sql: &str, parameters: &[P]) -> Result<Summary> {
         self.core()?.execute(sql, parameters).await
+    }
+
+    /// Inserts many rows.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute), and [`Error::Parameters`] where the values make
+    /// no whole rows.
+    pub async fn bulk_insert<P: ToValue + Sync>(
+        &mut self,
+        insert: &BulkInsert,
+        values: &[P],
+    ) -> Result<Summary> {
+        let mut batches = insert.batches(values)?;
+        while let Some((sql, values)) = batches.next_batch() {
+            let outcome = self.execute(&sql, values).await;
+            batches.ended(outcome)?;
+        }
+        Ok(batches.into_sum())
     }
 
     /// Runs a statement and gives its first row.

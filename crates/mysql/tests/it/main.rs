@@ -5,6 +5,7 @@
 #![allow(clippy::print_stderr, reason = "a test that steps aside says so")]
 
 mod abandoned;
+mod bulk;
 mod catalog;
 mod cluster;
 mod connection;

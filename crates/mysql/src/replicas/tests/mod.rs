@@ -3,11 +3,12 @@
 mod servers;
 
 use super::*;
-use crate::config::{Balancing, MonitorConfig, PoolConfig, ReplicaConfig, ReplicaReads};
+use crate::client::{Client, Services, SplitSession};
+use crate::config::{Balancing, ClientConfig, MonitorConfig, PoolConfig, ReplicaConfig, ReplicaReads};
 use crate::driver::{Address, Credential, Session};
 use crate::error::{Error, Result};
 use crate::pool::Refresh;
-use crate::routing::{Router, RouterOptions};
+use crate::value::NO_PARAMETERS;
 use rustydb_telemetry::Registry;
 use servers::{Reach, Servers};
 use std::time::Duration;
@@ -373,14 +374,27 @@ async fn a_password_that_changed_is_asked_for_anew_and_a_server_that_refuses_it_
     assert_eq!(read(&cluster).await, (2, ServedBy::Replica));
 }
 
+/// A client of a primary and a replica.
+async fn client(servers: &Servers) -> Client<Servers> {
+    let config = ClientConfig {
+        primary: Address::tcp("db", 1),
+        replicas: vec![ReplicaConfig::new(Address::tcp("db", 2))],
+        pool: PoolConfig::sized(0, 10),
+        ..ClientConfig::default()
+    };
+    let client = Client::with_driver(servers.clone(), config, Services::default()).await.unwrap();
+    client.ready(within(2_000)).await;
+    sleep(600 * MS).await;
+    client
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_session_over_the_cluster_is_tied_while_it_has_a_transaction_or_state() {
     let servers = Servers::new(2);
-    let cluster = cluster(&servers, 1, ReplicaReads::default()).await;
-    let router = std::sync::Arc::new(Router::new(RouterOptions::default()));
-    let mut session = SplitSession::new(cluster.clone(), router);
+    let client = client(&servers).await;
+    let mut session = client.session();
     let mut run = async |sql: &str| {
-        let outcome = session.query::<i64>(sql, &[], within(1_000)).await;
+        let outcome = session.query(sql, NO_PARAMETERS).await;
         if sql == "SET NAMES utf8mb4" {
             assert!(session.pin().holds() && !session.pin().in_transaction());
             session.reset();
@@ -397,12 +411,38 @@ async fn a_session_over_the_cluster_is_tied_while_it_has_a_transaction_or_state(
     assert_eq!(run("SELECT 1").await.unwrap(), primary);
     assert_eq!(run("SET NAMES utf8mb4").await.unwrap(), primary);
     assert_eq!(run("SELECT 1").await.unwrap(), replica);
-    // What tied it is gone with its connection.
+    // What tied it is gone with its connection, and the statement that lost it says so.
     assert_eq!(run("SET @a = 1").await.unwrap(), primary);
     servers.change(1, |server| server.reach = Reach::Refuses);
     assert!(matches!(run("SELECT 1").await, Err(Error::Lost { .. })));
     assert_eq!(run("SELECT 1").await.unwrap(), replica);
-    assert_eq!(cluster.topology().members().map(|member| member.in_flight()).sum::<usize>(), 0);
+    let members = client.cluster().topology();
+    assert_eq!(members.members().map(|member| member.in_flight()).sum::<usize>(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_statement_dropped_within_a_transaction_is_never_followed_by_one_outside_of_it() {
+    let servers = Servers::new(2);
+    let client = client(&servers).await;
+    let mut session = client.session();
+    let dropped = async |session: &mut SplitSession<Servers>, sql: &str| {
+        servers.change(1, |server| server.reach = Reach::Silent);
+        assert!(tokio::time::timeout(100 * MS, session.execute(sql, NO_PARAMETERS)).await.is_err());
+        servers.change(1, |server| server.reach = Reach::Up);
+    };
+    session.execute("BEGIN", NO_PARAMETERS).await.unwrap();
+    dropped(&mut session, "INSERT a").await;
+    assert!(session.pin().in_transaction());
+    for sql in ["INSERT b", "SELECT 1"] {
+        // The first statement is told, and only the first.
+        let outcome = session.execute(sql, NO_PARAMETERS).await;
+        assert_eq!(matches!(outcome, Err(Error::Broken)), sql == "INSERT b", "{sql}: {outcome:?}");
+    }
+    assert!(servers.get(1).writes.is_empty() && !session.pin().holds());
+    // Where nothing tied it, nothing was lost.
+    dropped(&mut session, "INSERT c").await;
+    session.execute("INSERT d", NO_PARAMETERS).await.unwrap();
+    assert_eq!(servers.get(1).writes, ["d"]);
 }
 
 #[tokio::test(start_paused = true)]
