@@ -140,9 +140,11 @@ impl Generator {
                 let offset = if self.random.once_in(3) { " OFFSET 1" } else { "" };
                 tail.push(optional(text(format!(" LIMIT {}{offset}", self.random.below(6)))));
             }
-            select.tree = Tree::Seq(vec![select.tree, optional(Tree::Seq(tail))]);
             // A collation may hold texts for equal.
             select.ordered = !select.kinds.contains(&Kind::Text);
+            let tail = Tree::Seq(tail);
+            let tail = if select.ordered { tail } else { optional(tail) };
+            select.tree = Tree::Seq(vec![select.tree, tail]);
         }
         if !heads.is_empty() {
             let heads = Tree::List(", ", 1, heads);

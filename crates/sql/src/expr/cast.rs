@@ -6,7 +6,7 @@ use rustydb_value::{Charset, Collation, Value};
 use super::average::{self, precise};
 use super::bind::collation_named;
 use super::build::{bind_call, literal_int};
-use super::coerce::{coerce, elt_by_position, number_by_branch, text_type};
+use super::coerce::{coerce, elt_by_position, number_by_branch, text_by_branch, text_type};
 use super::types::{Class, Coercibility, ExprType, Kind, MAX_PRECISION, MAX_SCALE, NOT_FIXED};
 use super::{BoundExpr, Node};
 use crate::error::SqlError;
@@ -87,7 +87,8 @@ pub fn bind_cast(arg: BoundExpr, target: &CastTarget, session: &SessionState) ->
             } else {
                 ExprType::text(text.length, collation, Coercibility::Implicit)
             };
-            let converted = force(arg, ExprType { decimals: NOT_FIXED, ..ty });
+            let ty = ExprType { decimals: NOT_FIXED, ..ty };
+            let converted = force(text_by_branch(arg, &ty), ty);
             match length {
                 Some(length) => cut("cast as char", converted, *length, session),
                 None => Ok(converted),
@@ -97,7 +98,8 @@ pub fn bind_cast(arg: BoundExpr, target: &CastTarget, session: &SessionState) ->
             let text = text_type(&arg.ty, session.settings.collation_connection);
             // Characters of numbers are one byte each.
             let widest = if arg.ty.class() == Class::Text { 4 } else { 1 };
-            let converted = force(arg, ExprType::binary(text.length.saturating_mul(widest)));
+            let ty = ExprType::binary(text.length.saturating_mul(widest));
+            let converted = force(text_by_branch(arg, &ty), ty);
             match length {
                 Some(length) => cut("cast as binary", converted, *length, session),
                 None => Ok(converted),
@@ -150,7 +152,7 @@ pub fn bind_convert_using(
         Charset::Binary => ExprType::binary(text.length.saturating_mul(4)),
         other => ExprType::text(text.length, other.default_collation(), Coercibility::Implicit),
     };
-    Ok(force(arg, ty))
+    Ok(force(text_by_branch(arg, &ty), ty))
 }
 
 /// `arg COLLATE collation`.

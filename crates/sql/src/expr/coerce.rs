@@ -75,6 +75,12 @@ pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
     if is_number && matches!(expr.node, Node::Case { .. }) && expr.ty.class().is_string() {
         return number_by_branch(expr, &ty);
     }
+    if ty.class().is_string() {
+        expr = text_by_branch(expr, &ty);
+        if expr.ty.class() == ty.class() {
+            return expr;
+        }
+    }
     // A text that is no date becomes NULL.
     let convertible = expr.ty.class().is_temporal() && !expr.ty.is_member();
     let may_fail = (ty.class().is_temporal() && !convertible)
@@ -120,6 +126,32 @@ pub fn number_by_branch(mut expr: BoundExpr, ty: &ExprType) -> BoundExpr {
     };
     let branches = branches.into_iter().map(|(when, then)| (when, number(then))).collect();
     let otherwise = otherwise.map(|value| Box::new(number(*value)));
+    let nullable = expr.ty.nullable;
+    BoundExpr { node: Node::Case { branches, otherwise }, ty: ty.clone().with_nullable(nullable) }
+}
+
+/// IF and CASE of exact numbers as a text: each branch with the digits behind the point that it has by itself. What has no
+/// such branch comes back.
+pub fn text_by_branch(mut expr: BoundExpr, ty: &ExprType) -> BoundExpr {
+    let number = |ty: &ExprType| ty.class().is_integer() || ty.class() == Class::Decimal;
+    let longer = |branch: &BoundExpr| match &branch.node {
+        Node::Coerce(inner) => number(&inner.ty) && average::uncovered(inner).is_none(),
+        _ => false,
+    };
+    let Node::Case { branches, otherwise } = &mut expr.node else { return expr };
+    let mut values = branches.iter().map(|(_, then)| then).chain(otherwise.as_deref());
+    if expr.ty.class() != Class::Decimal || !values.any(longer) {
+        return expr;
+    }
+    let (branches, otherwise) = (std::mem::take(branches), otherwise.take());
+    let text = |branch: BoundExpr| match branch.node {
+        Node::Coerce(inner) if number(&inner.ty) && average::uncovered(&inner).is_none() => {
+            coerce(*inner, ty.clone())
+        }
+        node => coerce(BoundExpr { node, ty: branch.ty }, ty.clone()),
+    };
+    let branches = branches.into_iter().map(|(when, then)| (when, text(then))).collect();
+    let otherwise = otherwise.map(|value| Box::new(text(*value)));
     let nullable = expr.ty.nullable;
     BoundExpr { node: Node::Case { branches, otherwise }, ty: ty.clone().with_nullable(nullable) }
 }

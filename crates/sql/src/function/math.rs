@@ -1,5 +1,6 @@
 //! Numbers: sign, powers, logarithms, angles, RAND, CONV, CRC32 is with the digests.
 
+use super::operators::{double_of, fixed_digits};
 use super::{Call, Function, Invocation, StringWriter};
 use crate::error::SqlError;
 use crate::expr::Kind;
@@ -211,10 +212,11 @@ pub fn keep_kind(call: &mut Call<'_>, at: usize) -> Class {
 }
 
 fn bind_abs(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
+    let fixed = call.args.first().and_then(fixed_digits);
     let class = keep_kind(call, 0);
     let ty = call.ty(0);
     Ok(match class {
-        Class::Double => ExprType::double(),
+        Class::Double => double_of(fixed),
         Class::Decimal => ExprType { kind: Kind::Decimal, ..ty.clone() },
         _ => ExprType { kind: Kind::LongLong, ..ty.clone() },
     }

@@ -52,13 +52,35 @@ fn number_class(ty: &ExprType) -> Class {
     }
 }
 
-/// A DOUBLE of so many digits: what stands beside a NULL says how many there are.
-fn double_of(a: &ExprType, b: &ExprType, int: u32, scale: u8) -> ExprType {
-    if [a, b].into_iter().any(|ty| number_class(ty) == Class::Double) {
-        return ExprType::double();
+/// Digits before the point and behind it, of what has a number of them: a DOUBLE as well, where it comes of a NULL that is
+/// written, whose type says nothing.
+pub(super) fn fixed_digits(arg: &BoundExpr) -> Option<(u32, u8)> {
+    match arg.ty.kind {
+        Kind::Null => matches!(arg.node, Node::Literal(_)).then_some((0, 0)),
+        Kind::Double if arg.ty.decimals < NOT_FIXED => {
+            let point = u32::from(arg.ty.decimals > 0);
+            Some((arg.ty.length.saturating_sub(u32::from(arg.ty.decimals) + point), arg.ty.decimals))
+        }
+        _ if number_class(&arg.ty) == Class::Double => None,
+        _ => Some(arg.ty.digits()),
     }
-    let point = u32::from(int > 0 && scale > 0);
-    ExprType { length: int + u32::from(scale) + point, decimals: scale, ..ExprType::double() }
+}
+
+/// The same of both operands.
+fn fixed_operands(call: &Call<'_>) -> Option<[(u32, u8); 2]> {
+    let [a, b] = call.args.as_slice() else { return None };
+    Some([fixed_digits(a)?, fixed_digits(b)?])
+}
+
+/// A DOUBLE of so many digits, or of as many as it needs.
+pub(super) fn double_of(digits: Option<(u32, u8)>) -> ExprType {
+    match digits {
+        Some((int, scale)) => {
+            let point = u32::from(int > 0 && scale > 0);
+            ExprType { length: int + u32::from(scale) + point, decimals: scale, ..ExprType::double() }
+        }
+        None => ExprType::double(),
+    }
 }
 
 fn wider(classes: impl Iterator<Item = Class>) -> Class {
@@ -100,12 +122,17 @@ fn bind_sum(call: &mut Call<'_>, unsigned: bool) -> Result<ExprType, SqlError> {
     call.bits_as_numbers();
     let (a, b) = (call.ty(0), call.ty(1));
     let class = numeric_class(call);
+    let fixed = fixed_operands(call);
     let ((ai, asc), (bi, bsc)) = (a.digits(), b.digits());
     coerce_operands(call, class);
     Ok(result(
         call,
         match class {
-            Class::Double => double_of(&a, &b, (ai.max(bi) + 1) * u32::from(ai.max(bi) > 0), asc.max(bsc)),
+            Class::Double => {
+                double_of(fixed.map(|[(ai, asc), (bi, bsc)]| {
+                    ((ai.max(bi) + 1) * u32::from(ai.max(bi) > 0), asc.max(bsc))
+                }))
+            }
             Class::Decimal => {
                 let scale = asc.max(bsc);
                 ExprType::decimal(ai.max(bi) + 1 + u32::from(scale), scale, a.unsigned && b.unsigned)
@@ -132,13 +159,14 @@ fn bind_multiply(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.bits_as_numbers();
     let (a, b) = (call.ty(0), call.ty(1));
     let class = numeric_class(call);
+    let fixed = fixed_operands(call);
     let ((ai, asc), (bi, bsc)) = (a.digits(), b.digits());
     coerce_operands(call, class);
     let unsigned = a.unsigned || b.unsigned;
     Ok(result(
         call,
         match class {
-            Class::Double => double_of(&a, &b, ai + bi, asc.saturating_add(bsc).min(MAX_SCALE)),
+            Class::Double => double_of(fixed.map(|[(ai, asc), (bi, bsc)]| (ai + bi, asc.max(bsc)))),
             Class::Decimal => {
                 let scale = asc.saturating_add(bsc).min(MAX_SCALE);
                 ExprType::decimal(ai + bi + u32::from(scale), scale, a.unsigned && b.unsigned)
@@ -153,9 +181,11 @@ fn bind_divide(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let (a, b) = (call.ty(0), call.ty(1));
     let ((ai, asc), (_, bsc)) = (a.digits(), b.digits());
     if numeric_class(call) == Class::Double {
+        let fixed = fixed_operands(call);
         coerce_operands(call, Class::Double);
-        let scale = asc.max(bsc).saturating_add(DIVISION_SCALE).min(MAX_SCALE);
-        return Ok(double_of(&a, &b, ai + u32::from(asc > 0), scale));
+        return Ok(double_of(fixed.map(|[(ai, asc), (_, bsc)]| {
+            (ai + u32::from(asc > 0), asc.max(bsc).saturating_add(DIVISION_SCALE).min(MAX_SCALE))
+        })));
     }
     coerce_operands(call, Class::Decimal);
     let scale = asc.saturating_add(DIVISION_SCALE).min(MAX_SCALE);
@@ -197,10 +227,13 @@ fn bind_mod(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.bits_as_numbers();
     let (a, b) = (call.ty(0), call.ty(1));
     let class = numeric_class(call);
+    let fixed = fixed_operands(call);
     let ((ai, asc), (bi, bsc)) = (a.digits(), b.digits());
     coerce_operands(call, class);
     Ok(match class {
-        Class::Double => double_of(&a, &b, ai.max(bi) + u32::from(ai.max(bi) > 0), asc.max(bsc)),
+        Class::Double => double_of(
+            fixed.map(|[(ai, asc), (bi, bsc)]| (ai.max(bi) + u32::from(ai.max(bi) > 0), asc.max(bsc))),
+        ),
         Class::Decimal => {
             // As wide as the wider one, though the other may have more digits behind the point.
             let precision = (ai + u32::from(asc)).max(bi + u32::from(bsc));
@@ -215,6 +248,7 @@ fn bind_negate(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.bits_as_numbers();
     let a = call.ty(0);
     let class = numeric_class(call);
+    let fixed = call.args.first().and_then(fixed_digits);
     let (int, scale) = a.digits();
     // The sign changes nothing but what is shown of an average.
     if class != Class::Decimal || call.class(0) != class {
@@ -223,10 +257,7 @@ fn bind_negate(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     Ok(result(
         call,
         match class {
-            Class::Double => ExprType {
-                decimals: if a.kind == Kind::Double { a.decimals } else { NOT_FIXED },
-                ..ExprType::double()
-            },
+            Class::Double => double_of(fixed),
             Class::Decimal => ExprType::decimal(int + u32::from(scale), scale, false),
             _ => ExprType::int(int + 1),
         },
