@@ -10,22 +10,23 @@ use crate::api::{ColumnMeta, Completion, ResultSink, SessionOptions, SinkClosed}
 use crate::database::{Database, OpenOptions};
 use crate::session::Session;
 
+/// The rows as a client sees them, and the digits behind the point of each column; 31 where they are not fixed.
 #[derive(Default)]
-struct Lines(Vec<String>);
+struct Lines(Vec<String>, Vec<u8>);
 
 impl ResultSink for Lines {
-    fn columns(&mut self, _: &[ColumnMeta]) -> Result<(), SinkClosed> {
+    fn columns(&mut self, columns: &[ColumnMeta]) -> Result<(), SinkClosed> {
+        self.1 = columns.iter().map(|column| column.decimals).collect();
         Ok(())
     }
     fn row(&mut self, cells: &[ValueRef<'_>]) -> Result<(), SinkClosed> {
         let texts: Vec<String> = cells
             .iter()
-            .map(|cell| {
-                if cell.is_null() {
-                    "NULL".into()
-                } else {
-                    String::from_utf8_lossy(&cell.to_text()).replace('\0', "\\0")
-                }
+            .zip(&self.1)
+            .map(|(cell, decimals)| match cell {
+                ValueRef::Null => "NULL".into(),
+                ValueRef::Double(number) if *decimals < 31 => format!("{number:.*}", usize::from(*decimals)),
+                cell => String::from_utf8_lossy(&cell.to_text()).replace('\0', "\\0"),
             })
             .collect();
         self.0.push(texts.join("\t"));

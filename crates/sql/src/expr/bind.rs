@@ -17,7 +17,7 @@ use super::build::{
     bind_call, by_bits, choose, coalesce, compare, compare_for, finish, in_one_class, literal_int,
 };
 use super::coerce::to_truth;
-use super::compare::{collations_meet, combine_collations, unify};
+use super::compare::{collations_meet, combine_collations, under, unify};
 use super::planning::Planning;
 use super::scope::Scope;
 use super::types::{Class, ExprType, Kind};
@@ -481,9 +481,14 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             whens.push(self.bind(&branch.when)?);
             values.push(self.bind(&branch.then)?);
         }
+        // All texts are compared under one collation, that of all operands.
+        let mut collation = None;
         if let Some(operand) = &operand {
             let types: Vec<&ExprType> = std::iter::once(operand).chain(&whens).map(|e| &e.ty).collect();
             collations_meet(&types, "case", self.session())?;
+            if operand.ty.is_string() && whens.iter().any(|when| when.ty.is_string()) {
+                collation = Some(combine_collations(&types, "case", self.session())?.0);
+            }
         }
         for slot in &mut whens {
             let when = std::mem::replace(slot, BoundExpr::null());
@@ -491,6 +496,11 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
                 Some(operand) => {
                     let mut sides = [operand.clone(), when];
                     by_bits(&mut sides);
+                    if let Some(collation) =
+                        collation.filter(|_| sides.iter().all(|side| side.ty.is_string()))
+                    {
+                        sides = sides.map(|side| under(side, collation));
+                    }
                     let [operand, when] = sides;
                     compare_for("case", Comparison::Equal, operand, when, self.session())?
                 }

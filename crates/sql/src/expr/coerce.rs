@@ -612,6 +612,10 @@ fn to_string(
             _ if from.is_member() => {
                 out.push_bytes(member_text(from, input.as_uints().at(row)).as_bytes());
             }
+            Class::Double if from.decimals < NOT_FIXED => {
+                let shown = format!("{:.*}", usize::from(from.decimals), input.as_doubles().at(row));
+                out.push_bytes(shown.as_bytes());
+            }
             _ => {
                 buffer.clear();
                 input.cell(row, from).write_text(&mut buffer);

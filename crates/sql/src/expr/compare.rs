@@ -377,6 +377,14 @@ pub fn in_collation(expr: BoundExpr, collation: Collation) -> BoundExpr {
     }
 }
 
+/// A text to be compared under this collation, whatever its own.
+pub fn under(expr: BoundExpr, collation: Collation) -> BoundExpr {
+    let mut expr = in_collation(expr, collation);
+    expr.ty.collation = collation;
+    expr.ty.coercibility = Coercibility::Explicit;
+    expr
+}
+
 fn take(slot: &mut BoundExpr, f: impl FnOnce(BoundExpr) -> BoundExpr) {
     let taken = std::mem::replace(slot, BoundExpr::null());
     *slot = f(taken);

@@ -9,8 +9,10 @@ use std::time::Duration;
 use rustydb_sql_parser::ast;
 use rustydb_storage::disk::Clock;
 use rustydb_transaction::Cancel;
+use rustydb_value::ValueRef;
 
 use super::eval::{Frame, evaluate};
+use super::types::NOT_FIXED;
 use crate::api::{SessionOptions, column_flags};
 use crate::context::{BindContext, EvalContext, TableLookup, TableRef, TableUse};
 use crate::error::SqlError;
@@ -110,7 +112,12 @@ fn try_answer(session: &mut SessionState, text: &str) -> Result<Vec<String>, Sql
     let value = if vector.is_null(0) {
         "NULL".to_string()
     } else {
-        String::from_utf8_lossy(&vector.cell(0, ty).to_text()).replace('\0', "\\0")
+        match vector.cell(0, ty) {
+            ValueRef::Double(number) if ty.decimals < NOT_FIXED => {
+                format!("{number:.*}", usize::from(ty.decimals))
+            }
+            cell => String::from_utf8_lossy(&cell.to_text()).replace('\0', "\\0"),
+        }
     };
     let flags = shown_flags(meta.flags);
     let head =

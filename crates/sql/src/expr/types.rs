@@ -272,8 +272,14 @@ impl ExprType {
             TypeKind::Decimal { precision, scale, unsigned } => {
                 ExprType::decimal(u32::from(*precision), *scale, *unsigned)
             }
-            TypeKind::Float { unsigned, .. } => ExprType::number(Kind::Float, 12, NOT_FIXED, *unsigned),
-            TypeKind::Double { unsigned, .. } => ExprType::number(Kind::Double, 22, NOT_FIXED, *unsigned),
+            TypeKind::Float { unsigned, digits } => {
+                let (length, decimals) = digits.map_or((12, NOT_FIXED), |(m, d)| (u32::from(m), d));
+                ExprType::number(Kind::Float, length, decimals, *unsigned)
+            }
+            TypeKind::Double { unsigned, digits } => {
+                let (length, decimals) = digits.map_or((22, NOT_FIXED), |(m, d)| (u32::from(m), d));
+                ExprType::number(Kind::Double, length, decimals, *unsigned)
+            }
             TypeKind::Bit { width } => ExprType::number(Kind::Bit, u32::from(*width), 0, true),
             TypeKind::Year => ExprType::number(Kind::Year, 4, 0, true),
             TypeKind::Date => ExprType::date(),

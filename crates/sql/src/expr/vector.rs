@@ -356,12 +356,6 @@ impl Vector {
             }
             Data::Double(a) => match ty.kind {
                 Kind::Float => ValueRef::Float(a.value(at) as f32),
-                // A fixed number of decimals is for show only.
-                _ if ty.decimals < super::types::NOT_FIXED => {
-                    let power = 10f64.powi(i32::from(ty.decimals));
-                    let rounded = (a.value(at) * power).round() / power;
-                    ValueRef::Double(if rounded.is_finite() { rounded } else { a.value(at) })
-                }
                 _ => ValueRef::Double(a.value(at)),
             },
             Data::Short(_) | Data::Long(_) | Data::Wide(_) => {

@@ -57,7 +57,7 @@ fn number_class(ty: &ExprType) -> Class {
 pub(super) fn fixed_digits(arg: &BoundExpr) -> Option<(u32, u8)> {
     match arg.ty.kind {
         Kind::Null => matches!(arg.node, Node::Literal(_)).then_some((0, 0)),
-        Kind::Double if arg.ty.decimals < NOT_FIXED => {
+        Kind::Double | Kind::Float if arg.ty.decimals < NOT_FIXED => {
             let point = u32::from(arg.ty.decimals > 0);
             Some((arg.ty.length.saturating_sub(u32::from(arg.ty.decimals) + point), arg.ty.decimals))
         }

@@ -35,23 +35,28 @@ pub(crate) fn session(database: &Arc<Database>, id: u64) -> Session {
 #[derive(Default)]
 pub(crate) struct Answers {
     pub out: String,
-    columns: Option<usize>,
+    /// The digits behind the point of each column; 31 where they are not fixed
+    columns: Option<Vec<u8>>,
 }
 
 impl ResultSink for Answers {
     fn columns(&mut self, columns: &[ColumnMeta]) -> Result<(), SinkClosed> {
         let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
         let _ = writeln!(self.out, "{}", names.join(" | "));
-        self.columns = Some(columns.len());
+        self.columns = Some(columns.iter().map(|c| c.decimals).collect());
         Ok(())
     }
 
     fn row(&mut self, cells: &[ValueRef<'_>]) -> Result<(), SinkClosed> {
-        assert_eq!(Some(cells.len()), self.columns, "a row has a cell for each column");
+        let columns = self.columns.as_deref().expect("columns come before rows");
+        assert_eq!(cells.len(), columns.len(), "a row has a cell for each column");
         let texts: Vec<String> = cells
             .iter()
-            .map(|cell| match cell {
+            .zip(columns)
+            .map(|(cell, decimals)| match cell {
                 ValueRef::Null => "NULL".to_owned(),
+                ValueRef::Double(number) if *decimals < 31 => format!("{number:.*}", usize::from(*decimals)),
+                ValueRef::Float(number) if *decimals < 31 => format!("{number:.*}", usize::from(*decimals)),
                 ValueRef::Bit(bit) => format!("b'{:b}'", bit.value),
                 other => String::from_utf8_lossy(&other.to_text()).into_owned(),
             })
