@@ -174,6 +174,16 @@ fn bind_find_in_set(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     Ok(ExprType::int(11).with_nullable(nullable))
 }
 
+/// Whether two members of a list are equal. Blanks at the end count in every collation, also in one that pads.
+fn same_member(a: &str, b: &str, collation: Collation) -> bool {
+    if !collation.compare(a, b).is_eq() {
+        return false;
+    }
+    // Behind a last character that is no blank nothing is padded.
+    let padded = a.ends_with(' ') || b.ends_with(' ');
+    !padded || a == b || collation.compare(&format!("{a}0"), &format!("{b}0")).is_eq()
+}
+
 fn find_in_set(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     let [wanted, list, _] = args else { return Ok(Vector::null(rows)) };
     let collation = pushed_collation(args);
@@ -181,7 +191,7 @@ fn find_in_set(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
     let nulls = union_nulls(rows, &[wanted, list]);
     if let Some(Kind::Set(members)) = run.arg_ty(1).map(|ty| &ty.kind) {
         let same = |member: &str, row: usize| match text {
-            true => collation.compare(member, wanted.text(row)).is_eq(),
+            true => same_member(member, wanted.text(row), collation),
             false => member.as_bytes() == wanted.bytes(row),
         };
         let out = (0..rows).map(|row| {
@@ -198,7 +208,7 @@ fn find_in_set(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
             }
             let position = if text {
                 let pin = wanted.text(row);
-                list.text(row).split(',').position(|item| collation.compare(item, pin).is_eq())
+                list.text(row).split(',').position(|item| same_member(item, pin, collation))
             } else {
                 list.bytes(row).split(|b| *b == b',').position(|item| item == wanted.bytes(row))
             };
