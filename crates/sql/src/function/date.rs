@@ -221,13 +221,7 @@ fn from_days(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result
                 if a.is_null(row) {
                     return None;
                 }
-                // The first year is the zero date, as in MySQL.
-                let days = a.as_ints().at(row);
-                if days < 366 {
-                    Some(Date::ZERO)
-                } else {
-                    Date::from_days_since_epoch(days.checked_sub(EPOCH)?)
-                }
+                Date::from_days_since_epoch(a.as_ints().at(row).checked_sub(EPOCH)?)
             })
             .collect(),
     ))

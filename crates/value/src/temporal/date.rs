@@ -6,6 +6,10 @@ use super::calendar::{DateMode, civil_from_days, days_from_civil, days_in_month}
 use super::{DateTime, write_two};
 use crate::value::write_padded;
 
+/// 0000-01-01 and 0000-03-01 in days since 1970-01-01.
+const FIRST_DAY: i64 = -719_527;
+const FIRST_OF_MARCH: i64 = -719_468;
+
 /// A date, possibly zero or with zero parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(u32);
@@ -89,15 +93,18 @@ impl Date {
         if self.has_zero_part() {
             return None;
         }
-        Some(days_from_civil(self.year() as i64, self.month() as i64, self.day() as i64))
+        // Year 0 has no 29th of February, which the calendar before it would have.
+        let missing = (self.year() == 0 && self.month() <= 2) as i64;
+        Some(days_from_civil(self.year() as i64, self.month() as i64, self.day() as i64) + missing)
     }
 
     /// The date so many days after 1970-01-01. `None` outside of years 0 to 9999.
     pub const fn from_days_since_epoch(days: i64) -> Option<Self> {
-        if days < -719_528 || days > 2_932_896 {
+        if days < FIRST_DAY || days > 2_932_896 {
             return None;
         }
-        let (year, month, day) = civil_from_days(days);
+        let missing = (days < FIRST_OF_MARCH) as i64;
+        let (year, month, day) = civil_from_days(days - missing);
         Self::new(year as u32, month, day)
     }
 
@@ -128,7 +135,10 @@ impl Date {
     /// 1 to 366. `None` for dates with a zero month or day.
     pub const fn day_of_year(self) -> Option<u32> {
         match self.days_since_epoch() {
-            Some(days) => Some((days - days_from_civil(self.year() as i64, 1, 1) + 1) as u32),
+            Some(days) => {
+                let first = days_from_civil(self.year() as i64, 1, 1) + (self.year() == 0) as i64;
+                Some((days - first + 1) as u32)
+            }
             None => None,
         }
     }
@@ -205,5 +215,18 @@ mod tests {
         assert_eq!(date(1970, 1, 1).weekday(), Some(3));
         assert_eq!(date(2024, 12, 31).day_of_year(), Some(366));
         assert_eq!(Date::ZERO.weekday(), None);
+        assert_eq!((date(0, 1, 1).weekday(), date(0, 12, 31).day_of_year()), (Some(6), Some(365)));
+    }
+
+    #[test]
+    fn year_0_is_no_leap_year() {
+        assert_eq!(date(0, 2, 28).add_days(1), Some(date(0, 3, 1)));
+        assert_eq!(date(1, 1, 1).add_days(-365), Some(date(0, 1, 1)));
+        assert_eq!(date(0, 1, 1).add_days(-1), None);
+        for day in FIRST_DAY..FIRST_OF_MARCH + 400 {
+            let date = Date::from_days_since_epoch(day).expect("in range");
+            assert!(date.is_real());
+            assert_eq!(date.days_since_epoch(), Some(day));
+        }
     }
 }
