@@ -42,6 +42,7 @@ pub mod show;
 pub mod subquery;
 pub mod types;
 pub mod vector;
+pub mod whole;
 
 use std::sync::Arc;
 

@@ -2,15 +2,19 @@
 //!
 //! A DATE stays a DATE when only days or more are added, and becomes a DATETIME otherwise; from a text
 //! comes a text. A result outside of years 0 to 9999 is NULL with warning 1441.
+//!
+//! The amount of a unit of one number counts as the integer that it is, a text by its integer part; that of SECOND has a
+//! fraction if its type has one.
 
+use arrow_buffer::i256;
 use rustydb_sql_parser::ast::IntervalUnit as U;
 use rustydb_value::{Date, DateTime, Time, ValueRef};
 
-use super::date::unit_of;
+use super::date::{unit_code, unit_of};
 use super::{Call, Function, Invocation, any_null};
 use crate::error::SqlError;
-use crate::expr::number::parse_double;
-use crate::expr::types::{Class, Coercibility, ExprType, Kind};
+use crate::expr::number::{decimal_from_i256, parse_decimal, rescale};
+use crate::expr::types::{Class, Coercibility, ExprType, Kind, MAX_PRECISION, MAX_SCALE};
 use crate::expr::vector::{Builder, Vector};
 
 /// The entries.
@@ -58,7 +62,6 @@ fn numbers(text: &str) -> (Vec<(i64, usize)>, bool) {
 
 /// What an amount of a unit is; None for a text of more numbers than the unit has parts.
 fn span_of(unit: U, value: &Vector, ty: &ExprType, row: usize) -> Option<Span> {
-    let plain = |v: f64| v.round() as i64;
     let compound: &[i128] = match unit {
         U::SecondMicrosecond => &[SECOND, 1],
         U::MinuteMicrosecond => &[MINUTE, SECOND, 1],
@@ -101,33 +104,33 @@ fn span_of(unit: U, value: &Vector, ty: &ExprType, row: usize) -> Option<Span> {
         }
         return Some(Span { months: 0, micros: micros * i128::from(sign) });
     }
-    let exact = |v: &Vector| -> i64 {
-        match ty.class() {
-            Class::Int => v.as_ints().at(row),
-            // MySQL reads the bits as a signed number.
-            Class::UInt => v.as_uints().at(row) as i64,
-            _ => {
-                let text = v.cell(row, ty).to_text();
-                plain(parse_double(&text).value)
-            }
-        }
-    };
+    if ty.class() != Class::Int {
+        return Some(Span { months: 0, micros: micros_of(value, ty, row)? });
+    }
+    let amount = value.as_ints().at(row);
+    let months = |each: i64| Span { months: amount.saturating_mul(each), micros: 0 };
+    let micros = |each: i128| Span { months: 0, micros: i128::from(amount) * each };
     Some(match unit {
-        U::Year => Span { months: exact(value).saturating_mul(12), micros: 0 },
-        U::Quarter => Span { months: exact(value).saturating_mul(3), micros: 0 },
-        U::Month => Span { months: exact(value), micros: 0 },
-        U::Week => Span { months: 0, micros: i128::from(exact(value)) * 7 * DAY },
-        U::Day => Span { months: 0, micros: i128::from(exact(value)) * DAY },
-        U::Hour => Span { months: 0, micros: i128::from(exact(value)) * HOUR },
-        U::Minute => Span { months: 0, micros: i128::from(exact(value)) * MINUTE },
-        U::Second if !ty.class().is_integer() => {
-            let text = value.cell(row, ty).to_text();
-            let seconds = parse_double(&text).value;
-            Span { months: 0, micros: (seconds * 1e6).round() as i128 }
-        }
-        U::Second => Span { months: 0, micros: i128::from(exact(value)) * SECOND },
-        _ => Span { months: 0, micros: i128::from(exact(value)) },
+        U::Year => months(12),
+        U::Quarter => months(3),
+        U::Month => months(1),
+        U::Week => micros(7 * DAY),
+        U::Day => micros(DAY),
+        U::Hour => micros(HOUR),
+        U::Minute => micros(MINUTE),
+        U::Second => micros(SECOND),
+        _ => micros(1),
     })
+}
+
+/// Seconds with a fraction, of which digits behind the sixth are cut off.
+fn micros_of(seconds: &Vector, ty: &ExprType, row: usize) -> Option<i128> {
+    let exact = match ty.class() {
+        Class::Decimal => decimal_from_i256(seconds.as_decimals().at(row), ty.decimals),
+        _ => parse_decimal(&seconds.cell(row, ty).to_text()).value,
+    };
+    let cut = exact.truncate(6).ok()?;
+    rescale(i256::from_le_bytes(cut.to_le_bytes()), cut.scale(), 6)?.to_i128()
 }
 
 /// Whether a unit leaves the time of day alone.
@@ -136,8 +139,25 @@ fn in_days(unit: U) -> bool {
 }
 
 fn bind_days(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    call.args.push(crate::expr::build::literal_int(i64::from(super::date::unit_code(U::Day))));
+    call.args.push(crate::expr::build::literal_int(i64::from(unit_code(U::Day))));
     bind_interval(call)
+}
+
+/// Brings the amount of a unit that has one number to what it is counted in: integers, but seconds with a fraction as
+/// DECIMAL. A marker of seconds stays what is given for it.
+fn take_amount(call: &mut Call<'_>, unit: U, fraction: u8) {
+    let single = unit_code(unit) <= unit_code(U::Year);
+    let marker = unit == U::Second && call.class(1) == Class::Null;
+    if !single || marker {
+        return;
+    }
+    if unit == U::Second && fraction > 0 {
+        if call.class(1) != Class::Decimal {
+            call.to(1, ExprType::decimal(MAX_PRECISION, MAX_SCALE, false));
+        }
+    } else {
+        call.to_int(1);
+    }
 }
 
 fn bind_interval(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
@@ -150,13 +170,10 @@ fn bind_interval(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         | U::MinuteMicrosecond
         | U::HourMicrosecond
         | U::DayMicrosecond => 6,
-        U::Second => match call.class(1) {
-            Class::Int | Class::UInt | Class::Null => 0,
-            Class::Decimal => call.ty(1).decimals.min(6),
-            _ => 6,
-        },
+        U::Second => call.digits_of_seconds(1),
         _ => 0,
     };
+    take_amount(call, unit, fraction);
     let ty = call.ty(0);
     Ok(match ty.class() {
         Class::Date if whole_days => ExprType::date(),

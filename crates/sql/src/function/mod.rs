@@ -51,6 +51,7 @@ use crate::error::SqlError;
 use crate::expr::coerce::{self, coerce};
 use crate::expr::compare;
 use crate::expr::types::{Class, Coercibility, ExprType};
+use crate::expr::whole::whole;
 use crate::expr::{BoundExpr, Node, Vector};
 use crate::session::SessionState;
 
@@ -270,7 +271,7 @@ impl Call<'_> {
     pub fn to_integer(&mut self, at: usize) {
         let Some(arg) = self.args.get(at) else { return };
         if !arg.ty.class().is_integer() || arg.ty.is_member() {
-            self.to(at, ExprType::int(21));
+            self.to_int(at);
         }
     }
     /// Converts an argument to an integer that [`Invocation::lengths`] reads: hexadecimal literals are numbers, too.
@@ -284,7 +285,10 @@ impl Call<'_> {
     }
     /// Converts an argument to a signed integer; larger unsigned values keep their bits.
     pub fn to_int(&mut self, at: usize) {
-        self.to(at, ExprType::int(21));
+        if let Some(arg) = self.args.get_mut(at) {
+            let taken = std::mem::replace(arg, BoundExpr::null());
+            *arg = whole(taken, &ExprType::int(21));
+        }
     }
     /// Converts an argument to a string, leaving text and bytes as they are.
     pub fn to_string(&mut self, at: usize) {

@@ -31,7 +31,8 @@ fn is_of_constants(expr: &BoundExpr) -> bool {
     match &expr.node {
         Node::Literal(_) => true,
         Node::Coerce(inner) => {
-            is_number(inner.ty.class()) && is_number(expr.ty.class()) && is_of_constants(inner)
+            let read = is_number(inner.ty.class()) || inner.ty.class().is_string();
+            read && is_number(expr.ty.class()) && is_of_constants(inner)
         }
         Node::Call { function, args } => {
             COMPUTED.contains(&function.name) && args.iter().all(is_of_constants)
