@@ -122,7 +122,7 @@ impl Generator {
                     "UNION DISTINCT",
                 ],
             );
-            let other = self.select(None, Some(&select.kinds.clone()), 2, false);
+            let other = self.select(None, Some(&select.kinds.clone()), 2, true);
             select.tree = Tree::Seq(vec![
                 text("("),
                 select.tree,

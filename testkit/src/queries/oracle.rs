@@ -124,7 +124,7 @@ impl Case {
                     return None;
                 }
                 let reworded =
-                    [with_nullable_calls, with_sorted_groups, with_copied_texts, with_counted_rows]
+                    [with_nullable_calls, with_sorted_groups, with_copied_texts, with_whole_operand]
                         .map(|rewording| rewording(sql));
                 let mut reworded = reworded.into_iter().flatten().map(|sql| arranged(peer.ask(&sql)));
                 (!reworded.any(|answer| answer == mine)).then_some(finding)
@@ -259,12 +259,14 @@ fn with_copied_texts(sql: &str) -> Option<String> {
     })
 }
 
-/// The same with MIN and MAX that look at the number of rows as well. EXCEPT and INTERSECT give nothing in MySQL where an
-/// operand is one row of NULLs that MIN and MAX of constants make of no rows.
-fn with_counted_rows(sql: &str) -> Option<String> {
-    let open = |call: &str| format!("IF(COUNT(*) = 0, NULL, {call}");
-    let of_sets = sql.contains(") EXCEPT") || sql.contains(") INTERSECT");
-    of_sets.then(|| with_calls(sql, &["MIN(", "MAX("], open, |out| out.push(')')))?
+/// The same with the second operand of EXCEPT and INTERSECT in a derived table. MySQL leaves out the rows of it that have NULL
+/// where the first operand has none, before it computes the windows and aggregates that they belong to.
+fn with_whole_operand(sql: &str) -> Option<String> {
+    let (at, operation) = [") EXCEPT (", ") EXCEPT ALL (", ") INTERSECT (", ") INTERSECT ALL ("]
+        .into_iter()
+        .find_map(|operation| Some((sql.rfind(operation)?, operation)))?;
+    let (first, second) = sql.split_at(at + operation.len());
+    Some(format!("{first}SELECT * FROM ({} AS q)", second))
 }
 
 /// The same with calls opened and closed otherwise, if it has one of them.
