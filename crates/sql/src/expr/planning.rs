@@ -48,6 +48,8 @@ pub struct Planning<'a, 'c> {
     pub warnings: Vec<SqlError>,
     /// The views that are being planned, outermost first: database and name.
     pub views: Vec<(String, String)>,
+    /// The rows of the whole go to a client, which sees of a number what nothing else does.
+    pub to_client: bool,
 }
 
 impl<'a, 'c> Planning<'a, 'c> {
@@ -73,6 +75,7 @@ impl<'a, 'c> Planning<'a, 'c> {
             hints: Vec::new(),
             warnings: Vec::new(),
             views: Vec::new(),
+            to_client: false,
         }
     }
 
@@ -99,6 +102,7 @@ impl<'a, 'c> Planning<'a, 'c> {
             hints: take(&mut self.hints),
             warnings: take(&mut self.warnings),
             views: take(&mut self.views),
+            to_client: self.to_client,
         };
         let done = plan(&mut inside);
         self.levels = inside.levels;

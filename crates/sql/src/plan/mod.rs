@@ -47,7 +47,7 @@ pub use from::column_names_differ;
 pub use scan::{
     Access, IndexAccess, IndexGroups, IndexHints, IndexMerge, KeyBounds, KeyEqual, Scan, VirtualAccess,
 };
-pub use select::{plan_query, prepare_select};
+pub use select::{plan_query, prepare_result, prepare_select};
 
 use crate::api::ColumnMeta;
 use crate::context::TableUse;

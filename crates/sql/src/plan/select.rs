@@ -16,9 +16,10 @@ use crate::context::BindContext;
 use crate::error::SqlError;
 use crate::expr::bind::{AggregateUse, Binder};
 use crate::expr::bind_window::{WindowUse, resolve_windows};
+use crate::expr::coerce::text_by_branch;
 use crate::expr::planning::{NamedQuery, Planning};
 use crate::expr::scope::{Scope, derived_table};
-use crate::expr::types::ExprType;
+use crate::expr::types::{Class, Coercibility, ExprType};
 use crate::expr::{BoundExpr, Node};
 use crate::variables::SqlMode;
 
@@ -33,7 +34,22 @@ pub fn prepare_select(
     given: Option<&[Value]>,
     context: &mut BindContext<'_>,
 ) -> Result<SelectPlan, SqlError> {
+    finish(query, Planning::new(context, sql, given))
+}
+
+/// The same for a query whose rows go to a client.
+pub fn prepare_result(
+    query: &ast::Query,
+    sql: &str,
+    given: Option<&[Value]>,
+    context: &mut BindContext<'_>,
+) -> Result<SelectPlan, SqlError> {
     let mut planning = Planning::new(context, sql, given);
+    planning.to_client = true;
+    finish(query, planning)
+}
+
+fn finish(query: &ast::Query, mut planning: Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
     let mut plan = plan_query(query, &mut planning)?;
     if planning.uncacheable {
         plan.cacheable = false;
@@ -63,6 +79,25 @@ fn in_results(column: &mut ColumnMeta, charset: Charset) {
     column.collation = charset.default_collation().id();
 }
 
+/// Sends what IF and CASE choose of exact numbers with the digits that it has by itself: 0 and not 0.00 beside an amount.
+/// The column is described as it is, and its numbers are sent as texts anyway.
+fn show_branches(root: &mut Plan) {
+    match root {
+        Plan::Limit { input, .. } => show_branches(input),
+        // What windows were computed over was kept with the digits of its type.
+        Plan::Project { input, .. } if matches!(**input, Plan::Windows(_)) => {}
+        Plan::Project { exprs, .. } => {
+            for expr in exprs.iter_mut().filter(|expr| expr.ty.class() == Class::Decimal) {
+                let ty =
+                    ExprType::text(expr.ty.text_length(), Collation::UTF8MB4_BIN, Coercibility::Coercible);
+                let taken = std::mem::replace(expr, BoundExpr::null());
+                *expr = text_by_branch(taken, &ty);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Plans a query or subquery.
 pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result<SelectPlan, SqlError> {
     let outside = planning.named.len();
@@ -88,6 +123,9 @@ pub fn plan_query(query: &ast::Query, planning: &mut Planning<'_, '_>) -> Result
     planning.named.truncate(outside);
     let mut plan = plan?;
     if planning.nested == 0 {
+        if planning.to_client {
+            show_branches(&mut plan.root);
+        }
         rules::improve(&mut plan, planning);
     }
     Ok(plan)

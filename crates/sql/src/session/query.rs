@@ -553,7 +553,7 @@ fn plan_for(
         Some(plan) if plan.accepts(params) => (PlanBody::Point(plan), true),
         _ => {
             let mut bind = BindContext { tables: &mut scope.tables, session: scope.state };
-            let plan: SelectPlan = plan::prepare_select(query, sql, Some(params), &mut bind)?;
+            let plan: SelectPlan = plan::prepare_result(query, sql, Some(params), &mut bind)?;
             let cacheable = plan.is_cacheable() && !has_point;
             (PlanBody::Select(plan), cacheable)
         }
