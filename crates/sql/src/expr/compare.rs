@@ -20,6 +20,7 @@ use super::vector::{Slots, Vector, union_nulls};
 use super::{BoundExpr, Comparison, Node};
 use crate::error::SqlError;
 use crate::exec::spill::held_keys::HeldKeys;
+use crate::plan::estimate::constant_value;
 use crate::session::SessionState;
 
 /// Cancelling is looked at once for so many values.
@@ -60,8 +61,7 @@ fn exact_literal(column: &BoundExpr, constant: &BoundExpr) -> Option<BoundExpr> 
         return None;
     };
     if column.ty.kind == Kind::Year {
-        let year = Value::Int(year_constant(constant)?);
-        return Some(BoundExpr::literal(&year, ExprType::int(4).not_null()));
+        return year_literal(constant);
     }
     if !constant.ty.class().is_string() || vector.is_null(0) {
         return None;
@@ -92,6 +92,20 @@ fn exact_literal(column: &BoundExpr, constant: &BoundExpr) -> Option<BoundExpr> 
     }
 }
 
+fn year_literal(constant: &BoundExpr) -> Option<BoundExpr> {
+    let year = Value::Int(year_constant(constant)?);
+    Some(BoundExpr::literal(&year, ExprType::int(4).not_null()))
+}
+
+/// The same of a constant that is calculated: beside years it is read as a literal is.
+fn calculated_year(column: &BoundExpr, constant: &BoundExpr, session: &SessionState) -> Option<BoundExpr> {
+    if column.ty.kind != Kind::Year || matches!(constant.node, Node::Literal(_)) {
+        return None;
+    }
+    let node = Node::Literal(constant_value(constant, session)?);
+    year_literal(&BoundExpr { node, ty: constant.ty.clone() })
+}
+
 /// The year that a column of years would hold of a constant; two digits are one of this time. None if it holds none.
 pub(super) fn year_constant(constant: &BoundExpr) -> Option<i64> {
     let Node::Literal(vector) = &constant.node else { return None };
@@ -100,6 +114,7 @@ pub(super) fn year_constant(constant: &BoundExpr) -> Option<i64> {
     }
     let (number, written) = match constant.ty.class() {
         Class::Int => (vector.as_ints().at(0), false),
+        Class::UInt => (i64::try_from(vector.as_uints().at(0)).ok()?, false),
         Class::Double => (vector.as_doubles().at(0) as i64, false),
         Class::Decimal => {
             let value = decimal_from_i256(vector.as_decimals().at(0), constant.ty.decimals);
@@ -134,9 +149,11 @@ pub fn unify(
     if let Some(column) = column.or_else(|| operands.iter().position(|o| matches!(o.node, Node::Outer(_)))) {
         for at in 0..operands.len() {
             let better = match (operands.get(column), operands.get(at)) {
-                // In a list, MySQL takes two digits for the year that they are.
-                (Some(c), Some(_)) if c.ty.kind == Kind::Year && operation == " IN " => None,
-                (Some(c), Some(o)) if at != column => exact_literal(c, o),
+                // In a list and in CASE, MySQL takes two digits for the year that they are.
+                (Some(c), Some(_)) if c.ty.kind == Kind::Year && matches!(operation, " IN " | "case") => None,
+                (Some(c), Some(o)) if at != column => {
+                    exact_literal(c, o).or_else(|| calculated_year(c, o, session))
+                }
                 _ => None,
             };
             if let (Some(better), Some(slot)) = (better, operands.get_mut(at)) {

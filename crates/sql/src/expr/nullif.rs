@@ -1,11 +1,11 @@
 //! NULLIF: the first operand, or NULL where both are equal.
 //!
-//! The value is the operand as it was compared. So a constant beside a column of another type is what the column would
-//! hold: `NULLIF(1, year_column)` is 2001, `NULLIF(20240302, date_column)` a date, and a constant text is in the collation
-//! that compared it. Everything else keeps its value and type.
+//! The value is the operand as it was compared. So a constant beside a column of another type, also one that is
+//! calculated, is what the column would hold: `NULLIF(1, year_column)` is 2001, `NULLIF(20240302, date_column)` a date, and
+//! a constant text is in the collation that compared it. Everything else keeps its value and type.
 
 use rustydb_value::temporal::{datetime_from_number, parse_time, time_from_number};
-use rustydb_value::{Collation, Time, Value, ValueRef};
+use rustydb_value::{Collation, Decimal, Time, Value, ValueRef};
 
 use super::build::{compare, finish};
 use super::cast::force;
@@ -15,15 +15,29 @@ use super::number::decimal_from_i256;
 use super::types::{Class, ExprType, Kind, NOT_FIXED};
 use super::{BoundExpr, Comparison, Node};
 use crate::error::SqlError;
+use crate::plan::estimate::constant_value;
 use crate::session::SessionState;
 
 /// `NULLIF(a, b)`
 pub(super) fn bind_nullif(a: BoundExpr, b: BoundExpr, session: &SessionState) -> Result<BoundExpr, SqlError> {
     let a = finish(a, session);
     collations_meet(&[&a.ty, &b.ty], "nullif", session)?;
-    let value = as_compared(&a, &b, session);
+    let (a, value) = match as_stored(&a, &b, session) {
+        Some(stored) => (stored.clone(), stored),
+        None => {
+            let value = as_compared(&a, &b, session);
+            (a, value)
+        }
+    };
     let equal = compare(Comparison::Equal, a, b, session)?;
     let mut ty = value.ty.clone().with_nullable(true);
+    // What was made a text by a CAST is one: a second conversion tells it from a date that only shows as text.
+    let value = match &value.node {
+        Node::Coerce(inner) if ty.is_string() && (inner.ty.is_member() || !inner.ty.is_string()) => {
+            force(value, ty.clone())
+        }
+        _ => value,
+    };
     if ty.is_string() {
         ty.decimals = NOT_FIXED;
     }
@@ -32,58 +46,71 @@ pub(super) fn bind_nullif(a: BoundExpr, b: BoundExpr, session: &SessionState) ->
     Ok(BoundExpr { node, ty })
 }
 
-/// The first operand with the type that a comparison gives it if it is a constant.
-fn as_compared(a: &BoundExpr, b: &BoundExpr, session: &SessionState) -> BoundExpr {
-    let column = matches!(b.node, Node::Column(_) | Node::Outer(_));
-    let Node::Literal(vector) = &a.node else {
+/// A constant, also one that is calculated, as the column beside it would hold it.
+fn as_stored(a: &BoundExpr, b: &BoundExpr, session: &SessionState) -> Option<BoundExpr> {
+    let takes = b.ty.kind == Kind::Year || b.ty.class().is_temporal();
+    if !takes || !matches!(b.node, Node::Column(_) | Node::Outer(_)) {
+        return None;
+    }
+    let value = constant_value(a, session)?;
+    if value.is_null(0) {
+        return None;
+    }
+    if a.ty.class() == Class::Time && b.ty.class() == Class::Time {
         // A time that is calculated of constants has the digits of the column.
-        let same = column && a.ty.class() == Class::Time && b.ty.class() == Class::Time && a.is_constant();
-        return if same { force(a.clone(), ExprType::time(b.ty.decimals)) } else { a.clone() };
-    };
-    if vector.is_null(0) {
-        return a.clone();
+        let calculated = !matches!(a.node, Node::Literal(_));
+        return calculated.then(|| force(a.clone(), ExprType::time(b.ty.decimals)));
     }
-    if a.ty.class().is_string() && b.ty.is_string() {
-        let Ok((collation, _)) = mix_collations(&[&a.ty, &b.ty], "nullif", session) else { return a.clone() };
-        let mut out = a.clone();
-        if collation == Collation::BINARY {
-            let length = out.ty.length.saturating_mul(out.ty.collation.charset().max_bytes_per_char());
-            return coerce(out, ExprType::binary(length));
-        }
-        if out.ty.class() == Class::Text {
-            out.ty.collation = collation;
-        }
-        return out;
-    }
-    if !column {
-        return a.clone();
-    }
-    stored(a, &b.ty, session).map_or_else(|| a.clone(), |(value, ty)| BoundExpr::literal(&value, ty))
+    let constant = BoundExpr { node: Node::Literal(value), ty: a.ty.clone() };
+    stored(&constant, &b.ty, session).map(|(value, ty)| BoundExpr::literal(&value, ty))
 }
 
-/// What a column of a year, date or time makes of a constant number.
+/// A constant text in the collation that compares it.
+fn as_compared(a: &BoundExpr, b: &BoundExpr, session: &SessionState) -> BoundExpr {
+    let Node::Literal(vector) = &a.node else { return a.clone() };
+    if vector.is_null(0) || !a.ty.class().is_string() || !b.ty.is_string() {
+        return a.clone();
+    }
+    let Ok((collation, _)) = mix_collations(&[&a.ty, &b.ty], "nullif", session) else { return a.clone() };
+    let mut out = a.clone();
+    if collation == Collation::BINARY {
+        let length = out.ty.length.saturating_mul(out.ty.collation.charset().max_bytes_per_char());
+        return coerce(out, ExprType::binary(length));
+    }
+    if out.ty.class() == Class::Text {
+        out.ty.collation = collation;
+    }
+    out
+}
+
+/// What a column of a year, date or time makes of a constant.
 fn stored(constant: &BoundExpr, column: &ExprType, session: &SessionState) -> Option<(Value, ExprType)> {
     if column.kind == Kind::Year {
         let year = u64::try_from(year_constant(constant)?).ok()?;
         return Some((Value::UInt(year), ExprType { kind: Kind::Year, ..ExprType::uint(4) }.not_null()));
     }
     let Node::Literal(vector) = &constant.node else { return None };
-    let number = match constant.ty.class() {
+    let time = |time: Time| Some((Value::Time(time), ExprType::time(column.decimals).not_null()));
+    let exact = match constant.ty.class() {
         Class::Date | Class::DateTime if column.class() == Class::Time => {
-            let time = match vector.cell(0, &constant.ty) {
-                ValueRef::DateTime(moment) => moment.time(),
-                _ => Time::clamped(0, column.decimals),
+            return match vector.cell(0, &constant.ty) {
+                ValueRef::DateTime(moment) => time(moment.time()),
+                _ => time(Time::clamped(0, column.decimals)),
             };
-            return Some((Value::Time(time), ExprType::time(column.decimals).not_null()));
         }
-        Class::Int => vector.as_ints().at(0),
-        Class::Decimal if column.class() == Class::Time => {
-            let value = decimal_from_i256(vector.as_decimals().at(0), constant.ty.decimals);
-            let parsed = parse_time(value.to_string().as_bytes(), column.decimals)?;
-            return Some((Value::Time(parsed.value), ExprType::time(column.decimals).not_null()));
+        Class::Text if column.class() == Class::Time => {
+            let parsed = parse_time(vector.bytes(0), column.decimals).filter(|parsed| !parsed.truncated)?;
+            return time(parsed.value);
         }
+        Class::Int => Decimal::from(vector.as_ints().at(0)),
+        Class::Decimal => decimal_from_i256(vector.as_decimals().at(0), constant.ty.decimals),
+        Class::Double => Decimal::from_f64(vector.as_doubles().at(0)).ok()?,
         _ => return None,
     };
+    if column.class() == Class::Time && exact.scale() > 0 {
+        return time(parse_time(exact.to_string().as_bytes(), column.decimals)?.value);
+    }
+    let number = exact.to_i64().ok()?;
     match column.class() {
         Class::Time => {
             let (time, clamped) = time_from_number(number)?;

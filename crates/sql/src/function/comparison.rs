@@ -10,7 +10,7 @@ use crate::expr::like::Pattern;
 use crate::expr::merge::merge_types;
 use crate::expr::types::{Class, ExprType};
 use crate::expr::vector::{Vector, nulls_from, union_nulls};
-use crate::expr::{BoundExpr, Kind, cast};
+use crate::expr::{BoundExpr, Kind, Node, cast};
 use crate::variables::SqlMode;
 
 /// The most arguments of a function without a limit of its own.
@@ -95,7 +95,12 @@ fn like(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vect
 fn bind_extreme(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let types: Vec<&ExprType> = call.args.iter().map(|a| &a.ty).collect();
     let mut ty = merge_types(&types, call.function.name, call.session)?;
-    if ty.kind == Kind::Null {
+    let nullable = call.nullable();
+    let dated = call.args.iter().any(|arg| matches!(arg.ty.class(), Class::Date | Class::DateTime));
+    if ty.class().is_string() && dated {
+        as_moments(call, &mut ty);
+    }
+    if ty.kind == Kind::Null && call.args.iter().any(|arg| matches!(arg.node, Node::Parameter(_))) {
         ty = ExprType::text(
             16_383,
             call.session.settings.collation_connection,
@@ -107,9 +112,32 @@ fn bind_extreme(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         let taken = std::mem::replace(arg, BoundExpr::null());
         *arg = cast::as_type(taken, &ty);
     }
-    ty.nullable = call.nullable();
+    ty.nullable = if dated { nullable } else { call.nullable() };
     push_collation(call, ty.collation);
     Ok(ty)
+}
+
+/// Texts and numbers beside dates are compared as the moments that they are: each argument as the text of its moment, in
+/// one form for all. What is no moment stays as it is.
+fn as_moments(call: &mut Call<'_>, ty: &mut ExprType) {
+    let timed = call.args.iter().any(|arg| matches!(arg.ty.class(), Class::DateTime | Class::Time));
+    let fsp = (0..call.count()).map(|at| call.fsp(at)).max().unwrap_or(0);
+    let moment = if timed { ExprType::datetime(fsp) } else { ExprType::date() };
+    ty.length = ty.length.max(moment.length);
+    for arg in &mut call.args {
+        let taken = std::mem::replace(arg, BoundExpr::null());
+        if taken.ty.kind == Kind::Null {
+            continue;
+        }
+        let shown = cast::as_type(cast::force(taken.clone(), moment.clone()), ty);
+        *arg = if taken.ty.class().is_temporal() {
+            shown
+        } else {
+            let nullable = taken.ty.nullable;
+            let node = Node::Coalesce(vec![shown, cast::as_type(taken, ty)]);
+            BoundExpr { node, ty: ty.clone().with_nullable(nullable) }
+        };
+    }
 }
 
 fn extreme(

@@ -13,9 +13,11 @@ use rustydb_value::{Date, DateTime, Time, ValueRef};
 use super::date::{unit_code, unit_of};
 use super::{Call, Function, Invocation, any_null};
 use crate::error::SqlError;
+use crate::expr::coerce::coerce;
 use crate::expr::number::{decimal_from_i256, parse_decimal, rescale};
 use crate::expr::types::{Class, Coercibility, ExprType, Kind, MAX_PRECISION, MAX_SCALE};
 use crate::expr::vector::{Builder, Vector};
+use crate::expr::{BoundExpr, Node};
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
@@ -189,12 +191,33 @@ fn bind_interval(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
         }
         _ => {
             // Numbers are dates, texts give a text back.
+            if let Some(arg) = call.args.get_mut(0) {
+                with_time_of_day(arg);
+            }
             call.to_string(0);
             let collation = call.session.settings.collation_connection;
             ExprType { kind: Kind::String, ..ExprType::text(29, collation, Coercibility::Coercible) }
         }
     }
     .with_nullable(true))
+}
+
+/// A DATE that IF or CASE chooses among texts is the moment at midnight.
+fn with_time_of_day(arg: &mut BoundExpr) {
+    let Node::Case { branches, otherwise } = &mut arg.node else { return };
+    let text = arg.ty.clone();
+    if !text.class().is_string() {
+        return;
+    }
+    for value in branches.iter_mut().map(|(_, then)| then).chain(otherwise.as_deref_mut()) {
+        with_time_of_day(value);
+        if let Node::Coerce(inner) = &mut value.node
+            && inner.ty.class() == Class::Date
+        {
+            let date = std::mem::replace(inner.as_mut(), BoundExpr::null());
+            **inner = coerce(date, ExprType::datetime(0));
+        }
+    }
 }
 
 fn shifted(moment: DateTime, span: Span) -> Option<DateTime> {

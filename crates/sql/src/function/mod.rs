@@ -53,6 +53,7 @@ use crate::expr::compare;
 use crate::expr::types::{Class, Coercibility, ExprType};
 use crate::expr::whole::whole;
 use crate::expr::{BoundExpr, Node, Vector};
+use crate::plan::estimate::constant_value;
 use crate::session::SessionState;
 
 /// Computes a batch: the arguments, and the number of rows to give.
@@ -233,12 +234,13 @@ impl Call<'_> {
             }
         }
     }
-    /// Fractional digits of an argument read as a time; a constant text's are those it is written with.
+    /// Fractional digits of an argument read as a time; a constant text has those that its value is written with.
     pub fn fsp(&self, at: usize) -> u8 {
         let Some(arg) = self.args.get(at) else { return 0 };
-        match &arg.node {
-            Node::Literal(vector) if arg.ty.class().is_string() && !vector.is_null(0) => {
-                let text = String::from_utf8_lossy(vector.bytes(0)).into_owned();
+        let value = if arg.ty.class().is_string() { constant_value(arg, self.session) } else { None };
+        match value {
+            Some(value) if !value.is_null(0) => {
+                let text = String::from_utf8_lossy(value.bytes(0));
                 if text.bytes().any(|b| b.is_ascii_digit()) {
                     crate::expr::literal::written_fraction(&text)
                 } else {

@@ -305,3 +305,11 @@ fn annotate_plan(plan: &mut Plan, estimator: &mut Estimator<'_>) {
         _ => plan.each_input_mut(&mut |input| annotate_plan(input, estimator)),
     }
 }
+/// The value of an expression that has the same one in every execution, None for others and for one that fails or warns.
+pub fn constant_value(expr: &BoundExpr, session: &SessionState) -> Option<Vector> {
+    match &expr.node {
+        Node::Literal(value) => Some(value.clone()),
+        _ if expr.is_constant() => Estimator::new(session).constant(expr),
+        _ => None,
+    }
+}
