@@ -118,7 +118,8 @@ const TEXT: &[Pattern] = &[
     ("CONCAT(#, #)", "ti"),
     ("FORMAT(#, 2)", "d"),
     ("CAST(# AS CHAR(3))", "t"),
-    ("SPACE(#)", "i"),
+    // Where a collation pads, all spaces are the same, and MIN gives any.
+    ("CONCAT(SPACE(#), 'x')", "i"),
     ("MAKE_SET(#, 'a', 'b')", "i"),
     ("CONV(#, 10, 2)", "i"),
     ("HEX(#)", "t"),
@@ -225,7 +226,11 @@ impl Generator {
             0..=3 if kind != Kind::Truth => self.leaf(kind, scope),
             4 if scope.subqueries => return self.subquery_expression(kind, scope, depth - 1),
             5 if kind != Kind::Truth => {
-                let pattern = *pick(&mut self.random, ANY);
+                let mut pattern = *pick(&mut self.random, ANY);
+                // MySQL gives a constant back as the year that it is compared as.
+                if kind == Kind::Int && pattern.0.starts_with("NULLIF") {
+                    pattern.0 = "NULLIF(#, (# + 0))";
+                }
                 self.filled(pattern, kind, scope, depth - 1)
             }
             _ => {
