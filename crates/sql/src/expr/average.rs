@@ -6,7 +6,7 @@
 //! compares takes the value from under it ([`precise`]): arithmetic, comparisons, CAST, also through IF, CASE, NULLIF and a
 //! subquery of one value, and so does what has room for more digits: COALESCE with a longer decimal, UNION. Everything else
 //! has the shown digits, and so has an operator's result. As a DOUBLE
-//! ([`double`]) an average is the sum divided as doubles are, except where groups are made in a table: MySQL
+//! ([`double`]), which it also is before it counts as an integer, an average is the sum divided as doubles are, except where groups are made in a table: MySQL
 //! then has the words only.
 
 use crate::error::SqlError;
@@ -128,6 +128,11 @@ pub fn double(expr: &BoundExpr, ty: &ExprType) -> Option<BoundExpr> {
         Node::Call { function, args } if std::ptr::eq(*function, &SHOWN) => Some(divided(args.first()?, ty)),
         _ => None,
     }
+}
+
+/// Whether it is an average over groups, not one of a subquery or of a window.
+pub fn of_group(expr: &BoundExpr) -> bool {
+    uncovered(expr).is_some_and(|average| matches!(average.node, Node::Aggregate(_)))
 }
 
 /// What a column of a subquery rounds, if it is an average as it is shown.

@@ -8,6 +8,7 @@ use super::bind::collation_named;
 use super::build::{bind_call, literal_int};
 use super::coerce::{coerce, elt_by_position, number_by_branch, text_by_branch, text_type};
 use super::types::{Class, Coercibility, ExprType, Kind, MAX_PRECISION, MAX_SCALE, NOT_FIXED};
+use super::whole::whole;
 use super::{BoundExpr, Node};
 use crate::error::SqlError;
 use crate::function;
@@ -42,7 +43,11 @@ fn fraction(fsp: Option<u32>, what: &str) -> Result<u8, SqlError> {
 /// `CAST(arg AS target)`.
 pub fn bind_cast(arg: BoundExpr, target: &CastTarget, session: &SessionState) -> Result<BoundExpr, SqlError> {
     let data_type = match target {
-        CastTarget::Signed => return Ok(force(precise(arg), ExprType::int(21))),
+        CastTarget::Signed => {
+            let ty = ExprType::int(21);
+            let arg = if arg.ty.class().is_string() { arg } else { whole(arg, &ty) };
+            return Ok(force(arg, ty));
+        }
         CastTarget::Unsigned => return Ok(force(precise(arg), ExprType::uint(21))),
         CastTarget::Type(data_type) => data_type,
     };

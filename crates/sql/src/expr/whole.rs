@@ -2,8 +2,10 @@
 //!
 //! IF, CASE and NULLIF count by the branch that is chosen, not by the type that all branches were brought to:
 //! `IF(FALSE, 1e0, 2.5)` is 2.5 of DECIMAL, which counts as 3, and `IF(FALSE, 1, 1 | -7)` keeps the bits that a DECIMAL
-//! of it is too large to give back. COALESCE, GREATEST and LEAST count by the type of the whole.
+//! of it is too large to give back. COALESCE, GREATEST and LEAST count by the type of the whole. AVG over groups counts by
+//! its value as a DOUBLE, which rounds half to even.
 
+use super::average;
 use super::coerce::coerce;
 use super::types::{Class, ExprType};
 use super::{BoundExpr, Node};
@@ -12,6 +14,9 @@ use super::{BoundExpr, Node};
 pub fn whole(mut expr: BoundExpr, ty: &ExprType) -> BoundExpr {
     if expr.ty.class().is_integer() {
         return coerce(expr, ty.clone());
+    }
+    if average::of_group(&expr) {
+        return coerce(coerce(expr, ExprType::double()), ty.clone());
     }
     let Node::Case { branches, otherwise } = &mut expr.node else { return coerce(expr, ty.clone()) };
     for (_, then) in branches {
