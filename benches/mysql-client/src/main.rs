@@ -1,16 +1,18 @@
 //! The MySQL client beside mysql_async and sqlx: pooled point queries, a fetch of 10,000 rows, 64 tasks over 8
-//! connections; and what taking and returning a connection costs.
+//! connections; what taking and returning a connection costs, and what metrics and spans cost.
 //!
 //! All three talk to the same MariaDB over TCP without TLS, from the same runtime, in interleaved rounds whose
 //! medians are compared. mysql_async is measured with its pool's reset on return switched off as well, which is
 //! kinder to it: with the reset, which is its default, it prepares every statement anew.
 //!
-//! `cargo xtask bench mysql-client [--quick]`. Fails where a figure that is wanted is missed.
+//! `cargo xtask bench mysql-client [--quick] [observed]`; `observed` measures the cost of metrics and spans alone.
+//! Fails where a figure that is wanted is missed.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 mod clients;
 mod figures;
+mod observed;
 mod server;
 
 use clients::{Client, Ours, Theirs, Third};
@@ -34,15 +36,17 @@ struct Plan {
     points: u32,
     fetches: u32,
     crowd: Duration,
+    only_observed: bool,
 }
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let has = |word: &str| words.iter().any(|given| given == word);
+    let only_observed = has("observed");
     let plan = if has("--quick") {
-        Plan { rounds: 3, points: 2_000, fetches: 10, crowd: Duration::from_millis(500) }
+        Plan { rounds: 5, points: 2_000, fetches: 10, crowd: Duration::from_millis(500), only_observed }
     } else {
-        Plan { rounds: 9, points: 10_000, fetches: 40, crowd: Duration::from_secs(2) }
+        Plan { rounds: 9, points: 10_000, fetches: 40, crowd: Duration::from_secs(2), only_observed }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let told = runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(measure(&plan)));
@@ -59,6 +63,9 @@ type Clients = Arc<[Client; 4]>;
 
 async fn measure(plan: &Plan) -> Result<Vec<Figure>, Failure> {
     let server = server::Server::start().await?;
+    if plan.only_observed {
+        return Ok(observed::figures(&server, plan.rounds, plan.points).await?.into());
+    }
     let clients: Clients = Arc::new([
         Client::Ours(Ours::connect(&server, CONNECTIONS).await?),
         Client::Theirs(Theirs::connect(&server, CONNECTIONS, false)),
@@ -107,6 +114,7 @@ async fn measure(plan: &Plan) -> Result<Vec<Figure>, Failure> {
     for (name, waits) in ["ours", "mysql_async", "mysql_async, reset", "sqlx"].into_iter().zip(waits) {
         figures.push(Figure::waits(name, waits));
     }
+    figures.extend(observed::figures(&server, plan.rounds, plan.points).await?);
     Ok(figures)
 }
 

@@ -320,7 +320,11 @@ impl<D: Driver + Clone> Client<D> {
         F: FnMut(Transaction<Connection<D>>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let span = tracing::info_span!("mysql.transaction", otel.kind = "client", db.system.name = "mysql");
+        let observe = self.shared.config.observe;
+        let span = match observe {
+            true => tracing::info_span!("mysql.transaction", otel.kind = "client", db.system.name = "mysql"),
+            false => tracing::Span::none(),
+        };
         let metrics = &self.shared.metrics;
         with_transaction(
             TransactionRetry::within(self.shared.budget.clone()),
@@ -328,7 +332,11 @@ impl<D: Driver + Clone> Client<D> {
             self.shared.config.limits.query_timeout,
             || self.connection_for(&options),
             work,
-            |_, committed, time| metrics.transaction(committed, time),
+            |_, committed, time| {
+                if observe {
+                    metrics.transaction(committed, time);
+                }
+            },
         )
         .instrument(span)
         .await

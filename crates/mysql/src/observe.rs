@@ -26,7 +26,7 @@
 //!
 //! What costs: an instrument per operation is looked up by number, not by name, and made at its first use;
 //! what a pool counts anyway is read at scrape time. A text's shape is only made for a span that somebody
-//! listens to.
+//! listens to, and kept where the router keeps its class.
 
 use crate::driver::Driver;
 use crate::error::{Error, ErrorKind};
@@ -260,27 +260,34 @@ fn register(registry: &Registry, server: &str, slot: &Arc<Mutex<Figures>>) {
     }
 }
 
+/// The name of a statement's span.
+const QUERY: &str = "mysql.query";
+
 /// The span of a statement. `text` is called only when somebody listens.
 pub(crate) fn query_span(
     class: StatementClass,
     database: Option<&str>,
-    text: impl FnOnce() -> String,
+    text: impl Fn() -> Arc<str>,
 ) -> tracing::Span {
-    let span = tracing::info_span!(
-        "mysql.query",
+    // Fields are made only for a span that somebody listens to.
+    tracing::info_span!(
+        QUERY,
         otel.kind = "client",
         db.system.name = "mysql",
         db.operation.name = class.kind.name(),
         db.namespace = database,
-        db.query.text = tracing::field::Empty,
+        db.query.text = &*text(),
         db.response.status_code = tracing::field::Empty,
         error.r#type = tracing::field::Empty,
         server.address = tracing::field::Empty,
-    );
-    if !span.is_disabled() {
-        span.record("db.query.text", text());
+    )
+}
+
+/// Notes on a statement's span which server it went to; a span of somebody else is left alone.
+pub(crate) fn note_server(span: &tracing::Span, server: &Arc<str>) {
+    if span.metadata().is_some_and(|metadata| metadata.name() == QUERY) {
+        span.record("server.address", &**server);
     }
-    span
 }
 
 /// Notes on a statement's span how it ended.

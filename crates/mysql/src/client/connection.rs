@@ -117,8 +117,8 @@ impl<D: Driver + Clone> Connection<D> {
     /// What is known of a statement before it runs.
     fn request(&self, sql: &str) -> Request {
         let class = self.shared.router.classify(sql);
-        let shape = || rustydb_simulation::fingerprint::shape(sql);
-        let span = observe::query_span(class, self.shared.config.database.as_deref(), shape);
+        let span = self.shared.span(class, sql);
+        observe::note_server(&span, self.checkout.member().name());
         Request { class, span, begin: Instant::now() }
     }
 
@@ -162,7 +162,9 @@ impl<D: Driver + Clone> Held for Connection<D> {
     }
 
     fn observe<T>(&mut self, time: Duration, outcome: &Result<T>) {
-        if let Err(error) = outcome {
+        if let Err(error) = outcome
+            && self.shared.config.observe
+        {
             self.shared.metrics.error(error.kind());
         }
         self.checkout.observe(time, outcome);

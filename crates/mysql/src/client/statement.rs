@@ -262,8 +262,7 @@ impl<D: Driver + Clone> Client<D> {
         let shared = &self.shared;
         let begin = Instant::now();
         let class = shared.router.classify(sql);
-        let shape = || rustydb_simulation::fingerprint::shape(sql);
-        let span = observe::query_span(class, shared.config.database.as_deref(), shape);
+        let span = shared.span(class, sql);
         let work = async {
             shared.guards.check(sql, class)?;
             let policy = Again { reads: class.access == Access::Read };
@@ -273,11 +272,12 @@ impl<D: Driver + Clone> Client<D> {
             };
             Retry::new(&policy).budget(&shared.budget).run(|_| attempt(decide())).await
         };
-        let outcome = work.instrument(span.clone()).await;
-        let error = outcome.as_ref().err();
-        shared.ended(class, &span, sql, parameters, begin.elapsed(), error);
+        let mut work = std::pin::pin!(work.instrument(span));
+        let outcome = work.as_mut().await;
+        let (span, error) = (work.span(), outcome.as_ref().err());
+        shared.ended(class, span, sql, parameters, begin.elapsed(), error);
         if let Some(error) = error {
-            observe::note_error(&span, error);
+            observe::note_error(span, error);
         }
         outcome
     }
@@ -300,7 +300,9 @@ impl<D: Driver + Clone> Client<D> {
         let mut checkout = self.checkout(decision).await?;
         let begin = Instant::now();
         let deadline = begin + self.shared.config.limits.query_timeout;
-        let span = tracing::debug_span!("mysql.connection.execute", server = %checkout.member().name());
+        let server = checkout.member().name();
+        observe::note_server(&tracing::Span::current(), server);
+        let span = tracing::debug_span!("mysql.connection.execute", %server);
         let session = &mut **checkout.connection();
         match request::start(session, sql, parameters, deadline).instrument(span).await {
             Ok(()) => Ok((checkout, begin)),
@@ -310,6 +312,14 @@ impl<D: Driver + Clone> Client<D> {
 }
 
 impl<D: Driver + Clone> Shared<D> {
+    /// The span that a statement runs in.
+    pub(super) fn span(&self, class: StatementClass, sql: &str) -> tracing::Span {
+        if !self.config.observe {
+            return tracing::Span::none();
+        }
+        observe::query_span(class, self.config.database.as_deref(), || self.router.shape(sql))
+    }
+
     /// Measures a statement that ended, and keeps it if it was slow.
     pub(super) fn ended<P: ToValue>(
         &self,
@@ -320,7 +330,9 @@ impl<D: Driver + Clone> Shared<D> {
         time: Duration,
         error: Option<&Error>,
     ) {
-        self.metrics.statement(class, time, error, self.config.limits.slow_query);
+        if self.config.observe {
+            self.metrics.statement(class, time, error, self.config.limits.slow_query);
+        }
         if time >= self.slow_log.threshold() {
             span.in_scope(|| self.slow_log.observe(&self.guards, sql, parameters, time));
         }

@@ -201,6 +201,12 @@ impl ClientConfigBuilder {
         self
     }
 
+    /// Whether statements and transactions are counted, timed and have spans.
+    pub fn observe(mut self, on: bool) -> Self {
+        self.config.observe = on;
+        self
+    }
+
     /// The name that the server shows of this client.
     pub fn application_name(mut self, name: impl Into<String>) -> Self {
         self.config.application_name = Some(name.into());

@@ -238,6 +238,8 @@ pub struct ClientConfig {
     pub guards: GuardConfig,
     /// A query timeout counts as a failure of its server for the circuit breaker; on by default
     pub timeouts_trip_breaker: bool,
+    /// Statements and transactions are counted and timed, and have spans; on by default. What pools count stays
+    pub observe: bool,
     /// `program_name` among the attributes that the server shows of this client
     pub application_name: Option<String>,
 }
@@ -263,6 +265,7 @@ impl Default for ClientConfig {
             limits: Limits::default(),
             guards: GuardConfig::default(),
             timeouts_trip_breaker: true,
+            observe: true,
             application_name: None,
         }
     }

@@ -4,13 +4,17 @@
 //! set. A hit takes a hash of the text, a read lock and one comparison of the text. The comparison is what makes
 //! a wrong answer impossible: two texts with the same hash are two entries.
 //!
-//! Limits: [`SETS`] times [`WAYS`] statements, none longer than [`LONGEST`] bytes, so at most 2 MiB of text. A set
+//! The shape of a statement, which spans show, is kept beside its class once somebody asked for it.
+//!
+//! Limits: [`SETS`] times [`WAYS`] statements, none longer than [`LONGEST`] bytes, so at most 4 MiB of text. A set
 //! that is full forgets its entries in turn: statements with literals in them come and go without an LRU's cost.
 
 use super::class::StatementClass;
 use hashbrown::DefaultHashBuilder;
 use parking_lot::RwLock;
+use rustydb_simulation::fingerprint::shape;
 use std::hash::BuildHasher;
+use std::sync::{Arc, OnceLock};
 
 const SETS: usize = 256;
 const WAYS: usize = 4;
@@ -22,6 +26,7 @@ struct Entry {
     hash: u64,
     text: Box<str>,
     class: StatementClass,
+    shape: OnceLock<Arc<str>>,
 }
 
 #[derive(Default)]
@@ -61,8 +66,24 @@ impl Classes {
             }
         }
         let class = classify();
-        put(&mut set.write(), Entry { hash, text: sql.into(), class });
+        put(&mut set.write(), Entry { hash, text: sql.into(), class, shape: OnceLock::new() });
         class
+    }
+
+    /// The shape of `sql`, kept where its class is.
+    pub(super) fn shape(&self, sql: &str) -> Arc<str> {
+        let make = || Arc::from(shape(sql));
+        if sql.len() > LONGEST {
+            return make();
+        }
+        let (hash, set) = self.place(sql);
+        let Some(set) = set else { return make() };
+        let set = set.read();
+        let mut kept = set.entries.iter().flatten();
+        match kept.find(|entry| entry.hash == hash && *entry.text == *sql) {
+            Some(entry) => Arc::clone(entry.shape.get_or_init(make)),
+            None => make(),
+        }
     }
 
     /// Keeps `class` for `sql` from now on, whatever was known.
@@ -72,7 +93,7 @@ impl Classes {
         }
         let (hash, set) = self.place(sql);
         if let Some(set) = set {
-            put(&mut set.write(), Entry { hash, text: sql.into(), class });
+            put(&mut set.write(), Entry { hash, text: sql.into(), class, shape: OnceLock::new() });
         }
     }
 }
@@ -103,6 +124,18 @@ mod tests {
         assert_eq!(classes.get_or("SELECT f()", || write), read);
         classes.insert("SELECT f()", write);
         assert_eq!(classes.get_or("SELECT f()", || read), write);
+    }
+
+    #[test]
+    fn a_shape_is_made_once_for_what_is_kept() {
+        let classes = Classes::new();
+        let sql = "SELECT 1 FROM t WHERE a = 'x'";
+        assert_eq!(&*classes.shape(sql), "select ? from t where a = ?");
+        classes.get_or(sql, || StatementClass::read(StatementKind::Select));
+        let (first, second) = (classes.shape(sql), classes.shape(sql));
+        assert!(Arc::ptr_eq(&first, &second) && &*first == "select ? from t where a = ?");
+        classes.insert(sql, StatementClass::write(StatementKind::Select));
+        assert_eq!(classes.shape(sql), first);
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub(crate) use token::{Reading, Token, Tokens};
 use cache::Classes;
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// What a router needs to know beyond the language.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +103,11 @@ impl Router {
     /// The same from the text alone, without looking at what is kept or keeping it.
     pub fn classify_anew(&self, sql: &str) -> StatementClass {
         classify::classify(sql, &|name| self.writes(name))
+    }
+
+    /// A statement without its values, as spans and logs show it.
+    pub fn shape(&self, sql: &str) -> Arc<str> {
+        self.classes.shape(sql)
     }
 
     fn writes(&self, function: &[u8]) -> bool {

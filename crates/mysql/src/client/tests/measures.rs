@@ -49,6 +49,21 @@ async fn statements_transactions_and_errors_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_not_to_be_observed_is_not_counted() {
+    let server = Server::new();
+    let registry = Registry::new();
+    let services = Services { registry: registry.clone(), ..Services::default() };
+    let client = client_of(&server, config().observe(false).build().unwrap(), services).await;
+    client.query("SELECT a", NO_PARAMETERS).await.unwrap();
+    client.execute_batch(&[("INSERT a", &[])]).await.unwrap();
+    client.execute("BAD", NO_PARAMETERS).await.unwrap_err();
+    for name in ["mysql.queries.count", "mysql.queries.errors", "mysql.transactions.count"] {
+        assert_eq!(read(&registry, name, None), 0.0, "{name}");
+    }
+    assert!(read(&registry, "mysql.connections.created", None) > 0.0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_statements_are_counted_with_their_time() {
     let server = Server::new();
     let registry = Registry::new();

@@ -147,6 +147,7 @@ fn a_statement_and_a_transaction_have_the_spans_of_the_requirements() {
         "db.system.name=\"mysql\"",
         "db.operation.name=\"SELECT\"",
         "db.namespace=\"shop\"",
+        "server.address=\"localhost:3306\"",
         "db.query.text=\"select a\"",
     ] {
         assert!(text.to_lowercase().contains(&attribute.to_lowercase()), "{attribute} in {text}");

@@ -1,0 +1,194 @@
+//! What being observed costs: the client with its metrics and spans on, beside the same client with both off.
+//!
+//! "On" means that somebody listens, as an exporter does: beginning, fields and end of every span are written into a
+//! batch as they come. At INFO that is one span a statement, with its shape and the `db.*` attributes; at DEBUG the
+//! spans of its steps as well. The listener is the process's own, as in a program; while "off" runs its level is OFF.
+//!
+//! The two take turns in short blocks, each round in the other order, so that what changes on the machine meanwhile
+//! changes both; a side's figure is the median of all its turns.
+
+use crate::Failure;
+use crate::figures::{Figure, median};
+use crate::server::{DATABASE, POINT, ROWS, Server};
+use parking_lot::Mutex;
+use rustydb_mysql::config::{Address, ClientConfig, PoolConfig, SslMode};
+use rustydb_mysql::{MysqlClient, Services};
+use rustydb_telemetry::Registry;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Bytes that are written before they are sent away, which here is to be forgotten.
+const BATCH: usize = 64 << 10;
+/// Turns of each side in a round.
+const TURNS: u32 = 10;
+
+/// What is listened to: nothing, INFO, DEBUG.
+static LEVEL: AtomicUsize = AtomicUsize::new(0);
+
+fn level() -> LevelFilter {
+    match LEVEL.load(Ordering::Relaxed) {
+        0 => LevelFilter::OFF,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    }
+}
+
+/// Listens to this from now on.
+fn listen(level: usize) {
+    LEVEL.store(level, Ordering::Relaxed);
+    tracing::callsite::rebuild_interest_cache();
+}
+
+#[derive(Clone)]
+struct Exporter {
+    begun: Instant,
+    batch: Arc<Mutex<String>>,
+}
+
+impl Exporter {
+    fn now(&self) -> u64 {
+        self.begun.elapsed().as_nanos() as u64
+    }
+
+    fn write(&self, write: impl FnOnce(&mut String)) {
+        let mut batch = self.batch.lock();
+        if batch.len() > BATCH {
+            batch.clear();
+        }
+        write(&mut batch);
+    }
+}
+
+struct Fields<'a>(&'a mut String);
+
+impl Visit for Fields<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let _ = write!(self.0, "{}={value} ", field.name());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let _ = write!(self.0, "{}={value:?} ", field.name());
+    }
+}
+
+impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for Exporter {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if *metadata.level() <= level() { Interest::always() } else { Interest::never() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        *metadata.level() <= level()
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(level())
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
+        self.write(|batch| {
+            let _ = write!(batch, "{} begins {} ", id.into_u64(), attributes.metadata().name());
+            attributes.record(&mut Fields(batch));
+            let _ = writeln!(batch, "at {}", self.now());
+        });
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        self.write(|batch| {
+            let _ = write!(batch, "{} is ", id.into_u64());
+            values.record(&mut Fields(batch));
+            batch.push('\n');
+        });
+    }
+
+    fn on_close(&self, id: Id, _: Context<'_, S>) {
+        self.write(|batch| {
+            let _ = writeln!(batch, "{} ends at {}", id.into_u64(), self.now());
+        });
+    }
+}
+
+async fn client(server: &Server, observe: bool, registry: &Registry) -> Result<MysqlClient, Failure> {
+    let mut config = ClientConfig::builder()
+        .primary(Address::tcp("127.0.0.1", server.port))
+        .database(DATABASE)
+        .ssl_mode(SslMode::Disabled)
+        .observe(observe)
+        .build()?;
+    config.pool = PoolConfig::sized(1, 1);
+    let services = Services { registry: registry.clone(), ..Services::default() };
+    Ok(MysqlClient::connect(config, services).await?)
+}
+
+/// Point queries in a second, one after the other, on a worker.
+async fn points(client: &MysqlClient, count: u32) -> Result<f64, Failure> {
+    let client = client.clone();
+    let work = async move {
+        let start = Instant::now();
+        for number in 0..count {
+            let id = i64::from(number * 7919 % ROWS);
+            let row = client.query_one(POINT, &[id]).await?.ok_or("no row")?;
+            if row.get::<i64>(0)? != id {
+                return Err(Failure::from(format!("no row {id}")));
+            }
+        }
+        Ok(f64::from(count) / start.elapsed().as_secs_f64())
+    };
+    tokio::spawn(work).await?
+}
+
+/// Queries in a second with metrics and spans at `level`, and without either.
+async fn compared(
+    server: &Server,
+    exporter: &Exporter,
+    level: usize,
+    rounds: usize,
+    count: u32,
+) -> Result<(f64, f64), Failure> {
+    let registry = Registry::new();
+    let on = client(server, true, &registry).await?;
+    let off = client(server, false, &Registry::new()).await?;
+    let each = (count / TURNS).max(1);
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        for turn in 0..2 * TURNS {
+            let is_on = (turn as usize + round).is_multiple_of(2);
+            listen(if is_on { level } else { 0 });
+            let rate = points(if is_on { &on } else { &off }, each).await?;
+            let rates = if is_on { &mut with } else { &mut without };
+            rates.extend((round > 0).then_some(rate));
+        }
+    }
+    listen(0);
+    // Nothing was measured unless all of it was seen.
+    let asked = f64::from(each * TURNS) * (rounds + 1) as f64;
+    let counted = registry.samples().into_iter().find(|sample| sample.name == "mysql.queries.count");
+    let batch = std::mem::take(&mut *exporter.batch.lock());
+    let seen = ["begins mysql.query", "db.query.text=select", "server.address=", "ends"];
+    if counted.is_none_or(|sample| sample.value.number() != asked)
+        || !seen.iter().all(|part| batch.contains(part))
+    {
+        return Err("what was to be observed was not".into());
+    }
+    Ok((median(with), median(without)))
+}
+
+/// The lines of the table.
+pub(crate) async fn figures(server: &Server, rounds: usize, count: u32) -> Result<[Figure; 2], Failure> {
+    let exporter = Exporter { begun: Instant::now(), batch: Arc::default() };
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(exporter.clone()))?;
+    let (info, off) = compared(server, &exporter, 1, rounds, count).await?;
+    let (debug, still_off) = compared(server, &exporter, 2, rounds, count).await?;
+    Ok([
+        Figure::at_least("metrics and spans on, beside off", "/s", info, off, 0.95),
+        Figure::shown("  with the spans of every step (DEBUG)", "/s", debug, still_off),
+    ])
+}
