@@ -12,6 +12,7 @@ use super::types::ExprType;
 use super::{BoundExpr, Kind};
 use crate::api::{ColumnMeta, column_flags};
 use crate::error::SqlError;
+use crate::expr::Coercibility;
 
 /// The name of the hidden column that holds the key of a table's row, for statements that change the rows they
 /// find: no identifier of SQL can be this one.
@@ -250,6 +251,24 @@ pub fn row_key_column(def: &TableDef) -> ScopeColumn {
 pub fn row_key_type() -> ExprType {
     ExprType::text(3072, rustydb_value::Collation::BINARY, super::types::Coercibility::Implicit)
         .with_nullable(true)
+}
+
+/// The types that the columns of a query have under a name in FROM. What an aggregate makes is kept there, and ranks as the
+/// text of a column does.
+pub fn types_of_columns(query: &ast::Query, types: &[ExprType]) -> Vec<ExprType> {
+    let mut types = types.to_vec();
+    let ast::QueryBody::Select(select) = &query.body else { return types };
+    if select.items.len() != types.len() {
+        return types;
+    }
+    for (item, ty) in select.items.iter().zip(&mut types) {
+        let aggregate = matches!(item, ast::SelectItem::Expr { expr, .. }
+            if matches!(&expr.kind, ast::ExprKind::Aggregate(call) if call.over.is_none()));
+        if aggregate && ty.is_string() && ty.coercibility != Coercibility::Ignorable {
+            ty.coercibility = Coercibility::Implicit;
+        }
+    }
+    types
 }
 
 /// The names of a derived table.

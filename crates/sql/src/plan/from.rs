@@ -19,7 +19,7 @@ use crate::error::SqlError;
 use crate::expr::bind::{AggregateUse, Binder};
 use crate::expr::outer::Level;
 use crate::expr::planning::{NamedQuery, Planning};
-use crate::expr::scope::{Scope, derived_table, row_key_column, same_tables, stored_table};
+use crate::expr::scope::{Scope, derived_table, row_key_column, same_tables, stored_table, types_of_columns};
 use crate::expr::types::ExprType;
 use crate::expr::{BoundExpr, Comparison};
 use crate::variables::OptimizerSwitch;
@@ -86,7 +86,7 @@ fn plan_reference(
         TableReference::Table(source) => plan_table(source, of, planning),
         TableReference::Derived(table) => {
             let plan = super::plan_query(&table.query, planning)?;
-            derived(plan, &table.alias, &table.columns)
+            derived(plan, &table.query, &table.alias, &table.columns)
         }
         TableReference::JsonTable(_) => Err(SqlError::not_supported("JSON_TABLE")),
         TableReference::Join(node) => plan_join(node, of, planning),
@@ -128,8 +128,14 @@ fn plan_beside(
 }
 
 /// A planned subquery under a name in FROM.
-fn derived(plan: super::SelectPlan, alias: &ast::Ident, names: &[ast::Ident]) -> Result<Source, SqlError> {
-    let mut source = named_source(Plan::Dual, &plan.columns, &plan.types, alias, names)?;
+fn derived(
+    plan: super::SelectPlan,
+    query: &ast::Query,
+    alias: &ast::Ident,
+    names: &[ast::Ident],
+) -> Result<Source, SqlError> {
+    let types = types_of_columns(query, &plan.types);
+    let mut source = named_source(Plan::Dual, &plan.columns, &types, alias, names)?;
     source.plan = Plan::Derived(Box::new(plan));
     Ok(source)
 }
@@ -254,8 +260,8 @@ fn plan_named_query(
         }
         None => plan_common_table(at, &named, planning)?,
     };
-    let (columns, types) = (&shared.plan.columns, &shared.plan.types);
-    named_source(Plan::Shared(Arc::clone(&shared)), columns, types, alias, names)
+    let types = types_of_columns(&named.table.query, &shared.plan.types);
+    named_source(Plan::Shared(Arc::clone(&shared)), &shared.plan.columns, &types, alias, names)
 }
 
 /// Plans a query of WITH at its first mention.

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use rustydb_catalog::{ViewAlgorithm, ViewDef};
-use rustydb_sql_parser::ast::{Ident, Locking};
+use rustydb_sql_parser::ast::{Ident, Locking, Query};
 
 use super::read;
 use crate::error::SqlError;
 use crate::expr::bind::collation_named;
 use crate::expr::planning::Planning;
-use crate::expr::scope::{Scope, ScopeTable, derived_table};
+use crate::expr::scope::{Scope, ScopeTable, derived_table, types_of_columns};
 use crate::plan::{self, Plan, SelectPlan};
 use crate::session::SessionState;
 
@@ -41,7 +41,7 @@ pub(crate) fn plan_view(
     planning.views.pop();
     let plan = planned.map_err(|error| invalid(view, error))?;
     let mut scope = Scope::empty();
-    scope.add(names(view, alias, &plan)?);
+    scope.add(names(view, &query, alias, &plan)?);
     let root = if view.algorithm == ViewAlgorithm::TempTable || !plan.subplans.is_empty() {
         Plan::Derived(Box::new(plan))
     } else {
@@ -62,13 +62,19 @@ pub(super) fn session_of(view: &ViewDef, session: &SessionState) -> Option<Sessi
     Some(own)
 }
 
-fn names(view: &ViewDef, alias: Option<&str>, plan: &SelectPlan) -> Result<ScopeTable, SqlError> {
+fn names(
+    view: &ViewDef,
+    query: &Query,
+    alias: Option<&str>,
+    plan: &SelectPlan,
+) -> Result<ScopeTable, SqlError> {
     let given: Vec<Ident> = view.columns.iter().map(|name| Ident::new(name.as_str())).collect();
     if !given.is_empty() && given.len() != plan.types().len() {
         return Err(SqlError::view_invalid(&view.database, &view.name));
     }
     let alias = alias.unwrap_or(&view.name);
-    let mut table = derived_table(alias, plan.columns(), plan.types(), &given);
+    let types = types_of_columns(query, plan.types());
+    let mut table = derived_table(alias, plan.columns(), &types, &given);
     table.database = view.database.as_str().into();
     for column in &mut table.columns {
         column.shown = format!("`{}`.`{alias}`.`{}`", view.database, column.name).into();
