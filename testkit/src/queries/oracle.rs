@@ -242,12 +242,14 @@ fn with_sorted_groups(sql: &str) -> Option<String> {
         .then(|| sql.replace("SELECT DISTINCT ", "SELECT DISTINCT SQL_BIG_RESULT "))
 }
 
-/// The same with every FIELD, INTERVAL and QUOTE in an IFNULL, if it has one. MySQL takes these for something that is NULL
+/// The same with every ELT, FIELD, INTERVAL, QUOTE and their like in an IFNULL. MySQL takes these for something that is NULL
 /// where an argument is, and makes inner joins of the outer joins below a condition on them, though they answer 0, -1 and
 /// 'NULL'.
 fn with_nullable_calls(sql: &str) -> Option<String> {
     let open = |call: &str| format!("IFNULL({call}");
-    with_calls(sql, &["FIELD(", "INTERVAL(", "QUOTE("], open, |out| out.push_str(", NULL)"))
+    with_calls(sql, &["CONCAT_WS(", "ELT(", "FIELD(", "INTERVAL(", "MAKE_SET(", "QUOTE("], open, |out| {
+        out.push_str(", NULL)")
+    })
 }
 
 /// The same with copies of the texts that are repeated. MySQL repeats the value that it keeps of a subquery in its place, so
