@@ -138,12 +138,7 @@ pub fn choose(
         if ty.class() == Class::Decimal && v.ty.decimals < ty.decimals && average::uncovered(&v).is_some() {
             return super::cast::force(v, ty.clone());
         }
-        let cast = matches!(&v.node, Node::Coerce(inner) if v.ty.is_string() && !inner.ty.is_string());
-        let out = super::cast::as_type(v, &ty);
-        // What was made a text by a CAST is one: a second conversion tells it from those that the merge makes, of which a
-        // number is asked again (`number_by_branch`).
-        let merged = matches!(&out.node, Node::Coerce(inner) if !inner.ty.is_string());
-        if cast && merged { super::cast::force(out, ty.clone()) } else { out }
+        super::cast::chosen(v, &ty)
     };
     let branches = whens.into_iter().zip(values.into_iter().map(value)).collect();
     let otherwise = otherwise.map(|o| Box::new(value(o)));

@@ -35,6 +35,20 @@ pub fn as_type(expr: BoundExpr, ty: &ExprType) -> BoundExpr {
     if coerced.ty.is_member() && !ty.is_member() { force(coerced, ty.clone()) } else { coerced }
 }
 
+/// The same for what IF, CASE, NULLIF or ELT chooses. What a CAST converted stays so: a second conversion tells it from what is
+/// converted for the merge only, and is asked again where the whole is a number or a text (`number_by_branch`,
+/// `text_by_branch`).
+pub fn chosen(expr: BoundExpr, ty: &ExprType) -> BoundExpr {
+    let text = |ty: &ExprType| ty.is_string() && !ty.is_member();
+    let asked_again = text(ty) || matches!(ty.class(), Class::Decimal | Class::Double);
+    let cast = matches!(&expr.node, Node::Coerce(inner) if asked_again && !(text(&inner.ty) && text(ty)));
+    let same = expr.ty.class() == ty.class()
+        && expr.ty.is_member() == ty.is_member()
+        && (ty.class() != Class::Decimal || expr.ty.decimals == ty.decimals);
+    let out = as_type(expr, ty);
+    if cast && same { force(out, ty.clone()) } else { out }
+}
+
 fn fraction(fsp: Option<u32>, what: &str) -> Result<u8, SqlError> {
     let fsp = fsp.unwrap_or(0);
     u8::try_from(fsp).ok().filter(|f| *f <= 6).ok_or_else(|| SqlError::precision_too_big(fsp, what, 6))

@@ -8,7 +8,7 @@ use rustydb_value::temporal::{datetime_from_number, parse_time, time_from_number
 use rustydb_value::{Collation, Decimal, Time, Value, ValueRef};
 
 use super::build::{compare, finish};
-use super::cast::force;
+use super::cast::{chosen, force};
 use super::coerce::{coerce, date_mode};
 use super::compare::{collations_meet, mix_collations, year_constant};
 use super::number::decimal_from_i256;
@@ -31,13 +31,7 @@ pub(super) fn bind_nullif(a: BoundExpr, b: BoundExpr, session: &SessionState) ->
     };
     let equal = compare(Comparison::Equal, a, b, session)?;
     let mut ty = value.ty.clone().with_nullable(true);
-    // What was made a text by a CAST is one: a second conversion tells it from a date that only shows as text.
-    let value = match &value.node {
-        Node::Coerce(inner) if ty.is_string() && (inner.ty.is_member() || !inner.ty.is_string()) => {
-            force(value, ty.clone())
-        }
-        _ => value,
-    };
+    let value = chosen(value, &ty);
     if ty.is_string() {
         ty.decimals = NOT_FIXED;
     }

@@ -7,6 +7,7 @@ use super::{Call, Function, Invocation};
 use crate::error::SqlError;
 use crate::expr::types::{Class, ExprType};
 use crate::expr::vector::{Builder, Vector, union_nulls};
+use crate::plan::estimate::constant_value;
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
@@ -36,9 +37,10 @@ pub static FUNCTIONS: &[Function] = &[
 fn bind_round(call: &mut Call<'_>, rounds: bool) -> Result<ExprType, SqlError> {
     let class = keep_kind(call, 0);
     let ty = call.ty(0);
-    let digits = if call.count() == 2 { call.constant_int(1) } else { Some(0) };
+    let mut digits = Some(0);
     if call.count() == 2 {
         call.to_length(1);
+        digits = constant_digits(call);
     }
     let nullable = call.nullable();
     Ok(match class {
@@ -57,6 +59,17 @@ fn bind_round(call: &mut Call<'_>, rounds: bool) -> Result<ExprType, SqlError> {
         _ => ExprType::int(21),
     }
     .with_nullable(nullable))
+}
+
+/// The digits to keep, if they are the same in every execution.
+fn constant_digits(call: &Call<'_>) -> Option<i64> {
+    let digits = call.args.get(1)?;
+    let value = constant_value(digits, call.session).filter(|value| !value.is_null(0))?;
+    match digits.ty.class() {
+        Class::Int => Some(value.as_ints().at(0)),
+        Class::UInt => Some(i64::try_from(value.as_uints().at(0)).unwrap_or(i64::MAX)),
+        _ => None,
+    }
 }
 
 fn round_double(value: f64, digits: i64, rounds: bool) -> f64 {

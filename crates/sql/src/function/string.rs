@@ -6,6 +6,8 @@
 use super::comparison::MANY;
 use super::{Call, Function, Invocation, StringWriter, any_null};
 use crate::error::SqlError;
+use crate::expr::BoundExpr;
+use crate::expr::cast::chosen;
 use crate::expr::types::{Class, Coercibility, ExprType, MAX_TEXT};
 use crate::expr::vector::{Vector, union_nulls};
 use rustydb_value::Collation;
@@ -684,6 +686,13 @@ fn quote(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<V
 
 fn bind_elt(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     call.to_int(0);
+    for arg in call.args.iter_mut().skip(1) {
+        let ty = arg.ty.clone();
+        if ty.class().is_string() {
+            let taken = std::mem::replace(arg, BoundExpr::null());
+            *arg = chosen(taken, &ty);
+        }
+    }
     let (collation, coercibility) = call.combine_strings(1)?;
     let length = call.args.iter().skip(1).map(|a| a.ty.length).max().unwrap_or(0);
     Ok(typed(length, collation, coercibility, true))
