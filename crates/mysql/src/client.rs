@@ -150,6 +150,13 @@ impl<D: Driver + Clone> Client<D> {
     /// [`Error::Configuration`]; what the secret store says when the password is there.
     pub async fn with_driver(driver: D, config: ClientConfig, services: Services) -> Result<Client<D>> {
         config.validate()?;
+        let slow_log = match services.slow_log.clone() {
+            Some(log) => log,
+            None => {
+                let log = SlowLog::new(config.limits.slow_query);
+                Arc::new(log.map_err(|error| Error::Configuration(error.to_string()))?)
+            }
+        };
         let login = credentials::Login::resolve(&config, &services).await?;
         let cluster = Cluster::new(
             driver,
@@ -158,17 +165,11 @@ impl<D: Driver + Clone> Client<D> {
             login.refresh(),
             &services.registry,
         )?;
+        // From here on nothing fails: what follows rotations lives until the client ends it.
         let rotation = login.follow(&cluster);
         let split_reads = !config.replicas.is_empty() || config.reads.discover;
         let router = Router::new(RouterOptions { split_reads, ..RouterOptions::default() });
         let guards = Guards::new(&config.guards, &config.limits);
-        let slow_log = match services.slow_log {
-            Some(log) => log,
-            None => {
-                let log = SlowLog::new(config.limits.slow_query);
-                Arc::new(log.map_err(|error| Error::Configuration(error.to_string()))?)
-            }
-        };
         let shared = Shared {
             config,
             cluster,
@@ -320,23 +321,16 @@ impl<D: Driver + Clone> Client<D> {
         F: FnMut(Transaction<Connection<D>>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let observe = self.shared.config.observe;
-        let span = match observe {
+        let span = match self.shared.config.observe {
             true => tracing::info_span!("mysql.transaction", otel.kind = "client", db.system.name = "mysql"),
             false => tracing::Span::none(),
         };
-        let metrics = &self.shared.metrics;
         with_transaction(
             TransactionRetry::within(self.shared.budget.clone()),
             options.clone(),
             self.shared.config.limits.query_timeout,
             || self.connection_for(&options),
             work,
-            |_, committed, time| {
-                if observe {
-                    metrics.transaction(committed, time);
-                }
-            },
         )
         .instrument(span)
         .await

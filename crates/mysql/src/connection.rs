@@ -194,6 +194,7 @@ impl Connection {
             return Err(Error::Gone);
         }
         self.wire.begin();
+        self.status.last_error = None;
         self.has_columns = false;
         if !self.closing.is_empty() {
             self.append_closing()?;

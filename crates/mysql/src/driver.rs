@@ -184,6 +184,8 @@ pub struct SessionStatus {
     /// The GTIDs of the last transaction that this session committed: a set on MySQL and RustyDB, one GTID
     /// on MariaDB.
     pub last_gtid: Option<Arc<str>>,
+    /// The server's error by which the last request was answered, also where it came behind rows.
+    pub last_error: Option<u16>,
     /// The default database, once a change was told.
     pub schema: Option<Arc<str>>,
 }

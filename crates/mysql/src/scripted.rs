@@ -376,13 +376,17 @@ impl ScriptedSession {
 
     async fn statement(&mut self, sql: &str, deadline: Instant) -> Result<()> {
         self.discard_results(deadline).await?;
+        self.status.last_error = None;
         self.head = Some(StatementHead::new(sql));
         let answer = self.exchange(Point::Query, sql, deadline, |world, id| run(world, id, sql)).await?;
         self.head = None;
         self.summary = Summary::default();
         self.current.clear();
         match answer.result {
-            Err(code) => Err(ServerError::new(code, None, "scripted").into()),
+            Err(code) => {
+                self.status.last_error = Some(code);
+                Err(ServerError::new(code, None, "scripted").into())
+            }
             Ok(rows) => {
                 self.columns = answer
                     .has_rows
@@ -584,6 +588,8 @@ impl Session for ScriptedSession {
             }
             Behaviour::Fail(code) => {
                 self.server.half(0).await;
+                fail(&mut self.server.world.lock(), self.id, code);
+                self.status.last_error = Some(code);
                 self.status.broken = false;
                 self.rows.clear();
                 self.status.pending_results = false;
@@ -618,6 +624,15 @@ impl Session for ScriptedSession {
             Behaviour::Never => {
                 sleep_until(deadline).await;
                 Err(Error::Timeout { during: "discard" })
+            }
+            Behaviour::Fail(code) => {
+                // Nobody wants the rows, so nobody is told of their end.
+                fail(&mut self.server.world.lock(), self.id, code);
+                self.status.last_error = Some(code);
+                self.status.broken = false;
+                self.status.pending_results = false;
+                self.rows.clear();
+                Ok(())
             }
             Behaviour::Usual | Behaviour::Slow(_) => {
                 self.status.broken = false;

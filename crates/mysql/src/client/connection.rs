@@ -170,6 +170,12 @@ impl<D: Driver + Clone> Held for Connection<D> {
         self.checkout.observe(time, outcome);
     }
 
+    fn ended(&mut self, committed: bool, time: Duration) {
+        if self.shared.config.observe {
+            self.shared.metrics.transaction(committed, time);
+        }
+    }
+
     fn admit(&mut self, sql: &str) -> Result<tracing::Span> {
         let request = self.request(sql);
         self.shared.guards.check(sql, request.class)?;

@@ -91,7 +91,13 @@ impl Login {
     pub(super) fn follow<D: Driver + Clone>(&self, cluster: &Cluster<D>) -> Option<AbortHandle> {
         let (source, user, cluster) = (self.source.clone()?, Arc::clone(&self.user), cluster.clone());
         let mut announced = source.secrets.subscribe(&source.key);
-        announced.mark_unchanged();
+        // Announced before there was anybody to be told.
+        let known = Arc::clone(&source.current.lock());
+        if announced.borrow().as_ref().is_none_or(|now| now.is_same_login(&known)) {
+            announced.mark_unchanged();
+        } else {
+            announced.mark_changed();
+        }
         let task = tokio::spawn(async move {
             while announced.changed().await.is_ok() {
                 let Some(fresh) = announced.borrow_and_update().clone() else { continue };

@@ -133,6 +133,7 @@ impl Connection {
         };
         self.phase = Phase::Idle;
         self.is_running = false;
+        self.status.last_error = error.code();
         self.status.pending_results = false;
         self.status.broken = error.breaks_session();
         self.summary = Summary::default();

@@ -43,21 +43,19 @@ impl<D: Driver> Pool<D> {
     /// Connects with another credential from now on. Idle connections of the old one are closed, others
     /// when they come back: what is under way ends undisturbed.
     pub fn rotate(&self, credential: Credential) {
-        let endpoint = self.endpoint();
-        self.inner.call_in(None, endpoint, Some(credential), ROTATED);
+        self.inner.call_in(None, None, Some(credential), ROTATED);
     }
 
     /// Connects to another endpoint from now on, and closes the connections to the old one as
     /// [`rotate`](Pool::rotate) does.
     pub fn redirect(&self, endpoint: Endpoint) {
-        self.inner.call_in(None, endpoint, None, CloseReason::Retired);
+        self.inner.call_in(None, Some(endpoint), None, CloseReason::Retired);
     }
 
     /// Closes every connection that exists now, those that are out when they come back: their server is not
     /// what it was.
     pub fn retire(&self) {
-        let endpoint = self.endpoint();
-        self.inner.call_in(None, endpoint, None, CloseReason::Retired);
+        self.inner.call_in(None, None, None, CloseReason::Retired);
     }
 
     /// Closes the idle connections. Those that the minimum needs are opened again.
@@ -142,15 +140,14 @@ impl<D: Driver> Pool<D> {
 impl<D: Driver> Inner<D> {
     /// Takes a credential in the place of the one of `generation`, unless that was replaced already.
     pub(super) fn rotate_from(self: &Arc<Self>, generation: u64, credential: Credential) {
-        let endpoint = self.state.lock().target.endpoint.clone();
-        self.call_in(Some(generation), endpoint, Some(credential), ROTATED);
+        self.call_in(Some(generation), None, Some(credential), ROTATED);
     }
 
     /// Begins another generation and closes the idle connections of this one.
     fn call_in(
         self: &Arc<Self>,
         only_from: Option<u64>,
-        endpoint: Endpoint,
+        endpoint: Option<Endpoint>,
         credential: Option<Credential>,
         retires: CloseReason,
     ) {
@@ -160,6 +157,8 @@ impl<D: Driver> Inner<D> {
             if only_from.is_some_and(|generation| generation != old.generation) {
                 return;
             }
+            // What is not given stays as it is now, whatever it was when the caller looked.
+            let endpoint = endpoint.unwrap_or_else(|| old.endpoint.clone());
             let credential = credential.unwrap_or_else(|| old.credential.clone());
             state.target = Arc::new(Target { endpoint, credential, generation: old.generation + 1, retires });
             (state.obstacle, state.may_fill) = (None, true);

@@ -1,7 +1,7 @@
 //! An open transaction: its connection, how far it is, and what its statements did to it.
 
 use super::options::{AccessMode, TransactionOptions};
-use super::state::Progress;
+use super::state::{Progress, TransactionState};
 use super::{Held, SessionOf, quoted};
 use crate::driver::{Driver, Results, Session, Summary};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,6 +11,9 @@ use crate::value::ToValue;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument;
+
+/// How a transaction ended that a deadlock met.
+const DEADLOCK: &str = "rolled back by the server, to end a deadlock";
 
 /// What a [`Transaction`](super::Transaction) owns, or lends to a closure.
 pub(super) struct Core<H: Held> {
@@ -158,7 +161,22 @@ impl<H: Held> Core<H> {
     /// Sees that the transaction is still open, and undoes scopes that were dropped half way.
     async fn ready(&mut self) -> Result<()> {
         self.is_open()?;
+        if self.held.connection().status().pending_results {
+            // Only behind the rows that nobody read it is known whether the transaction outlived them.
+            let deadline = Instant::now() + self.statement_timeout;
+            let read = self.held.connection().request().discard_results(deadline).await;
+            self.note(&read);
+            read?;
+            self.is_open()?;
+        }
         self.undo_abandoned().await
+    }
+
+    /// What failed last, with nothing that succeeded since: also where it failed behind rows that were given out.
+    pub(super) fn seen(&mut self) -> Option<ErrorKind> {
+        let late = self.held.connection().status().last_error.map(ErrorKind::of_code);
+        self.last_failure = self.last_failure.or(late);
+        self.last_failure
     }
 
     /// Undoes the outermost scope that was dropped half way, and with it those within.
@@ -178,7 +196,7 @@ impl<H: Held> Core<H> {
         let ended = |how| Err(Error::TransactionEnded { how });
         if !self.progress.state().is_open() {
             return match self.last_failure {
-                Some(ErrorKind::Deadlock) => ended("rolled back by the server, to end a deadlock"),
+                Some(ErrorKind::Deadlock) => ended(DEADLOCK),
                 _ => ended(self.progress.state().name()),
             };
         }
@@ -186,6 +204,12 @@ impl<H: Held> Core<H> {
         if status.broken {
             self.progress.failed();
             return ended("lost with its connection");
+        }
+        if status.last_error.map(ErrorKind::of_code) == Some(ErrorKind::Deadlock) {
+            // Behind rows: whoever read them was told, but the transaction is gone for all.
+            self.progress.failed();
+            self.last_failure = Some(ErrorKind::Deadlock);
+            return ended(DEADLOCK);
         }
         if !status.in_transaction && !status.pending_results {
             self.progress.failed();
@@ -217,6 +241,13 @@ impl<H: Held> Core<H> {
                 }
             }
         }
+    }
+}
+
+impl<H: Held> Drop for Core<H> {
+    fn drop(&mut self) {
+        let committed = self.progress.state() == TransactionState::Committed;
+        self.held.ended(committed, self.begun.elapsed());
     }
 }
 

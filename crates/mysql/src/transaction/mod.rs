@@ -83,6 +83,9 @@ pub trait Held: Send {
     ) {
         self.observe(time, outcome);
     }
+
+    /// Learns that a transaction ended that was open for `time`, and whether it was committed.
+    fn ended(&mut self, _committed: bool, _time: Duration) {}
 }
 
 impl<D: Driver> Held for PooledConnection<D> {

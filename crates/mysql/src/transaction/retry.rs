@@ -41,8 +41,7 @@ impl TransactionRetry {
 }
 
 /// Lends `work` a transaction on what `connect` gives, commits when it gives `Ok`, rolls back when it
-/// gives `Err`, and begins anew after deadlocks and lock waits. `ended` is told of each transaction: what it
-/// saw last, whether it was committed, how long it was open.
+/// gives `Err`, and begins anew after deadlocks and lock waits.
 ///
 /// # Errors
 /// Those of `work`, of `connect`, and of beginning and committing.
@@ -52,7 +51,6 @@ pub async fn with_transaction<H, T, E, C, CFut, F, Fut>(
     statement_timeout: Duration,
     mut connect: C,
     mut work: F,
-    mut ended: impl FnMut(Option<ErrorKind>, bool, Duration),
 ) -> Result<T, E>
 where
     H: Held,
@@ -78,7 +76,7 @@ where
             Ok(done) if core.progress.is_over() => Ok(done),
             Ok(done) => core.commit().await.map(|()| done).map_err(E::from),
             Err(error) => {
-                let seen = core.last_failure;
+                let seen = core.seen();
                 if !core.progress.is_over() {
                     // Where this fails the connection is lost, and the server rolls back by itself.
                     let _ = core.rollback().await;
@@ -88,7 +86,6 @@ where
             }
         };
         let seen = core.last_failure;
-        ended(seen, outcome.is_ok(), core.begun.elapsed());
         // Its connection goes back before the pause.
         drop(core);
         let error = match outcome {

@@ -68,7 +68,7 @@ impl<H: Held> Transaction<H> {
             }
             Err(error) => {
                 // Where the transaction is lost there is nothing to undo, and the first error is the one to tell.
-                let seen = core.last_failure;
+                let seen = core.seen();
                 core.abandoned = Some(depth);
                 let _ = core.undo_abandoned().await;
                 core.last_failure = seen;

@@ -9,6 +9,7 @@ mod bulk;
 mod catalog;
 mod cluster;
 mod connection;
+mod deadlock;
 mod hostile;
 mod redaction;
 mod server;

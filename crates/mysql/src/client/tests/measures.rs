@@ -39,9 +39,9 @@ async fn statements_transactions_and_errors_are_counted() {
     assert_eq!(count("mysql.query.unbounded_warning", None), 1.0);
     assert_eq!(
         (count("mysql.transactions.count", None), count("mysql.transactions.rollbacks", None)),
-        (2.0, 1.0)
+        (3.0, 2.0)
     );
-    assert_eq!(count("mysql.transactions.duration_ms", None), 2.0);
+    assert_eq!(count("mysql.transactions.duration_ms", None), 3.0);
     assert_eq!(count("mysql.deadlock.detected", None), 1.0);
     assert_eq!(count("mysql.transaction.orphaned", None), 1.0);
     assert_eq!(count("mysql.connections.total", None), 1.0);

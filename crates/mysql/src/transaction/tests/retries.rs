@@ -1,7 +1,6 @@
 //! Closures, and what is repeated.
 
 use super::*;
-use crate::error::ErrorKind;
 
 type Tx = Transaction<PooledConnection<Server>>;
 
@@ -20,7 +19,6 @@ async fn insert(pool: &Pool<Server>, value: &str) -> (Result<()>, u32) {
                 Ok::<(), Error>(())
             }
         },
-        |_, _, _| {},
     )
     .await;
     (outcome, tries)
@@ -112,7 +110,6 @@ async fn a_closure_may_have_errors_of_its_own_and_swallow_those_of_statements() 
                 Ok::<(), Business>(())
             }
         },
-        |_, _, _| {},
     )
     .await
     .unwrap();
@@ -121,7 +118,6 @@ async fn a_closure_may_have_errors_of_its_own_and_swallow_those_of_statements() 
     // Swallowed: the commit finds that there is nothing to commit, and it is done again.
     at(&server, "INSERT b", 1, Behaviour::Fail(1213));
     let mut tries = 0;
-    let mut seen = Vec::new();
     with_transaction(
         TransactionRetry::default(),
         TransactionOptions::default(),
@@ -134,12 +130,72 @@ async fn a_closure_may_have_errors_of_its_own_and_swallow_those_of_statements() 
                 Ok::<(), Error>(())
             }
         },
-        |failure, committed, _| seen.push((failure, committed)),
     )
     .await
     .unwrap();
     assert_eq!((tries, server.committed()), (2, vec!["a".to_owned(), "b".to_owned()]));
-    assert_eq!(seen, [(Some(ErrorKind::Deadlock), false), (None, true)]);
+}
+
+/// The next fetch, or the next time that rows are thrown away, fails in this way, once.
+fn behind_rows(server: &Server, point: Point, code: u16) {
+    let mut left = 1;
+    server.on(move |step| match step.point == point && std::mem::take(&mut left) == 1 {
+        true => Behaviour::Fail(code),
+        false => Behaviour::Usual,
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadlock_behind_the_head_of_a_result_ends_the_transaction_too() {
+    for (point, reads) in [(Point::Fetch, true), (Point::Discard, false)] {
+        let server = Server::new();
+        let pool = pool(&server, 1, 1);
+        behind_rows(&server, point, 1213);
+        let mut transaction = begin(&pool).await;
+        transaction.execute("INSERT a", NO_PARAMETERS).await.unwrap();
+        let mut results = transaction.query("ROWS 3 r", NO_PARAMETERS).await.unwrap();
+        if reads {
+            results.next_row().await.unwrap_err();
+        }
+        // Swallowed, or never looked at: nothing runs as if the transaction were still there.
+        let refused = transaction.execute("INSERT b", NO_PARAMETERS).await.unwrap_err();
+        assert!(matches!(refused, Error::TransactionEnded { .. }), "{refused}");
+        transaction.commit().await.unwrap_err();
+        settle().await;
+        assert!(server.committed().is_empty(), "{:?}", server.committed());
+        assert_at_rest(&pool, &server).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn deadlocks_and_lock_waits_behind_the_head_of_a_result_are_repeated() {
+    for (code, swallows) in [(1213, false), (1213, true), (1205, false)] {
+        let server = Server::new();
+        let pool = pool(&server, 1, 1);
+        behind_rows(&server, Point::Fetch, code);
+        let mut tries = 0;
+        let outcome = with_transaction(
+            TransactionRetry::default(),
+            TransactionOptions::default(),
+            TIMEOUT,
+            async || Ok(pool.acquire().await?),
+            |mut transaction: Tx| {
+                tries += 1;
+                async move {
+                    let read = transaction.query("ROWS 3 r", NO_PARAMETERS).await?.owned_rows().await;
+                    if !swallows {
+                        read?;
+                    }
+                    transaction.execute("INSERT a", NO_PARAMETERS).await?;
+                    Ok::<(), Error>(())
+                }
+            },
+        );
+        outcome.await.unwrap();
+        assert_eq!((tries, server.committed()), (2, vec!["a".to_owned()]), "{code} {swallows}");
+        settle().await;
+        assert_at_rest(&pool, &server).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,7 +215,6 @@ async fn its_future_can_be_sent_to_another_thread() {
                     transaction.execute(&format!("INSERT {word}"), NO_PARAMETERS).await?;
                     Ok::<usize, Error>(word.len())
                 },
-                |_, _, _| {},
             )
             .await
         }
@@ -188,7 +243,6 @@ async fn a_closure_may_end_it_itself_but_not_keep_it() {
                 }
                 Ok::<(), Error>(())
             },
-            |_, _, _| {},
         )
         .await;
         drop(kept);
