@@ -90,6 +90,8 @@ pub(crate) struct Shared<D: Driver + Clone> {
     registry: Registry,
     budget: RetryBudget,
     rotation: Option<AbortHandle>,
+    /// Where every statement goes, where there is one server and no other is looked for
+    only_server: Option<Box<str>>,
 }
 
 /// A client of servers, or of a recording or a double of them.
@@ -168,6 +170,7 @@ impl<D: Driver + Clone> Client<D> {
         // From here on nothing fails: what follows rotations lives until the client ends it.
         let rotation = login.follow(&cluster);
         let split_reads = !config.replicas.is_empty() || config.reads.discover;
+        let only_server = (!split_reads).then(|| config.primary.to_string().into());
         let router = Router::new(RouterOptions { split_reads, ..RouterOptions::default() });
         let guards = Guards::new(&config.guards, &config.limits);
         let shared = Shared {
@@ -180,6 +183,7 @@ impl<D: Driver + Clone> Client<D> {
             registry: services.registry,
             budget: RetryBudget::default(),
             rotation,
+            only_server,
         };
         Ok(Client { shared: Arc::new(shared) })
     }

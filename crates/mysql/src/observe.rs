@@ -260,18 +260,17 @@ fn register(registry: &Registry, server: &str, slot: &Arc<Mutex<Figures>>) {
     }
 }
 
-/// The name of a statement's span.
-const QUERY: &str = "mysql.query";
-
-/// The span of a statement. `text` is called only when somebody listens.
+/// The span of a statement. `text` is called only when somebody listens, `server` is given where it is known
+/// before a connection is taken.
 pub(crate) fn query_span(
     class: StatementClass,
     database: Option<&str>,
+    server: Option<&str>,
     text: impl Fn() -> Arc<str>,
 ) -> tracing::Span {
     // Fields are made only for a span that somebody listens to.
     tracing::info_span!(
-        QUERY,
+        "mysql.query",
         otel.kind = "client",
         db.system.name = "mysql",
         db.operation.name = class.kind.name(),
@@ -279,13 +278,13 @@ pub(crate) fn query_span(
         db.query.text = &*text(),
         db.response.status_code = tracing::field::Empty,
         error.r#type = tracing::field::Empty,
-        server.address = tracing::field::Empty,
+        server.address = server,
     )
 }
 
-/// Notes on a statement's span which server it went to; a span of somebody else is left alone.
+/// Notes on a statement's span which server it went to.
 pub(crate) fn note_server(span: &tracing::Span, server: &Arc<str>) {
-    if span.metadata().is_some_and(|metadata| metadata.name() == QUERY) {
+    if !span.is_disabled() {
         span.record("server.address", &**server);
     }
 }

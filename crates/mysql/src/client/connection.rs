@@ -118,7 +118,9 @@ impl<D: Driver + Clone> Connection<D> {
     fn request(&self, sql: &str) -> Request {
         let class = self.shared.router.classify(sql);
         let span = self.shared.span(class, sql);
-        observe::note_server(&span, self.checkout.member().name());
+        if self.shared.only_server.is_none() {
+            observe::note_server(&span, self.checkout.member().name());
+        }
         Request { class, span, begin: Instant::now() }
     }
 

@@ -16,7 +16,7 @@ use rustydb_resilience::{Retry, RetryPolicy, Schedule};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 /// What a statement did.
 pub type ExecuteResult = Summary;
@@ -127,8 +127,8 @@ impl<D: Driver + Clone> Client<D> {
         sql: &str,
         parameters: &[P],
     ) -> Result<(ExecuteResult, ServedBy)> {
-        self.observed(sql, parameters, |decision: Decision| async move {
-            let (mut checkout, begin) = self.start(sql, parameters, decision).await?;
+        self.observed(sql, parameters, |decision: Decision, span: Span| async move {
+            let (mut checkout, begin) = self.start(sql, parameters, decision, &span).await?;
             let outcome = Results::of(&mut **checkout.connection()).finish().await;
             let done = self.shared.learn(&mut checkout, begin, sql, decision, outcome)?;
             Ok((done, checkout.served_by()))
@@ -150,8 +150,8 @@ impl<D: Driver + Clone> Client<D> {
         sql: &str,
         parameters: &[P],
     ) -> Result<(ResultSet, ServedBy)> {
-        self.observed(sql, parameters, |decision: Decision| async move {
-            let (mut checkout, begin) = self.start(sql, parameters, decision).await?;
+        self.observed(sql, parameters, |decision: Decision, span: Span| async move {
+            let (mut checkout, begin) = self.start(sql, parameters, decision, &span).await?;
             let outcome = read_all(&mut **checkout.connection()).await;
             let rows = self.shared.learn(&mut checkout, begin, sql, decision, outcome)?;
             Ok((rows, checkout.served_by()))
@@ -173,8 +173,8 @@ impl<D: Driver + Clone> Client<D> {
         sql: &str,
         parameters: &[P],
     ) -> Result<(Option<Row>, ServedBy)> {
-        self.observed(sql, parameters, |decision: Decision| async move {
-            let (mut checkout, begin) = self.start(sql, parameters, decision).await?;
+        self.observed(sql, parameters, |decision: Decision, span: Span| async move {
+            let (mut checkout, begin) = self.start(sql, parameters, decision, &span).await?;
             let outcome = Results::of(&mut **checkout.connection()).first::<Row>().await;
             let row = self.shared.learn(&mut checkout, begin, sql, decision, outcome)?;
             Ok((row, checkout.served_by()))
@@ -187,8 +187,8 @@ impl<D: Driver + Clone> Client<D> {
     /// # Errors
     /// As [`execute`](Self::execute).
     pub async fn query_stream<P: ToValue + Sync>(&self, sql: &str, parameters: &[P]) -> Result<RowStream<D>> {
-        self.observed(sql, parameters, |decision: Decision| async move {
-            let (checkout, _) = self.start(sql, parameters, decision).await?;
+        self.observed(sql, parameters, |decision: Decision, span: Span| async move {
+            let (checkout, _) = self.start(sql, parameters, decision, &span).await?;
             Ok(RowStream::new(checkout, self.shared.config.limits))
         })
         .await
@@ -218,8 +218,9 @@ impl<D: Driver + Clone> Client<D> {
     /// # Errors
     /// As the server has them.
     pub async fn prepare(&self, sql: &str) -> Result<PreparedStatement> {
-        self.observed(sql, NO_PARAMETERS, |decision: Decision| async move {
+        self.observed(sql, NO_PARAMETERS, |decision: Decision, span: Span| async move {
             let mut checkout = self.checkout(decision).await?;
+            observe::note_server(&span, checkout.member().name());
             let begin = Instant::now();
             let deadline = begin + self.shared.config.limits.query_timeout;
             let prepared = checkout.connection().prepare(sql, deadline).await;
@@ -256,13 +257,15 @@ impl<D: Driver + Clone> Client<D> {
     async fn observed<P, T, F, Fut>(&self, sql: &str, parameters: &[P], attempt: F) -> Result<T>
     where
         P: ToValue,
-        F: Fn(Decision) -> Fut,
+        F: Fn(Decision, Span) -> Fut,
         Fut: Future<Output = Result<T>>,
     {
         let shared = &self.shared;
         let begin = Instant::now();
         let class = shared.router.classify(sql);
         let span = shared.span(class, sql);
+        // Its server is named once it is known.
+        let unnamed = if shared.only_server.is_none() { span.clone() } else { Span::none() };
         let work = async {
             shared.guards.check(sql, class)?;
             let policy = Again { reads: class.access == Access::Read };
@@ -270,7 +273,7 @@ impl<D: Driver + Clone> Client<D> {
                 let _span = tracing::debug_span!("mysql.router.decide").entered();
                 shared.router.decide(sql, SessionPin::FREE)
             };
-            Retry::new(&policy).budget(&shared.budget).run(|_| attempt(decide())).await
+            Retry::new(&policy).budget(&shared.budget).run(|_| attempt(decide(), unnamed.clone())).await
         };
         let mut work = std::pin::pin!(work.instrument(span));
         let outcome = work.as_mut().await;
@@ -296,12 +299,13 @@ impl<D: Driver + Clone> Client<D> {
         sql: &str,
         parameters: &[P],
         decision: Decision,
+        span: &Span,
     ) -> Result<(Checkout<D>, Instant)> {
         let mut checkout = self.checkout(decision).await?;
         let begin = Instant::now();
         let deadline = begin + self.shared.config.limits.query_timeout;
         let server = checkout.member().name();
-        observe::note_server(&tracing::Span::current(), server);
+        observe::note_server(span, server);
         let span = tracing::debug_span!("mysql.connection.execute", %server);
         let session = &mut **checkout.connection();
         match request::start(session, sql, parameters, deadline).instrument(span).await {
@@ -317,7 +321,8 @@ impl<D: Driver + Clone> Shared<D> {
         if !self.config.observe {
             return tracing::Span::none();
         }
-        observe::query_span(class, self.config.database.as_deref(), || self.router.shape(sql))
+        let (database, server) = (self.config.database.as_deref(), self.only_server.as_deref());
+        observe::query_span(class, database, server, || self.router.shape(sql))
     }
 
     /// Measures a statement that ended, and keeps it if it was slow.

@@ -155,6 +155,26 @@ fn a_statement_and_a_transaction_have_the_spans_of_the_requirements() {
 }
 
 #[test]
+fn where_there_are_several_servers_the_span_names_the_one_that_was_asked() {
+    let listener = Listener::default();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    tracing::subscriber::with_default(listener.clone(), || {
+        runtime.block_on(async {
+            let mut config = config().build().unwrap();
+            config.replicas =
+                vec![crate::config::ReplicaConfig::new(crate::driver::Address::tcp("other", 3307))];
+            let client = client_of(&Server::new(), config, Services::default()).await;
+            // The scripted replica tells nobody its lag, so the primary serves.
+            client.query("SELECT a", NO_PARAMETERS).await.unwrap();
+        });
+    });
+    let heard = listener.everything();
+    let span = heard.lines().find(|line| line.starts_with("mysql.query:")).unwrap();
+    assert!(span.contains("server.address=\"localhost:3306\""), "{span}");
+}
+
+#[test]
 fn no_value_and_no_password_is_in_spans_and_logs() {
     let listener = Listener::default();
     let runtime =
