@@ -95,7 +95,7 @@ pub(super) fn elt_by_position(expr: &BoundExpr) -> Option<BoundExpr> {
     let (position, values) = args.split_first()?;
     let other = |arg: &BoundExpr| {
         let inner = if let Node::Coerce(inner) = &arg.node { inner.as_ref() } else { arg };
-        inner.ty.is_member() || !inner.ty.is_string()
+        inner.ty.is_member() || !inner.ty.is_string() || matches!(inner.node, Node::Case { .. })
     };
     let volatile = |e: &BoundExpr| matches!(&e.node, Node::Call { function, .. } if function.volatile);
     if function.name != "elt" || !values.iter().any(other) || position.any(&mut |e| volatile(e)) {

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use rustydb_catalog::{TableDef, definitions::same_name};
 use rustydb_sql_parser::ast;
 
-use super::types::ExprType;
+use super::types::{ExprType, NOT_FIXED};
 use super::{BoundExpr, Kind};
 use crate::api::{ColumnMeta, column_flags};
 use crate::error::SqlError;
 use crate::expr::Coercibility;
+use crate::plan::Plan;
 
 /// The name of the hidden column that holds the key of a table's row, for statements that change the rows they
 /// find: no identifier of SQL can be this one.
@@ -254,9 +255,13 @@ pub fn row_key_type() -> ExprType {
 }
 
 /// The types that the columns of a query have under a name in FROM. What an aggregate makes is kept there, and ranks as the
-/// text of a column does.
-pub fn types_of_columns(query: &ast::Query, types: &[ExprType]) -> Vec<ExprType> {
+/// text of a column does; a NULL that is kept has no number of digits.
+pub fn types_of_columns(query: &ast::Query, plan: &Plan, types: &[ExprType]) -> Vec<ExprType> {
     let mut types = types.to_vec();
+    let having = matches!(&query.body, ast::QueryBody::Select(select) if select.having.is_some());
+    if having || keeps_rows(plan) {
+        types.iter_mut().filter(|ty| ty.kind == Kind::Null).for_each(|ty| ty.decimals = NOT_FIXED);
+    }
     let ast::QueryBody::Select(select) = &query.body else { return types };
     if select.items.len() != types.len() {
         return types;
@@ -269,6 +274,17 @@ pub fn types_of_columns(query: &ast::Query, types: &[ExprType]) -> Vec<ExprType>
         }
     }
     types
+}
+
+/// Whether MySQL keeps the rows of such a plan in a table instead of taking its parts into the block around it.
+fn keeps_rows(plan: &Plan) -> bool {
+    match plan {
+        Plan::Project { input, .. } | Plan::Filter { input, .. } | Plan::Sort { input, limit: None, .. } => {
+            keeps_rows(input)
+        }
+        Plan::Scan(_) | Plan::Join(_) | Plan::Derived(_) | Plan::Shared(_) => false,
+        _ => true,
+    }
 }
 
 /// The names of a derived table.

@@ -384,7 +384,7 @@ impl ExprType {
         match self.class() {
             Class::Time | Class::DateTime => self.decimals.min(6),
             Class::Text | Class::Binary | Class::Double => 6,
-            Class::Decimal => self.decimals.min(6),
+            Class::Decimal | Class::Null => self.decimals.min(6),
             _ => 0,
         }
     }

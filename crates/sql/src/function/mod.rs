@@ -253,7 +253,7 @@ impl Call<'_> {
     /// Fractional digits of an argument that is a number of seconds.
     pub fn digits_of_seconds(&self, at: usize) -> u8 {
         match self.class(at) {
-            Class::Int | Class::UInt | Class::Null | Class::Date => 0,
+            Class::Int | Class::UInt | Class::Date => 0,
             Class::Text | Class::Binary | Class::Json => 6,
             _ => self.ty(at).decimals.min(6),
         }

@@ -52,11 +52,17 @@ fn number_class(ty: &ExprType) -> Class {
     }
 }
 
-/// Digits before the point and behind it, of what has a number of them: a DOUBLE as well, where it comes of a NULL that is
-/// written, whose type says nothing.
+/// Digits before the point and behind it, of what has a number of them: a DOUBLE as well, where it comes of NULLs that are
+/// written, whose type says nothing. A column of NULLs is a text.
 pub(super) fn fixed_digits(arg: &BoundExpr) -> Option<(u32, u8)> {
     match arg.ty.kind {
-        Kind::Null => matches!(arg.node, Node::Literal(_)).then_some((0, 0)),
+        Kind::Null => {
+            let unknown = |e: &BoundExpr| {
+                e.ty.kind == Kind::Null
+                    && matches!(e.node, Node::Column(_) | Node::Outer(_) | Node::Parameter(_))
+            };
+            (!arg.any(&mut |e| unknown(e))).then_some((0, 0))
+        }
         Kind::Double | Kind::Float if arg.ty.decimals < NOT_FIXED => {
             let point = u32::from(arg.ty.decimals > 0);
             Some((arg.ty.length.saturating_sub(u32::from(arg.ty.decimals) + point), arg.ty.decimals))

@@ -190,10 +190,8 @@ fn find_in_set(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Re
     let text = run.arg_ty(0).is_some_and(|t| t.class() == Class::Text);
     let nulls = union_nulls(rows, &[wanted, list]);
     if let Some(Kind::Set(members)) = run.arg_ty(1).map(|ty| &ty.kind) {
-        let same = |member: &str, row: usize| match text {
-            true => same_member(member, wanted.text(row), collation),
-            false => member.as_bytes() == wanted.bytes(row),
-        };
+        // The name of a member is found in any letter case of ASCII, whatever the collation.
+        let same = |member: &str, row: usize| member.as_bytes().eq_ignore_ascii_case(wanted.bytes(row));
         let out = (0..rows).map(|row| {
             let chosen = list.as_uints().at(row);
             let place = if wanted.is_null(row) { None } else { members.iter().position(|m| same(m, row)) };

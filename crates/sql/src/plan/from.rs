@@ -134,7 +134,7 @@ fn derived(
     alias: &ast::Ident,
     names: &[ast::Ident],
 ) -> Result<Source, SqlError> {
-    let types = types_of_columns(query, &plan.types);
+    let types = types_of_columns(query, &plan.root, &plan.types);
     let mut source = named_source(Plan::Dual, &plan.columns, &types, alias, names)?;
     source.plan = Plan::Derived(Box::new(plan));
     Ok(source)
@@ -260,7 +260,7 @@ fn plan_named_query(
         }
         None => plan_common_table(at, &named, planning)?,
     };
-    let types = types_of_columns(&named.table.query, &shared.plan.types);
+    let types = types_of_columns(&named.table.query, &shared.plan.root, &shared.plan.types);
     named_source(Plan::Shared(Arc::clone(&shared)), &shared.plan.columns, &types, alias, names)
 }
 

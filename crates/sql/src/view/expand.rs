@@ -73,7 +73,7 @@ fn names(
         return Err(SqlError::view_invalid(&view.database, &view.name));
     }
     let alias = alias.unwrap_or(&view.name);
-    let types = types_of_columns(query, plan.types());
+    let types = types_of_columns(query, &plan.root, plan.types());
     let mut table = derived_table(alias, plan.columns(), &types, &given);
     table.database = view.database.as_str().into();
     for column in &mut table.columns {
