@@ -5,7 +5,8 @@
 //! medians are compared. mysql_async is measured with its pool's reset on return switched off as well, which is
 //! kinder to it: with the reset, which is its default, it prepares every statement anew.
 //!
-//! `cargo xtask bench mysql-client [--quick] [observed]`; `observed` measures the cost of metrics and spans alone.
+//! `cargo xtask bench mysql-client [--quick] [--spread] [observed]`: `observed` measures the cost of metrics and spans
+//! alone; without `--spread` the clients and the server share one processor.
 //! Fails where a figure that is wanted is missed.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
@@ -42,6 +43,9 @@ struct Plan {
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let has = |word: &str| words.iter().any(|given| given == word);
+    if let Some(code) = (!has("--spread")).then(|| on_one_processor(&words)).flatten() {
+        return code;
+    }
     let only_observed = has("observed");
     let plan = if has("--quick") {
         Plan { rounds: 5, points: 2_000, fetches: 10, crowd: Duration::from_millis(500), only_observed }
@@ -55,6 +59,26 @@ fn main() -> ExitCode {
         Err(failure) => {
             eprintln!("mysql-client: {failure}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs this program again with itself and its server on one processor. Where each of the two runs decides over the figures
+/// otherwise: one that wakes the other on a processor that sleeps has a third of the point queries of one that need not, and
+/// that changes from round to round. On one processor a query takes the work that it makes.
+fn on_one_processor(words: &[String]) -> Option<ExitCode> {
+    const PINNED: &str = "RUSTYDB_BENCH_PINNED";
+    if std::env::var_os(PINNED).is_some() {
+        return None;
+    }
+    let last = std::thread::available_parallelism().map_or(0, |count| count.get() - 1);
+    let mut again = std::process::Command::new("taskset");
+    again.args(["-c", &last.to_string()]).arg(std::env::current_exe().ok()?).args(words).env(PINNED, "1");
+    match again.status() {
+        Ok(status) => Some(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        Err(error) => {
+            eprintln!("mysql-client: not on one processor: taskset: {error}");
+            None
         }
     }
 }
