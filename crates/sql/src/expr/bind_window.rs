@@ -4,7 +4,7 @@ use rustydb_sql_parser::ast::{self, FrameBound, FrameOffset, FrameUnit, Over, Wi
 
 use super::bind::Binder;
 use super::build::literal_int;
-use super::coerce::coerce;
+use super::coerce::{coerce, text_type};
 use super::compare::unify;
 use super::types::{Class, ExprType, NOT_FIXED};
 use super::{BoundExpr, Node};
@@ -141,6 +141,12 @@ impl Binder<'_, '_, '_> {
         if let Some(arg) = args.get_mut(count) {
             let taken = std::mem::replace(arg, BoundExpr::null());
             *arg = coerce(taken, ExprType::int(21));
+        }
+        // What was kept of a member is its text.
+        if let Some(arg) = args.first_mut().filter(|arg| arg.ty.is_member() && call.function != W::Ntile) {
+            let taken = std::mem::replace(arg, BoundExpr::null());
+            let ty = text_type(&taken.ty, taken.ty.collation);
+            *arg = coerce(taken, ty);
         }
         let ty = match call.function {
             W::RowNumber | W::Rank | W::DenseRank => ExprType::uint(21).not_null(),

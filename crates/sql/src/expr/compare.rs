@@ -151,6 +151,8 @@ pub fn unify(
             let better = match (operands.get(column), operands.get(at)) {
                 // In a list and in CASE, MySQL takes two digits for the year that they are.
                 (Some(c), Some(_)) if c.ty.kind == Kind::Year && matches!(operation, " IN " | "case") => None,
+                // Bounds that are years do not make one of the value between them.
+                (Some(c), Some(_)) if c.ty.kind == Kind::Year && operation == "between" && column > 0 => None,
                 (Some(c), Some(o)) if at != column => {
                     exact_literal(c, o).or_else(|| calculated_year(c, o, session))
                 }
