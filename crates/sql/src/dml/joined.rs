@@ -6,14 +6,17 @@
 //!
 //! - A row changes once, however often the join gives it.
 //! - Assignments run table by table in the order of FROM, each seeing what those before it assigned.
-//! - Values with a subquery are computed by the query, from the rows as they were.
+//! - Values with a subquery are computed by the query, from the rows as they were, unless they read a column of the only
+//!   table that was assigned before them: then the subquery runs when the row is changed, if it reads nothing but other
+//!   tables.
 //! - A subquery may not read a table that changes (1093), unless through a derived table.
 //!
 //! What the query finds goes on in a temporary file, and of a join so do the keys of the rows that have changed.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use rustydb_catalog::TableDef;
+use rustydb_catalog::{ColumnDef, TableDef};
 use rustydb_sql_parser::ast::{
     ColumnName, Delete, DeleteTarget, Expr, ExprKind, Ident, Limit, LimitValue, LockWait, Locking,
     ObjectName, OrderItem, Query, QueryBody, Select, SelectItem, Span, TableReference, Update, With,
@@ -24,8 +27,8 @@ use rustydb_value::Value;
 use super::auto_increment::AutoIncrement;
 use super::conversion::store_mode;
 use super::delete::delete_row;
-use super::evaluation::{Source, column_vector, evaluate_for};
-use super::read_target::check_subqueries;
+use super::evaluation::{Querying, Source, column_vector, evaluate_for, evaluate_querying};
+use super::read_target::{check_subqueries, reads_tables_alone};
 use super::rules::RowRules;
 use super::update::Updating;
 use super::update::check_assigned;
@@ -279,6 +282,8 @@ enum Assigned {
     Known(Source),
     /// Evaluated when the row is changed, over [`JoinedUpdate::used`].
     Late(Box<BoundExpr>),
+    /// The same, running queries.
+    Querying(Rc<Querying>),
     /// Computed by the query: position among the further cells.
     Cell(usize),
 }
@@ -352,7 +357,11 @@ impl JoinedUpdate {
             let column = at - of.offset;
             let Some(definition) = of.def.columns.get(column).cloned() else { continue };
             check_assigned(&of.def, &definition, &assignment.value)?;
-            let value = if has_subquery(&assignment.value) {
+            let value = if let Some(querying) =
+                out.querying(statement, &assignment.value, &definition, (sql, &mut *tables), context)?
+            {
+                Assigned::Querying(querying)
+            } else if has_subquery(&assignment.value) {
                 out.further.push(assignment.value.clone());
                 Assigned::Cell(out.further.len() - 1)
             } else {
@@ -378,6 +387,49 @@ impl JoinedUpdate {
             }
         }
         Ok(out)
+    }
+
+    /// A value with subqueries that reads what was assigned before it, to be evaluated when the row is changed.
+    fn querying(
+        &mut self,
+        statement: &Update,
+        value: &Expr,
+        column: &ColumnDef,
+        (sql, tables): (&str, &mut dyn TableLookup),
+        context: &mut ExecContext<'_>,
+    ) -> Result<Option<Rc<Querying>>, SqlError> {
+        // Of several tables, MySQL does not promise an order.
+        let several = self.scope.tables.len() > 1;
+        if several || self.assignments.is_empty() || statement.with.is_some() || !has_subquery(value) {
+            return Ok(None);
+        }
+        let mut bind = BindContext { tables: &mut *tables, session: context.eval.session };
+        let params = context.eval.params;
+        let mut source = Source::bind(value, column, &self.scope, &mut bind, sql, params)?;
+        let mut read = Vec::new();
+        if let Some(bound) = source.expression() {
+            bound.columns(&mut read);
+        }
+        let assigned = |a: &Assignment| self.targets.get(a.target).map(|t| t.offset + a.column);
+        if !self.assignments.iter().filter_map(assigned).any(|at| read.contains(&at)) {
+            return Ok(None);
+        }
+        let mut is_view = |name: &ObjectName| {
+            let database =
+                name.database.as_ref().map(Ident::as_str).or(context.eval.session.database.as_deref());
+            // What cannot be looked up is refused when the statement is planned.
+            database.is_none_or(|database| !matches!(tables.view(database, name.name.as_str()), Ok(None)))
+        };
+        if !reads_tables_alone(value, &mut is_view) {
+            return Ok(None);
+        }
+        if let Some(bound) = source.expression() {
+            self.use_columns(bound);
+        }
+        Ok(match source {
+            Source::Querying(querying) => Some(querying),
+            _ => None,
+        })
     }
 
     /// Numbers the columns of an expression among [`JoinedUpdate::used`].
@@ -536,35 +588,50 @@ impl JoinedUpdate {
             }
             Assigned::Cell(at) => updating.stored_value(assignment.column, &cell(*at), context),
             Assigned::Late(bound) => {
-                let zone = context.eval.session.settings.time_zone;
-                let mut vectors: Vec<Vector> = Vec::with_capacity(self.used.len());
-                for used in &self.used {
-                    vectors.push(match used.from {
-                        UsedFrom::Target(target, column) => {
-                            let definition = self.targets.get(target).and_then(|t| t.def.columns.get(column));
-                            let value = new.get(target).and_then(Option::as_ref).and_then(|v| v.get(column));
-                            match (definition, value) {
-                                (Some(definition), Some(value)) => column_vector(definition, value, zone),
-                                _ => Vector::null(1),
-                            }
-                        }
-                        UsedFrom::Cell(at) => match self.scope.column(used.at) {
-                            Some(column) => {
-                                let mut builder = Builder::of(&column.ty, 1);
-                                builder.push(cell(at).as_ref());
-                                builder.finish()
-                            }
-                            None => Vector::null(1),
-                        },
-                    });
-                }
+                let vectors = self.vectors(row, new, context);
                 let Some(column) = updating.table.columns.get(assignment.column) else {
                     return Ok(Value::Null);
                 };
                 let value = evaluate_for(bound, &vectors, &column.ty, &mut context.eval)?;
                 updating.stored_value(assignment.column, &value, context)
             }
+            Assigned::Querying(querying) => {
+                let vectors = self.vectors(row, new, context);
+                let Some(column) = updating.table.columns.get(assignment.column) else {
+                    return Ok(Value::Null);
+                };
+                let value = evaluate_querying(querying, &vectors, &column.ty, context)?;
+                updating.stored_value(assignment.column, &value, context)
+            }
         }
+    }
+
+    /// What late assignments read, as it is by now.
+    fn vectors(&self, row: &Found, new: &[Option<Vec<Value>>], context: &ExecContext<'_>) -> Vec<Vector> {
+        let cell = |at: usize| row.get(self.targets.len() + at).cloned().unwrap_or(Value::Null);
+        let zone = context.eval.session.settings.time_zone;
+        let mut vectors: Vec<Vector> = Vec::with_capacity(self.used.len());
+        for used in &self.used {
+            vectors.push(match used.from {
+                UsedFrom::Target(target, column) => {
+                    let definition = self.targets.get(target).and_then(|t| t.def.columns.get(column));
+                    let value = new.get(target).and_then(Option::as_ref).and_then(|v| v.get(column));
+                    match (definition, value) {
+                        (Some(definition), Some(value)) => column_vector(definition, value, zone),
+                        _ => Vector::null(1),
+                    }
+                }
+                UsedFrom::Cell(at) => match self.scope.column(used.at) {
+                    Some(column) => {
+                        let mut builder = Builder::of(&column.ty, 1);
+                        builder.push(cell(at).as_ref());
+                        builder.finish()
+                    }
+                    None => Vector::null(1),
+                },
+            });
+        }
+        vectors
     }
 }
 

@@ -3,7 +3,7 @@
 //! The rule is MySQL's own: a table directly in the FROM of a subquery counts, however deep the subquery lies; one
 //! inside a derived table or a query of WITH does not, because its rows are collected first.
 
-use rustydb_sql_parser::ast::{Expr, Ident, Part, Query, Select, TableReference, With};
+use rustydb_sql_parser::ast::{Expr, Ident, ObjectName, Part, Query, Select, TableReference, With};
 
 use super::joined::Target;
 use crate::error::SqlError;
@@ -84,4 +84,35 @@ impl Check<'_> {
             }
         });
     }
+}
+
+/// Whether an expression reads tables of the catalog alone, and nothing that is collected first, in which a table that changes
+/// may stand: no derived table, no query of WITH and no view.
+pub(super) fn reads_tables_alone(expr: &Expr, is_view: &mut dyn FnMut(&ObjectName) -> bool) -> bool {
+    fn expression(expr: &mut Expr, is_view: &mut dyn FnMut(&ObjectName) -> bool, alone: &mut bool) {
+        expr.each_part(&mut |part| match part {
+            Part::Expr(inner) => expression(inner, is_view, alone),
+            Part::Query(query) => {
+                *alone &= query.with.is_none();
+                query.body.each_select(&mut |select| block(select, is_view, alone));
+            }
+            Part::Column(_) => {}
+        });
+    }
+    fn block(select: &mut Select, is_view: &mut dyn FnMut(&ObjectName) -> bool, alone: &mut bool) {
+        for reference in &mut select.from {
+            reference.each_leaf(&mut |leaf| {
+                *alone &= matches!(leaf, TableReference::Table(source) if !is_view(&source.name));
+            });
+            reference.each_condition(&mut |condition| expression(condition, is_view, alone));
+        }
+        select.each_part(&mut |part| {
+            if let Part::Expr(expr) = part {
+                expression(expr, is_view, alone);
+            }
+        });
+    }
+    let mut alone = true;
+    expression(&mut expr.clone(), is_view, &mut alone);
+    alone
 }
