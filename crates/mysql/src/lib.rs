@@ -47,6 +47,7 @@ pub mod slow_log;
 pub mod statements;
 pub mod transaction;
 pub mod value;
+mod within;
 
 pub use backend::{Backend, BackendSession};
 pub use client::{Client, MysqlClient, MysqlClientTrait, Services};

@@ -14,10 +14,10 @@ use crate::routing::StatementClass;
 use crate::row::Row;
 use crate::transaction::Held;
 use crate::value::ToValue;
+use crate::within::within;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::Instrument;
 
 /// A connection of one server. Dropped it goes back to its pool, and its session is cleaned up there.
 #[must_use = "the connection goes back when it is dropped"]
@@ -41,7 +41,7 @@ impl<D: Driver + Clone> Connection<D> {
             let mut session = self.start(&request, sql, parameters).await?;
             Results::of(&mut *session).finish().await
         };
-        let outcome = work.instrument(request.span.clone()).await;
+        let outcome = within(request.span.clone(), work).await;
         self.done(request, sql, parameters, outcome)
     }
 
@@ -55,7 +55,7 @@ impl<D: Driver + Clone> Connection<D> {
             let mut session = self.start(&request, sql, parameters).await?;
             read_all(&mut *session).await
         };
-        let outcome = work.instrument(request.span.clone()).await;
+        let outcome = within(request.span.clone(), work).await;
         self.done(request, sql, parameters, outcome)
     }
 
@@ -69,7 +69,7 @@ impl<D: Driver + Clone> Connection<D> {
             let mut session = self.start(&request, sql, parameters).await?;
             Results::of(&mut *session).first().await
         };
-        let outcome = work.instrument(request.span.clone()).await;
+        let outcome = within(request.span.clone(), work).await;
         self.done(request, sql, parameters, outcome)
     }
 

@@ -12,6 +12,7 @@ use crate::routing::{Access, Decision, SessionPin, StatementClass, Target};
 use crate::row::{FromRow, Row};
 use crate::transaction::TransactionOptions;
 use crate::value::{NO_PARAMETERS, ToValue, Value};
+use crate::within::within;
 use rustydb_resilience::{Retry, RetryPolicy, Schedule};
 use std::sync::Arc;
 use std::time::Duration;
@@ -275,7 +276,7 @@ impl<D: Driver + Clone> Client<D> {
             };
             Retry::new(&policy).budget(&shared.budget).run(|_| attempt(decide(), unnamed.clone())).await
         };
-        let mut work = std::pin::pin!(work.instrument(span));
+        let mut work = std::pin::pin!(within(span, work));
         let outcome = work.as_mut().await;
         let (span, error) = (work.span(), outcome.as_ref().err());
         shared.ended(class, span, sql, parameters, begin.elapsed(), error);
