@@ -5,6 +5,7 @@
 //! bytes instead of reading them again.
 
 use crate::error::{Error, Result};
+use crate::value::PlainCell;
 use rustydb_mysql_protocol::column::ColumnDefinition;
 use rustydb_value::{ProtocolType, column_flags};
 use std::fmt;
@@ -99,6 +100,49 @@ pub struct Column {
     kind: ColumnType,
     flags: u16,
     decimals: u8,
+    width: Width,
+    plain: Plain,
+}
+
+/// How many bytes a cell has in a row of a prepared statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    Fixed(u8),
+    /// A byte says how many.
+    Moment,
+    /// A length-encoded number says how many.
+    String,
+}
+
+impl Width {
+    fn of(known: Option<ProtocolType>) -> Width {
+        use ProtocolType as T;
+        match known {
+            Some(T::Null) => Width::Fixed(0),
+            Some(T::Tiny) => Width::Fixed(1),
+            Some(T::Short | T::Year) => Width::Fixed(2),
+            Some(T::Long | T::Int24 | T::Float) => Width::Fixed(4),
+            Some(T::LongLong | T::Double) => Width::Fixed(8),
+            Some(T::Date | T::DateTime | T::Timestamp | T::Time) => Width::Moment,
+            _ => Width::String,
+        }
+    }
+}
+
+/// What the bytes of a cell are in a row of a prepared statement, for the commonest kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plain {
+    Signed64,
+    Unsigned64,
+    Signed32,
+    Unsigned32,
+    Double,
+    /// A date and a time.
+    Moment,
+    /// A text, if it is UTF-8.
+    Text,
+    /// Another kind.
+    No,
 }
 
 /// What a [`Column`] is built from where no server is at hand; see [`Column::new`].
@@ -170,7 +214,7 @@ impl Column {
             u32::try_from(names.len()).unwrap_or(u32::MAX)
         });
         let known = ProtocolType::from_byte(definition.column_type);
-        Column {
+        let mut column = Column {
             names: names.into_boxed_str(),
             ends,
             collation: definition.collation,
@@ -180,7 +224,37 @@ impl Column {
             kind: kind(known, definition),
             flags: definition.flags,
             decimals: definition.decimals,
+            width: Width::of(known),
+            plain: Plain::No,
+        };
+        column.plain = column.find_plain();
+        column
+    }
+
+    fn find_plain(&self) -> Plain {
+        use ColumnType as T;
+        match self.kind {
+            T::BigInt if self.is_unsigned() => Plain::Unsigned64,
+            T::BigInt => Plain::Signed64,
+            T::Int | T::MediumInt if self.is_unsigned() => Plain::Unsigned32,
+            T::Int | T::MediumInt => Plain::Signed32,
+            T::Double => Plain::Double,
+            T::DateTime | T::Timestamp => Plain::Moment,
+            T::Char | T::VarChar | T::Text | T::Enum | T::Set | T::Json if !self.is_binary() => Plain::Text,
+            _ => Plain::No,
         }
+    }
+
+    /// How many bytes its cells have in a row of a prepared statement.
+    #[inline]
+    pub(crate) fn width(&self) -> Width {
+        self.width
+    }
+
+    /// What these bytes of such a cell are.
+    #[inline]
+    pub(crate) fn plain<'a>(&self, bytes: &'a [u8]) -> PlainCell<'a> {
+        PlainCell { kind: self.plain, fsp: self.fsp(), bytes }
     }
 
     /// Its parts, to be recorded.

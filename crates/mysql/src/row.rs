@@ -8,12 +8,11 @@
 //! Invariants: a packet is split into cells once, when it comes, with every length checked; whatever is asked
 //! for afterwards, by whatever number, cannot read past a cell.
 
-use crate::column::{Column, Columns};
+use crate::column::{Column, Columns, Width};
 use crate::error::{Error, Result};
 use crate::value::{FromValue, Value, ValueRef, decode};
 use rustydb_mysql_protocol::wire::Reader;
 use rustydb_mysql_protocol::{Error as ProtocolError, Result as ProtocolResult};
-use rustydb_value::ProtocolType;
 use std::fmt;
 use std::sync::Arc;
 
@@ -94,8 +93,8 @@ fn split_binary(packet: &[u8], columns: &[Column], cells: &mut Vec<Cell>) -> Pro
             cells.push(Cell::NULL);
             continue;
         }
-        let bytes = match binary_width(column) {
-            Width::Fixed(width) => reader.bytes(width, "number")?,
+        let bytes = match column.width() {
+            Width::Fixed(width) => reader.bytes(usize::from(width), "number")?,
             Width::Moment => {
                 let length = reader.u8("date or time")?;
                 reader.bytes(usize::from(length), "date or time")?
@@ -106,26 +105,6 @@ fn split_binary(packet: &[u8], columns: &[Column], cells: &mut Vec<Cell>) -> Pro
         cells.push(Cell { start: start as u32, length: bytes.len() as u32 });
     }
     if reader.is_empty() { Ok(()) } else { Err(ProtocolError::Malformed("binary row")) }
-}
-
-enum Width {
-    Fixed(usize),
-    Moment,
-    String,
-}
-
-#[inline]
-fn binary_width(column: &Column) -> Width {
-    use ProtocolType as T;
-    match column.protocol_type() {
-        Some(T::Null) => Width::Fixed(0),
-        Some(T::Tiny) => Width::Fixed(1),
-        Some(T::Short | T::Year) => Width::Fixed(2),
-        Some(T::Long | T::Int24 | T::Float) => Width::Fixed(4),
-        Some(T::LongLong | T::Double) => Width::Fixed(8),
-        Some(T::Date | T::DateTime | T::Timestamp | T::Time) => Width::Moment,
-        _ => Width::String,
-    }
 }
 
 /// Where a row's values are.
@@ -204,6 +183,18 @@ impl<'a> RowRef<'a> {
     /// [`Error::NoSuchColumn`] behind the last, [`Error::Conversion`] where it is of another kind.
     #[inline]
     pub fn get<T: FromValue<'a>>(&self, index: usize) -> Result<T> {
+        if let Source::Packet { form: Form::Binary, packet, cells } = self.source
+            && let (Some(column), Some(cell)) = (self.columns.get(index), cells.get(index))
+            && let Some(bytes) = cell.of(packet)
+            && let Some(value) = T::from_plain(column.plain(bytes))
+        {
+            return Ok(value);
+        }
+        self.get_value(index)
+    }
+
+    /// Reads a cell by way of its value, which every kind has.
+    fn get_value<T: FromValue<'a>>(&self, index: usize) -> Result<T> {
         match self.value(index) {
             Some(value) => T::from_value(value).map_err(|_| self.mismatch(index, value, T::WANTED)),
             None => Err(Error::NoSuchColumn(format!("number {index}"))),
@@ -455,6 +446,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use rustydb_mysql_protocol::wire::Put;
+    use rustydb_value::ProtocolType;
 
     fn columns() -> Arc<Columns> {
         Arc::new(Columns::new(vec![
@@ -491,6 +483,43 @@ mod tests {
         assert_eq!(kept, Row::from_values(columns.clone(), kept.values().map(ValueRef::to_owned).collect()));
         assert!(matches!(row.get::<i64>(1), Err(Error::Conversion { found: "String", wanted: "i64", .. })));
         assert!(matches!(row.get::<i64>(3), Err(Error::NoSuchColumn(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_at_once_is_what_its_value_says(
+            bytes in prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..14),
+                proptest::collection::vec(0_u8..24, 0..12),
+                "[a-zä]{0,9}".prop_map(String::into_bytes),
+            ],
+            decimals in 0_u8..8,
+            flags in prop_oneof![Just(0_u16), Just(rustydb_value::column_flags::UNSIGNED)],
+            wire in 0_u8..=255,
+            collation in prop_oneof![Just(63_u16), Just(224)],
+        ) {
+            let parts = Column::simple("c", ProtocolType::Long);
+            let parts = crate::column::ColumnParts { decimals, flags, wire_type: wire, collation, ..parts.parts() };
+            let columns = Arc::new(Columns::new(vec![Column::new(parts)]));
+            let cell = Cell { start: 0, length: bytes.len() as u32 };
+            // As many bytes as a packet of this type is split into.
+            match columns.get(0).map(Column::width) {
+                Some(Width::Fixed(width)) => prop_assume!(bytes.len() == usize::from(width)),
+                Some(Width::Moment) => prop_assume!(bytes.len() <= 12),
+                _ => {}
+            }
+            let cells = [cell];
+            let row = RowRef::from_packet(&columns, Form::Binary, &bytes, &cells);
+            macro_rules! same {
+                ($($type:ty)*) => {$(
+                    let (fast, slow) = (row.get::<$type>(0), row.get_value::<$type>(0));
+                    prop_assert_eq!(format!("{fast:?}"), format!("{slow:?}"));
+                )*};
+            }
+            same!(i8 u8 i16 u16 i32 u32 i64 u64 usize f32 f64 bool &str String Vec<u8> &[u8] Box<str> Arc<str>);
+            same!(std::borrow::Cow<'_, str> crate::value::DateTime crate::value::Date crate::value::Time);
+            same!(Option<i64> Option<String> Option<crate::value::DateTime> Value ValueRef<'_>);
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ mod convert;
 pub(crate) mod decode;
 mod encode;
 
-pub use convert::{FromValue, Mismatch, ToValue};
+pub use convert::{FromValue, Mismatch, PlainCell, ToValue};
 pub(crate) use encode::{put_parameter, put_type};
 pub use rustydb_value::{Date, DateTime, Decimal, Time};
 

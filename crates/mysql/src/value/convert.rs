@@ -1,6 +1,7 @@
 //! Types of a program as values, and back.
 
 use super::{Date, DateTime, Decimal, Time, Value, ValueRef};
+use crate::column::Plain;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -20,6 +21,31 @@ pub trait FromValue<'a>: Sized {
     /// # Errors
     /// [`Mismatch`] where the value is of another kind or does not fit.
     fn from_value(value: ValueRef<'a>) -> Result<Self, Mismatch>;
+
+    /// Reads a cell of a prepared statement's row from its bytes, where that is what [`from_value`](Self::from_value)
+    /// would give of its value, in fewer steps; none elsewhere.
+    #[doc(hidden)]
+    #[inline]
+    fn from_plain(_cell: PlainCell<'a>) -> Option<Self> {
+        None
+    }
+}
+
+/// A cell of a prepared statement's row, not NULL, and what its bytes are.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct PlainCell<'a> {
+    pub(crate) kind: Plain,
+    /// Digits of a second.
+    pub(crate) fsp: u8,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl PlainCell<'_> {
+    #[inline]
+    fn array<const N: usize>(self) -> Option<[u8; N]> {
+        self.bytes.try_into().ok()
+    }
 }
 
 /// A value is not what was asked for.
@@ -163,6 +189,11 @@ impl<'a, T: FromValue<'a>> FromValue<'a> for Option<T> {
     fn from_value(value: ValueRef<'a>) -> Result<Self, Mismatch> {
         if value.is_null() { Ok(None) } else { T::from_value(value).map(Some) }
     }
+
+    #[inline]
+    fn from_plain(cell: PlainCell<'a>) -> Option<Self> {
+        T::from_plain(cell).map(Some)
+    }
 }
 
 impl FromValue<'_> for bool {
@@ -193,6 +224,17 @@ macro_rules! integers {
                     // SUM and COUNT arithmetic give decimals without digits after the point.
                     ValueRef::Decimal(v) => whole(&v).and_then(|v| Self::try_from(v).map_err(|_| Mismatch)),
                     _ => Err(Mismatch),
+                }
+            }
+
+            #[inline]
+            fn from_plain(cell: PlainCell<'_>) -> Option<Self> {
+                match cell.kind {
+                    Plain::Signed64 => Self::try_from(i64::from_le_bytes(cell.array()?)).ok(),
+                    Plain::Unsigned64 => Self::try_from(u64::from_le_bytes(cell.array()?)).ok(),
+                    Plain::Signed32 => Self::try_from(i32::from_le_bytes(cell.array()?)).ok(),
+                    Plain::Unsigned32 => Self::try_from(u32::from_le_bytes(cell.array()?)).ok(),
+                    _ => None,
                 }
             }
         }
@@ -229,6 +271,14 @@ impl FromValue<'_> for f64 {
             _ => Err(Mismatch),
         }
     }
+
+    #[inline]
+    fn from_plain(cell: PlainCell<'_>) -> Option<Self> {
+        match cell.kind {
+            Plain::Double => cell.array().map(f64::from_le_bytes),
+            _ => None,
+        }
+    }
 }
 
 impl FromValue<'_> for f32 {
@@ -251,6 +301,14 @@ impl<'a> FromValue<'a> for &'a str {
         match value {
             ValueRef::String(v) | ValueRef::Json(v) => Ok(v),
             _ => Err(Mismatch),
+        }
+    }
+
+    #[inline]
+    fn from_plain(cell: PlainCell<'a>) -> Option<Self> {
+        match cell.kind {
+            Plain::Text => std::str::from_utf8(cell.bytes).ok(),
+            _ => None,
         }
     }
 }
@@ -276,6 +334,11 @@ macro_rules! through {
             #[inline]
             fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
                 <$by as FromValue<'_>>::from_value(value).map(Into::into)
+            }
+
+            #[inline]
+            fn from_plain(cell: PlainCell<'_>) -> Option<Self> {
+                <$by as FromValue<'_>>::from_plain(cell).map(Into::into)
             }
         }
     )*};
@@ -316,7 +379,31 @@ macro_rules! same_kind {
 same_kind! {
     Date, "Date", Date;
     Time, "Time", Time;
-    DateTime, "DateTime", DateTime | Timestamp;
+}
+
+impl FromValue<'_> for DateTime {
+    const WANTED: &'static str = "DateTime";
+
+    #[inline]
+    fn from_value(value: ValueRef<'_>) -> Result<Self, Mismatch> {
+        match value {
+            ValueRef::DateTime(v) | ValueRef::Timestamp(v) => Ok(v),
+            _ => Err(Mismatch),
+        }
+    }
+
+    #[inline]
+    fn from_plain(cell: PlainCell<'_>) -> Option<Self> {
+        match (cell.kind, cell.bytes) {
+            // Without fractions of a second, as most are.
+            (Plain::Moment, &[y0, y1, month, day, hour, minute, second]) => {
+                let year = u32::from(u16::from_le_bytes([y0, y1]));
+                let date = Date::new(year, u32::from(month), u32::from(day))?;
+                DateTime::new(date, u32::from(hour), u32::from(minute), u32::from(second), 0, cell.fsp)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl FromValue<'_> for Decimal {
