@@ -5,8 +5,8 @@
 //! medians are compared. mysql_async is measured with its pool's reset on return switched off as well, which is
 //! kinder to it: with the reset, which is its default, it prepares every statement anew.
 //!
-//! `cargo xtask bench mysql-client [--quick] [--spread] [observed]`: `observed` measures the cost of metrics and spans
-//! alone; without `--spread` the clients and the server share one processor.
+//! `cargo xtask bench mysql-client [--quick] [--spread] [observed|fetch]`: `observed` measures the cost of metrics and
+//! spans alone, `fetch` the 10,000 rows; without `--spread` the clients and the server share one processor.
 //! Fails where a figure that is wanted is missed.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
@@ -37,7 +37,14 @@ struct Plan {
     points: u32,
     fetches: u32,
     crowd: Duration,
-    only_observed: bool,
+    only: Option<Part>,
+}
+
+/// What is measured alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Observed,
+    Fetch,
 }
 
 fn main() -> ExitCode {
@@ -46,11 +53,15 @@ fn main() -> ExitCode {
     if let Some(code) = (!has("--spread")).then(|| on_one_processor(&words)).flatten() {
         return code;
     }
-    let only_observed = has("observed");
+    let only = match (has("observed"), has("fetch")) {
+        (true, _) => Some(Part::Observed),
+        (false, true) => Some(Part::Fetch),
+        (false, false) => None,
+    };
     let plan = if has("--quick") {
-        Plan { rounds: 5, points: 2_000, fetches: 10, crowd: Duration::from_millis(500), only_observed }
+        Plan { rounds: 5, points: 2_000, fetches: 10, crowd: Duration::from_millis(500), only }
     } else {
-        Plan { rounds: 9, points: 10_000, fetches: 40, crowd: Duration::from_secs(2), only_observed }
+        Plan { rounds: 9, points: 10_000, fetches: 40, crowd: Duration::from_secs(2), only }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let told = runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(measure(&plan)));
@@ -87,7 +98,7 @@ type Clients = Arc<[Client; 4]>;
 
 async fn measure(plan: &Plan) -> Result<Vec<Figure>, Failure> {
     let server = server::Server::start().await?;
-    if plan.only_observed {
+    if plan.only == Some(Part::Observed) {
         return Ok(observed::figures(&server, plan.rounds, plan.points).await?.into());
     }
     let clients: Clients = Arc::new([
@@ -96,6 +107,9 @@ async fn measure(plan: &Plan) -> Result<Vec<Figure>, Failure> {
         Client::Theirs(Theirs::connect(&server, CONNECTIONS, true)),
         Client::Third(Third::connect(&server, CONNECTIONS).await?),
     ]);
+    if plan.only == Some(Part::Fetch) {
+        return Ok(fetch_figures(&clients, plan).await?.into());
+    }
     let mut figures = vec![check_out(&clients).await?];
 
     let mut told = [const { Vec::new() }; 4];
@@ -110,16 +124,7 @@ async fn measure(plan: &Plan) -> Result<Vec<Figure>, Failure> {
     figures.push(Figure::shown("  beside mysql_async as it comes (reset)", "/s", points[0], points[2]));
     figures.push(Figure::at_least("point query, beside sqlx", "/s", points[0], points[3], 1.3));
 
-    let mut told = [const { Vec::new() }; 4];
-    for round in 0..=plan.rounds {
-        for (index, told) in told.iter_mut().enumerate() {
-            let time = fetch_time(&clients, index, plan.fetches).await?;
-            told.extend((round > 0).then_some(time));
-        }
-    }
-    let fetches = told.map(median);
-    figures.push(Figure::at_most("10,000-row fetch, beside mysql_async", "ms", fetches[0], fetches[1], 0.7));
-    figures.push(Figure::shown("  beside sqlx", "ms", fetches[0], fetches[3]));
+    figures.extend(fetch_figures(&clients, plan).await?);
 
     let mut rates = [const { Vec::new() }; 4];
     let mut waits = [const { Vec::new() }; 4];
@@ -140,6 +145,22 @@ async fn measure(plan: &Plan) -> Result<Vec<Figure>, Failure> {
     }
     figures.extend(observed::figures(&server, plan.rounds, plan.points).await?);
     Ok(figures)
+}
+
+/// The lines of the 10,000 rows.
+async fn fetch_figures(clients: &Clients, plan: &Plan) -> Result<[Figure; 2], Failure> {
+    let mut told = [const { Vec::new() }; 4];
+    for round in 0..=plan.rounds {
+        for (index, told) in told.iter_mut().enumerate() {
+            let time = fetch_time(clients, index, plan.fetches).await?;
+            told.extend((round > 0).then_some(time));
+        }
+    }
+    let fetches = told.map(median);
+    Ok([
+        Figure::at_most("10,000-row fetch, beside mysql_async", "ms", fetches[0], fetches[1], 0.7),
+        Figure::shown("  beside sqlx", "ms", fetches[0], fetches[3]),
+    ])
 }
 
 /// Taking a connection and giving it back, with nobody else there; the server's own count says that it is not

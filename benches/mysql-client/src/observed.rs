@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use rustydb_mysql::config::{Address, ClientConfig, PoolConfig, SslMode};
 use rustydb_mysql::{MysqlClient, Services};
 use rustydb_telemetry::Registry;
-use std::fmt::Write;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -48,37 +48,58 @@ fn listen(level: usize) {
     tracing::callsite::rebuild_interest_cache();
 }
 
+/// Writes spans as exporters do: numbers as bytes, texts with their length before them.
 #[derive(Clone)]
 struct Exporter {
     begun: Instant,
-    batch: Arc<Mutex<String>>,
+    batch: Arc<Mutex<Vec<u8>>>,
+}
+
+/// What a record of the batch tells.
+#[derive(Clone, Copy)]
+enum Mark {
+    Begins = 1,
+    Is = 2,
+    Ends = 3,
 }
 
 impl Exporter {
-    fn now(&self) -> u64 {
-        self.begun.elapsed().as_nanos() as u64
-    }
-
-    fn write(&self, write: impl FnOnce(&mut String)) {
+    /// A record of a span: when, and what `write` adds.
+    fn write(&self, mark: Mark, id: &Id, write: impl FnOnce(&mut Vec<u8>)) {
+        let now = self.begun.elapsed().as_nanos() as u64;
         let mut batch = self.batch.lock();
         if batch.len() > BATCH {
             batch.clear();
         }
+        batch.push(mark as u8);
+        batch.extend_from_slice(&id.into_u64().to_le_bytes());
+        batch.extend_from_slice(&now.to_le_bytes());
         write(&mut batch);
     }
 }
 
-struct Fields<'a>(&'a mut String);
+struct Fields<'a>(&'a mut Vec<u8>);
+
+impl Fields<'_> {
+    fn text(&mut self, text: &str) {
+        self.0.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        self.0.extend_from_slice(text.as_bytes());
+    }
+}
 
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        for part in [field.name(), "=", value, " "] {
-            self.0.push_str(part);
-        }
+        self.text(field.name());
+        self.text(value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let _ = write!(self.0, "{}={value:?} ", field.name());
+        self.text(field.name());
+        let at = self.0.len();
+        self.0.extend_from_slice(&[0; 4]);
+        let _ = write!(self.0, "{value:?}");
+        let length = (self.0.len() - at - 4) as u32;
+        self.0[at..at + 4].copy_from_slice(&length.to_le_bytes());
     }
 }
 
@@ -96,25 +117,19 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> Layer<S> for Exporter {
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
-        self.write(|batch| {
-            let _ = write!(batch, "{} begins {} ", id.into_u64(), attributes.metadata().name());
-            attributes.record(&mut Fields(batch));
-            let _ = writeln!(batch, "at {}", self.now());
+        self.write(Mark::Begins, id, |batch| {
+            let mut fields = Fields(batch);
+            fields.text(attributes.metadata().name());
+            attributes.record(&mut fields);
         });
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        self.write(|batch| {
-            let _ = write!(batch, "{} is ", id.into_u64());
-            values.record(&mut Fields(batch));
-            batch.push('\n');
-        });
+        self.write(Mark::Is, id, |batch| values.record(&mut Fields(batch)));
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
-        self.write(|batch| {
-            let _ = writeln!(batch, "{} ends at {}", id.into_u64(), self.now());
-        });
+        self.write(Mark::Ends, &id, |_| ());
     }
 }
 
@@ -174,10 +189,9 @@ async fn compared(
     let asked = f64::from(each * TURNS) * (rounds + 1) as f64;
     let counted = registry.samples().into_iter().find(|sample| sample.name == "mysql.queries.count");
     let batch = std::mem::take(&mut *exporter.batch.lock());
-    let seen = ["begins mysql.query", "db.query.text=select", "server.address=", "ends"];
-    if counted.is_none_or(|sample| sample.value.number() != asked)
-        || !seen.iter().all(|part| batch.contains(part))
-    {
+    let has = |part: &str| batch.windows(part.len()).any(|bytes| bytes == part.as_bytes());
+    let seen = ["mysql.query", "db.query.text", "select", "server.address"].into_iter().all(has);
+    if counted.is_none_or(|sample| sample.value.number() != asked) || !seen {
         return Err("what was to be observed was not".into());
     }
     Ok((median(with), median(without)))
