@@ -24,7 +24,7 @@ mod tree;
 use crate::options::Options;
 use generator::Generator;
 use oracle::{Case, Finding};
-use reduce::{Servers, reduce};
+use reduce::{Refused, Servers, reduce};
 use rustydb_testkit::client::Address;
 use rustydb_testkit::rustydb::Home;
 use rustydb_testkit::{Error, Result, RustyDb};
@@ -133,10 +133,16 @@ fn rules(source: &Path) -> Result<Vec<String>> {
 impl Run {
     fn schema(&mut self, seed: u64, end: Instant) -> Result<()> {
         let mut generator = Generator::new(seed);
-        if let Err(why) = self.servers.prepare(&generator.schema) {
-            // A view that one server refuses: a finding only where the other takes it.
-            println!("seed {seed} left out: {why}\n");
-            *self.refused.entry("a schema".into()).or_default() += 1;
+        if let Err(Refused { why, wrong }) = self.servers.prepare(&generator.schema) {
+            println!("-- schema of seed {seed} {}: {why}\n", if wrong { "refused" } else { "left out" });
+            match wrong {
+                true => {
+                    generator.schema.script().iter().for_each(|statement| println!("{statement};"));
+                    println!();
+                    *self.classes.entry("schema".into()).or_default() += 1;
+                }
+                false => *self.refused.entry("a schema".into()).or_default() += 1,
+            }
             return Ok(());
         }
         for number in 0..PER_SCHEMA {

@@ -1,9 +1,12 @@
 //! Makes a failing case small: fewer rows, then fewer clauses, as long as it fails in the same way.
 
-use super::oracle::{Case, Finding};
+use super::oracle::{Case, Finding, THEIR_OWN};
 use super::schema::Schema;
-use super::session::Session;
+use super::session::{Answer, Session};
 use std::time::{Duration, Instant};
+
+/// The error of what is not built.
+const NOT_BUILT: u16 = 1235;
 
 /// The most that one reduction may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -14,17 +17,46 @@ pub(super) struct Servers {
     pub(super) peer: Option<Session>,
 }
 
+/// Why a schema could not be made.
+pub(super) struct Refused {
+    pub(super) why: String,
+    /// Whether one server took what the other did not, and does not name it as not built
+    pub(super) wrong: bool,
+}
+
 impl Servers {
     /// Makes the schema's database on both.
-    pub(super) fn prepare(&mut self, schema: &Schema) -> Result<(), String> {
+    pub(super) fn prepare(&mut self, schema: &Schema) -> Result<(), Refused> {
         let script = schema.script();
         (self.ours.folded, self.ours.collation) = (schema.folded, schema.collation);
-        self.ours.fresh(&script).map_err(|why| format!("ours: {why}"))?;
-        if let Some(peer) = &mut self.peer {
+        let ours = self.ours.fresh(&script);
+        let peer = self.peer.as_mut().map(|peer| {
             (peer.folded, peer.collation) = (schema.folded, schema.collation);
-            peer.fresh(&script).map_err(|why| format!("peer: {why}"))?;
+            peer.fresh(&script)
+        });
+        match (ours, peer) {
+            (Ok(()), None | Some(Ok(()))) => Ok(()),
+            (Err((_, why)), None) => Err(Refused { why: format!("ours: {why}"), wrong: false }),
+            (Err((NOT_BUILT, why)), Some(_)) => Err(Refused { why: format!("ours: {why}"), wrong: false }),
+            (Err((ours, why)), Some(Err((theirs, _)))) if ours == theirs => {
+                Err(Refused { why: format!("both: {why}"), wrong: false })
+            }
+            (Ok(()), Some(Err((code, why)))) => {
+                Err(Refused { why: format!("peer alone: {why}"), wrong: !THEIR_OWN.contains(&code) })
+            }
+            (Err((_, ours)), Some(Err((_, theirs)))) => {
+                Err(Refused { why: format!("ours: {ours}\npeer: {theirs}"), wrong: true })
+            }
+            (Err((code, why)), Some(Ok(()))) => {
+                // MySQL makes views of views that cannot be read, and says so when they are.
+                let view = why.split_once("CREATE VIEW ").and_then(|(_, rest)| rest.split(' ').next());
+                let read = view.map(|view| format!("SELECT 1 FROM {view} LIMIT 0"));
+                let told_when_read = read.zip(self.peer.as_mut()).is_some_and(
+                    |(read, peer)| matches!(peer.ask(&read), Answer::Error(theirs, _) if theirs == code),
+                );
+                Err(Refused { why: format!("ours alone: {why}"), wrong: !told_when_read })
+            }
         }
-        Ok(())
     }
 
     pub(super) fn judge(&mut self, case: &Case) -> Option<Finding> {

@@ -76,18 +76,19 @@ impl Session {
         }
     }
 
-    /// An empty database with these tables.
-    pub(super) fn fresh(&mut self, script: &[String]) -> Result<(), String> {
+    /// An empty database with these tables, or the number and text of the first error.
+    pub(super) fn fresh(&mut self, script: &[String]) -> Result<(), (u16, String)> {
         self.connection = None;
         let name = self.database.clone();
         let made = self.connect("").and_then(|mut connection| {
             connection.query_drop(format!("DROP DATABASE IF EXISTS {name}"))?;
             connection.query_drop(format!("CREATE DATABASE {name}"))
         });
-        made.map_err(|error| error.to_string())?;
+        made.map_err(|error| (0, error.to_string()))?;
         for statement in script {
             match self.ask(statement) {
-                Answer::Error(_, why) | Answer::Lost(why) => return Err(format!("{why}: {statement}")),
+                Answer::Error(code, why) => return Err((code, format!("{why}: {statement}"))),
+                Answer::Lost(why) => return Err((0, format!("{why}: {statement}"))),
                 _ => {}
             }
         }
