@@ -62,6 +62,7 @@ impl Definition<'_> {
         let tables = self.database.catalog().tables(name);
         let keys = tables.iter().map(|t| (MdlKey::table(name, &t.name), MdlMode::Exclusive)).collect();
         self.lock(keys)?;
+        let views = self.database.catalog().views(name).len();
         let gone: Vec<(&str, &str)> = tables.iter().map(|t| (name, t.name.as_str())).collect();
         self.check_unreferenced(&gone)?;
         self.change(|this, txn, change| {
@@ -71,7 +72,7 @@ impl Definition<'_> {
         if self.state.database.as_deref() == Some(name) {
             self.dropped_default = true;
         }
-        Ok(tables.len() as u64)
+        Ok((tables.len() + views) as u64)
     }
 
     fn collation(&mut self, options: &[DatabaseOption], default: Collation) -> Result<Collation, SqlError> {

@@ -30,8 +30,8 @@ use super::spill::parts::{FANOUT, Parts};
 use super::spill::rows::{Cursor, Rows, Space};
 use crate::database::memory::Reservation;
 use crate::error::SqlError;
-use crate::expr::Vector;
-use crate::expr::eval::{Frame, evaluate};
+use crate::expr::eval::{FEW, Frame, evaluate};
+use crate::expr::{BoundExpr, Vector};
 use crate::plan::Aggregate;
 use crate::plan::aggregate::AggregateCall;
 
@@ -102,6 +102,11 @@ impl<'p> HashAggregate<'p> {
                 if merges {
                     (self.merges, groups.merges) = (true, true);
                     groups.add(&batch)?;
+                } else if batch.rows > FEW && self.plan.exprs().any(BoundExpr::makes_long_texts) {
+                    for at in (0..batch.rows).step_by(FEW) {
+                        run.check()?;
+                        groups.add(&evaluated(self.plan, &batch.slice(at, FEW), run)?)?;
+                    }
                 } else {
                     groups.add(&evaluated(self.plan, &batch, run)?)?;
                 }
@@ -132,7 +137,7 @@ pub(super) fn overflowed(groups: &mut Groups<'_>) -> Result<Vec<(Rows, u32)>, Sq
 pub(super) fn evaluated(plan: &Aggregate, batch: &Batch, run: &mut Run<'_, '_>) -> Result<Batch, SqlError> {
     let frame = Frame::new(&batch.columns, batch.rows).with_subqueries(run.subqueries);
     let mut columns = Vec::with_capacity(plan.keys.len() + plan.calls.len());
-    for expr in plan.keys.iter().chain(plan.calls.iter().flat_map(|call| &call.args)) {
+    for expr in plan.exprs() {
         columns.push(evaluate(expr, &frame, &mut run.eval())?);
     }
     Ok(Batch { columns, rows: batch.rows })

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::aggregate::{Groups, evaluated, overflowed};
 use super::batch::{Batch, Slices};
 use super::key_table::{KeyPart, KeyShape, Keys};
+use super::pieces;
 use super::run::{Operator, Run};
 use super::spill::parts::{FANOUT, Parts};
 use super::spill::rows::{Cursor, Rows, Space, bytes_of};
@@ -48,7 +49,7 @@ impl<'p> CollectingAggregate<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Aggregate) -> CollectingAggregate<'p> {
         CollectingAggregate {
-            input: Some(input),
+            input: Some(pieces::of_input(input, plan.exprs())),
             plan,
             memory: None,
             left: Vec::new(),

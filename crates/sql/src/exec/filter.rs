@@ -1,6 +1,7 @@
 //! Filter, projection, and dropping columns.
 
 use super::batch::Batch;
+use super::pieces;
 use super::run::{Operator, Run};
 use crate::error::SqlError;
 use crate::expr::BoundExpr;
@@ -43,7 +44,7 @@ pub struct Project<'p> {
 impl<'p> Project<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, exprs: &'p [BoundExpr]) -> Project<'p> {
-        Project { input, exprs }
+        Project { input: pieces::of_input(input, exprs), exprs }
     }
 }
 

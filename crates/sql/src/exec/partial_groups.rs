@@ -21,6 +21,7 @@ use arrow_buffer::i256;
 use super::accumulator::Accumulator;
 use super::aggregate::{Groups, evaluated};
 use super::batch::{Batch, MAX_ROWS, Slices};
+use super::pieces;
 use super::run::{Operator, Run};
 use super::spill::rows::Space;
 use crate::database::memory::Reservation;
@@ -181,7 +182,7 @@ impl<'p> PartialGroups<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Aggregate) -> PartialGroups<'p> {
         PartialGroups {
-            input,
+            input: pieces::of_input(input, plan.exprs()),
             plan,
             memory: None,
             groups: None,

@@ -15,6 +15,7 @@ use arrow_array::builder::BinaryBuilder;
 
 use super::aggregate::{Groups, evaluated, overflowed};
 use super::batch::{Batch, MAX_ROWS};
+use super::pieces;
 use super::run::{Operator, Run};
 use super::sort::InParts;
 use super::sort_key::append_value;
@@ -38,7 +39,7 @@ pub struct Rollup<'p> {
 impl<'p> Rollup<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Aggregate) -> Rollup<'p> {
-        Rollup { input: Some(input), plan, sorted: None }
+        Rollup { input: Some(pieces::of_input(input, plan.exprs())), plan, sorted: None }
     }
 
     fn run(&mut self, run: &mut Run<'_, '_>) -> Result<Sorted, SqlError> {

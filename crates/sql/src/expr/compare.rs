@@ -60,7 +60,7 @@ fn exact_literal(column: &BoundExpr, constant: &BoundExpr) -> Option<BoundExpr> 
     let (Node::Column(_) | Node::Outer(_), Node::Literal(vector)) = (&column.node, &constant.node) else {
         return None;
     };
-    if column.ty.kind == Kind::Year {
+    if column.ty.is_stored_year() {
         return year_literal(constant);
     }
     if !constant.ty.class().is_string() || vector.is_null(0) {
@@ -99,7 +99,7 @@ fn year_literal(constant: &BoundExpr) -> Option<BoundExpr> {
 
 /// The same of a constant that is calculated: beside years it is read as a literal is.
 fn calculated_year(column: &BoundExpr, constant: &BoundExpr, session: &SessionState) -> Option<BoundExpr> {
-    if column.ty.kind != Kind::Year || matches!(constant.node, Node::Literal(_)) {
+    if !column.ty.is_stored_year() || matches!(constant.node, Node::Literal(_)) {
         return None;
     }
     let node = Node::Literal(constant_value(constant, session)?);
@@ -456,6 +456,17 @@ pub fn mix_collations(
     session: &SessionState,
 ) -> Result<(Collation, Coercibility), SqlError> {
     folded(types, operation, session).map(|(mixed, _)| mixed)
+}
+
+/// The types that say which collation texts have together: numbers and dates among them, given with the rank that they had,
+/// count where there is no text of its own.
+pub fn without_numbers<'t>(types: impl Iterator<Item = (&'t ExprType, Coercibility)>) -> Vec<&'t ExprType> {
+    let all: Vec<(&ExprType, Coercibility)> = types.collect();
+    let has_text = all.iter().any(|(_, rank)| *rank < Coercibility::Numeric);
+    // The bits of a BIT are bytes, which count.
+    let counts =
+        |ty: &ExprType, rank| rank != Coercibility::Numeric || ty.coercibility != Coercibility::Coercible;
+    all.into_iter().filter(|(ty, rank)| !has_text || counts(ty, *rank)).map(|(ty, _)| ty).collect()
 }
 
 /// The collation of all, and whether two of those that count did not go together (a third wins over both then).

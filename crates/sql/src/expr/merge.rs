@@ -3,7 +3,7 @@
 use rustydb_value::Collation;
 
 use super::coerce::text_type;
-use super::compare::{combine_collations, mix_collations};
+use super::compare::{combine_collations, mix_collations, without_numbers};
 use super::types::{Class, ExprType, Kind, NOT_FIXED};
 use crate::error::SqlError;
 use crate::session::SessionState;
@@ -92,7 +92,7 @@ fn temporals(types: &[&ExprType]) -> ExprType {
 fn strings(types: &[&ExprType], operation: &str, session: &SessionState) -> Result<ExprType, SqlError> {
     let connection = session.settings.collation_connection;
     let texts: Vec<ExprType> = types.iter().map(|t| text_type(t, connection)).collect();
-    let borrowed: Vec<&ExprType> = texts.iter().collect();
+    let borrowed = without_numbers(texts.iter().zip(types.iter().map(|ty| ty.coercibility)));
     let (collation, coercibility) = match (operation, borrowed.as_slice()) {
         // Rows of one result are compared with each other.
         ("UNION", [_, _, ..]) => combine_collations(&borrowed, operation, session)?,

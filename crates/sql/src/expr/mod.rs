@@ -426,6 +426,18 @@ impl BoundExpr {
         self.any(&mut |e| matches!(e.node, Node::Assign { .. }))
     }
 
+    /// Whether it makes a text as long as it is asked for, which may be much longer than what it is made of.
+    pub fn makes_long_texts(&self) -> bool {
+        /// Characters that are few enough for every row of a batch.
+        const SHORT: u32 = 64 << 10;
+        self.any(&mut |e| match &e.node {
+            Node::Call { function, .. } => {
+                e.ty.length > SHORT && matches!(function.name, "repeat" | "space" | "lpad" | "rpad")
+            }
+            _ => false,
+        })
+    }
+
     /// Whether it runs a subquery.
     pub fn has_subquery(&self) -> bool {
         self.any(&mut |e| matches!(e.node, Node::Subquery { .. }))

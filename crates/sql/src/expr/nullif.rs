@@ -42,7 +42,7 @@ pub(super) fn bind_nullif(a: BoundExpr, b: BoundExpr, session: &SessionState) ->
 
 /// A constant, also one that is calculated, as the column beside it would hold it.
 fn as_stored(a: &BoundExpr, b: &BoundExpr, session: &SessionState) -> Option<BoundExpr> {
-    let takes = b.ty.kind == Kind::Year || b.ty.class().is_temporal();
+    let takes = b.ty.is_stored_year() || b.ty.class().is_temporal();
     if !takes || !matches!(b.node, Node::Column(_) | Node::Outer(_)) {
         return None;
     }

@@ -255,12 +255,20 @@ pub fn row_key_type() -> ExprType {
 }
 
 /// The types that the columns of a query have under a name in FROM. What an aggregate makes is kept there, and ranks as the
-/// text of a column does; a NULL that is kept has no number of digits.
+/// text of a column does; a NULL that is kept has no number of digits. A year that is calculated is a column of years where it
+/// is kept, and stays an expression where the query is merged into the one around it.
 pub fn types_of_columns(query: &ast::Query, plan: &Plan, types: &[ExprType]) -> Vec<ExprType> {
     let mut types = types.to_vec();
     let having = matches!(&query.body, ast::QueryBody::Select(select) if select.having.is_some());
-    if having || keeps_rows(plan) {
-        types.iter_mut().filter(|ty| ty.kind == Kind::Null).for_each(|ty| ty.decimals = NOT_FIXED);
+    let kept = having || keeps_rows(plan);
+    if kept {
+        for ty in &mut types {
+            match ty.kind {
+                Kind::Null => ty.decimals = NOT_FIXED,
+                Kind::Year => ty.set_calculated(false),
+                _ => {}
+            }
+        }
     }
     let ast::QueryBody::Select(select) = &query.body else { return types };
     if select.items.len() != types.len() {
@@ -271,6 +279,11 @@ pub fn types_of_columns(query: &ast::Query, plan: &Plan, types: &[ExprType]) -> 
             if matches!(&expr.kind, ast::ExprKind::Aggregate(call) if call.over.is_none()));
         if aggregate && ty.is_string() && ty.coercibility != Coercibility::Ignorable {
             ty.coercibility = Coercibility::Implicit;
+        }
+        let named = matches!(item, ast::SelectItem::Expr { expr, .. }
+            if matches!(expr.kind, ast::ExprKind::Column(_)));
+        if ty.kind == Kind::Year && !named && !kept {
+            ty.set_calculated(true);
         }
     }
     types

@@ -166,6 +166,17 @@ impl ExprType {
         }
     }
 
+    /// Says of a YEAR under a name whether it is an expression that is merged into the query around it. Constants beside
+    /// one are not taken for years, as they are beside a column.
+    pub fn set_calculated(&mut self, calculated: bool) {
+        self.decimals = if calculated { NOT_FIXED } else { 0 };
+    }
+
+    /// Whether it is the YEAR of a column, or of rows that are kept.
+    pub fn is_stored_year(&self) -> bool {
+        self.kind == Kind::Year && self.decimals != NOT_FIXED
+    }
+
     /// The type of NULL.
     pub fn null() -> ExprType {
         ExprType { coercibility: Coercibility::Ignorable, ..ExprType::number(Kind::Null, 0, 0, false) }

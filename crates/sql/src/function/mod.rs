@@ -349,10 +349,12 @@ impl Call<'_> {
     }
     /// As [`Call::combine_strings`], for the arguments in a range.
     pub fn combine(&mut self, from: usize, to: usize) -> Result<(Collation, Coercibility), SqlError> {
+        let ranks: Vec<Coercibility> = (from..to).map(|at| self.ty(at).coercibility).collect();
         for at in from..to {
             self.to_string(at);
         }
-        let types: Vec<&ExprType> = self.args.get(from..to).unwrap_or(&[]).iter().map(|a| &a.ty).collect();
+        let types = self.args.get(from..to).unwrap_or(&[]).iter().map(|a| &a.ty).zip(ranks);
+        let types = compare::without_numbers(types);
         let (collation, coercibility) = compare::mix_collations(&types, self.function.name, self.session)?;
         for at in from..to {
             if collation == Collation::BINARY {

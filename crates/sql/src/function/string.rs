@@ -509,7 +509,10 @@ fn pad(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize, front: bool) 
             continue;
         }
         let missing = wanted - have;
-        if fill.len().saturating_mul(missing / unit + 1).saturating_add(bytes.len()) > limit {
+        // What could take more than a packet is NULL, whatever it takes.
+        let widest = if text { run.ty.collation.charset().max_bytes_per_char() as usize } else { 1 };
+        let room = fill.len().saturating_mul(missing / unit + 1).saturating_add(bytes.len());
+        if wanted.saturating_mul(widest) > limit || room > limit {
             too_long(run);
             out.push_null();
             continue;

@@ -64,7 +64,8 @@ fn bind_locate(call: &mut Call<'_>, needle_at: usize) -> Result<ExprType, SqlErr
     Ok(ExprType::int(11).with_nullable(nullable))
 }
 
-/// Byte offset of `needle` in `text` from a byte offset on, under a collation.
+/// Byte offset of `needle` in `text` from a byte offset on: the first place from where the text's weights begin with those of
+/// the needle, at each level of the collation, as MySQL looks for it.
 fn find(text: &str, needle: &str, from: usize, collation: Collation) -> Option<usize> {
     let rest = text.get(from..)?;
     if needle.is_empty() {
@@ -73,19 +74,15 @@ fn find(text: &str, needle: &str, from: usize, collation: Collation) -> Option<u
     if is_binary_order(collation) {
         return rest.find(needle).map(|at| at + from);
     }
-    if rest.is_ascii() && needle.is_ascii() && !collation.is_case_sensitive() {
+    // Control characters may weigh nothing.
+    let plain = |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !collation.is_case_sensitive() && plain(needle) && plain(rest) {
         let (hay, pin) = (rest.as_bytes(), needle.as_bytes());
         return hay.windows(pin.len()).position(|w| w.eq_ignore_ascii_case(pin)).map(|at| at + from);
     }
-    // As many characters as the needle has, compared by weights.
-    let count = needle.chars().count();
     rest.char_indices()
         .map(|(at, _)| at)
-        .find(|at| {
-            let tail = rest.get(*at..).unwrap_or("");
-            let end = tail.char_indices().nth(count).map_or(tail.len(), |(e, _)| e);
-            tail.chars().count() >= count && collation.compare(tail.get(..end).unwrap_or(""), needle).is_eq()
-        })
+        .find(|at| rest.get(*at..).is_some_and(|tail| collation.starts_with(tail, needle)))
         .map(|at| at + from)
 }
 

@@ -561,6 +561,11 @@ impl Aggregate {
     pub fn width(&self) -> usize {
         self.keys.len() + self.calls.len() + usize::from(self.rollup)
     }
+
+    /// The keys, then the arguments of all aggregates.
+    pub fn exprs(&self) -> impl Iterator<Item = &BoundExpr> {
+        self.keys.iter().chain(self.calls.iter().flat_map(|call| &call.args))
+    }
 }
 
 impl Plan {

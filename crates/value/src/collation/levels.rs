@@ -57,6 +57,22 @@ pub(super) fn compare(a: &str, b: &str, cased: bool) -> Ordering {
     if cased { order.then_with(|| by(Level::Tertiary)) } else { order }
 }
 
+/// Whether the marks of `text`, and its letter case where `cased`, begin with those of `start`.
+pub(super) fn start(text: &str, start: &str, cased: bool) -> bool {
+    let by = |level| {
+        let (mut whole, mut wanted) = (Vec::new(), Vec::new());
+        collect(start, level, &mut wanted);
+        for character in text.chars() {
+            if whole.len() >= wanted.len() {
+                break;
+            }
+            each(character, level, &mut |weight| whole.push(weight));
+        }
+        whole.starts_with(&wanted)
+    };
+    by(Level::Secondary) && (!cased || by(Level::Tertiary))
+}
+
 /// Appends all levels with a mark between them.
 pub(super) fn write(text: &str, cased: bool, between: u16, out: &mut Vec<u8>) {
     uca::weights::<V900>(text).for_each(|weight| out.extend_from_slice(&weight.to_be_bytes()));

@@ -98,6 +98,18 @@ impl Collation {
         self.compare(a, b) == Ordering::Equal
     }
 
+    /// Whether the weights of `text` begin with those of `start`, at each level by itself: `a` is a start of `á` where
+    /// accents count, since it is one of its decomposed form.
+    pub fn starts_with(self, text: &str, start: &str) -> bool {
+        match self.weights() {
+            Weights::Bytes if !self.is_padded() => text.starts_with(start),
+            kind => {
+                let primary = with_weights!(kind, text, |x| with_weights!(kind, start, |y| begin_with(x, y)));
+                primary && !matches!(kind, Weights::Levels { cased } if !levels::start(text, start, cased))
+            }
+        }
+    }
+
     /// Appends a sort key: comparing the bytes of two sort keys compares their texts.
     pub fn sort_key(self, text: &str, out: &mut Vec<u8>) {
         let kind = self.weights();
@@ -157,6 +169,10 @@ pub(super) fn common_prefix(a: &str, b: &str) -> usize {
         same -= 1;
     }
     same
+}
+
+fn begin_with(mut weights: impl Iterator<Item = u16>, mut start: impl Iterator<Item = u16>) -> bool {
+    start.all(|weight| weights.next() == Some(weight))
 }
 
 fn compare_weights(
