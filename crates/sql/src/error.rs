@@ -396,6 +396,7 @@ errors! {
     1411 b"HY000" wrong_value_for_type(kind, value, function) "Incorrect {kind} value: '{value}' for function {function}";
     1267 b"HY000" collation_mix_two(first, second, operation) "Illegal mix of collations {first} and {second} for operation '{operation}'";
     1270 b"HY000" collation_mix_three(first, second, third, operation) "Illegal mix of collations {first}, {second}, {third} for operation '{operation}'";
+    3514 b"HY000" long_bits() "Aggregate bitwise functions cannot accept arguments longer than 511 bytes; consider using the SUBSTRING() function";
     3513 b"HY000" bit_lengths() "Binary operands of bitwise operators must be of equal length";
     1618 b"HY000" option_ignored(option) "<{option}> option ignored";
     1256 b"HY000" zlib_too_big(limit) "Uncompressed data size too large; the maximum size is {limit} (probably, length of uncompressed data was corrupted)";

@@ -9,7 +9,7 @@ use rustydb_mysql_protocol::row::{binary, text};
 use rustydb_mysql_protocol::wire::Put;
 use rustydb_mysql_protocol::{Error, Result};
 use rustydb_sql::ColumnMeta;
-use rustydb_value::{ProtocolType, ValueRef};
+use rustydb_value::{ProtocolType, ValueRef, column_flags};
 
 /// Turns rows into packets.
 pub(crate) struct RowEncoder {
@@ -91,7 +91,8 @@ pub(crate) fn put_columns(out: &mut Outbound, columns: &[ColumnMeta], style: Sty
             collation,
             length,
             column_type: column.ty.byte(),
-            flags: column.flags,
+            // The client's libraries set it by the type; servers do not send it.
+            flags: column.flags & !column_flags::NUM,
             decimals: column.decimals,
         };
         out.writer.packet(|out| definition.write(out));

@@ -52,6 +52,9 @@ with c.cursor() as cursor:
     c.rollback()
     cursor.execute('SELECT * FROM py.t ORDER BY id')
     assert list(cursor.fetchall()) == rows, rows
+    # NOT NULL, BINARY, UNSIGNED; the flag of numbers (32768) is one that clients set themselves.
+    cursor.execute('SELECT 1, CONNECTION_ID(), name FROM py.t')
+    assert [field.flags for field in cursor._result.fields] == [129, 161, 0]
     def number(sql, **more):
         try:
             pymysql.connect(**{**connect, **more}).cursor().execute(sql)

@@ -30,6 +30,8 @@ pub enum Accumulator {
     Spread(Vec<(u64, f64, f64)>),
     /// BIT_AND, BIT_OR, BIT_XOR
     Bits(Vec<u64>),
+    /// The bits of binary strings, which are of one length; none before the first
+    BitStrings(Vec<Option<Vec<u8>>>),
     /// MIN and MAX of integers, dates and times
     BestInts(Vec<Option<i64>>),
     /// MIN and MAX of unsigned integers
@@ -63,6 +65,9 @@ impl Accumulator {
                 _ => Accumulator::Doubles(Vec::new()),
             },
             O::StddevPop | O::StddevSamp | O::VarPop | O::VarSamp => Accumulator::Spread(Vec::new()),
+            O::BitAnd | O::BitOr | O::BitXor if call.arg_class() == Class::Binary => {
+                Accumulator::BitStrings(Vec::new())
+            }
             O::BitAnd | O::BitOr | O::BitXor => Accumulator::Bits(Vec::new()),
             O::Min | O::Max => match call.arg_class() {
                 Class::Int | Class::Date | Class::Time | Class::DateTime => Accumulator::BestInts(Vec::new()),
@@ -87,6 +92,7 @@ impl Accumulator {
             Accumulator::Bits(s) => {
                 s.resize(groups, if call.operation == Operation::BitAnd { u64::MAX } else { 0 });
             }
+            Accumulator::BitStrings(s) => s.resize(groups, None),
             Accumulator::BestInts(s) => s.resize(groups, None),
             Accumulator::BestUInts(s) => s.resize(groups, None),
             Accumulator::BestDoubles(s) => s.resize(groups, None),
@@ -176,6 +182,31 @@ impl Accumulator {
                         each(groups, nulls, keep, states, |row, state| *state |= values.at(row));
                     }
                     _ => each(groups, nulls, keep, states, |row, state| *state ^= values.at(row)),
+                }
+            }
+            Accumulator::BitStrings(states) => {
+                let mut unequal = false;
+                each(groups, nulls, keep, states, |row, state| {
+                    let value = first.bytes(row);
+                    match state {
+                        Some(bits) if bits.len() == value.len() => {
+                            for (bits, more) in bits.iter_mut().zip(value) {
+                                match call.operation {
+                                    Operation::BitAnd => *bits &= more,
+                                    Operation::BitOr => *bits |= more,
+                                    _ => *bits ^= more,
+                                }
+                            }
+                        }
+                        Some(_) => unequal = true,
+                        None => {
+                            held += value.len();
+                            *state = Some(value.to_vec());
+                        }
+                    }
+                });
+                if unequal {
+                    return Err(SqlError::bit_lengths());
                 }
             }
             Accumulator::BestInts(states) => {
@@ -274,6 +305,11 @@ impl Accumulator {
         match self {
             Accumulator::Count(states) => return Ok((Vector::ints(states, None), cut)),
             Accumulator::Bits(states) => return Ok((Vector::uints(states, None), cut)),
+            Accumulator::BitStrings(states) => {
+                let length = call.args.first().map_or(0, |arg| arg.ty.length as usize);
+                let none = vec![if call.operation == Operation::BitAnd { 0xff } else { 0 }; length];
+                states.iter().for_each(|bits| out.push_bytes(bits.as_ref().unwrap_or(&none)));
+            }
             Accumulator::Integers(states) => {
                 for (sum, count) in states {
                     if count == 0 {

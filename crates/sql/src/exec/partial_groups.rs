@@ -47,7 +47,7 @@ pub fn can_split(plan: &Aggregate) -> bool {
 fn can_split_call(call: &AggregateCall) -> bool {
     match call.operation {
         Operation::Count | Operation::First => true,
-        Operation::BitAnd | Operation::BitOr | Operation::BitXor => true,
+        Operation::BitAnd | Operation::BitOr | Operation::BitXor => call.arg_class() != Class::Binary,
         Operation::Sum | Operation::Avg => {
             matches!(call.arg_class(), Class::Int | Class::UInt | Class::Decimal)
         }

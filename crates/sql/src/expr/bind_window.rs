@@ -188,6 +188,12 @@ impl Binder<'_, '_, '_> {
             let name = bound.operation.name();
             return Err(SqlError::not_supported(format!("{name} as window function")));
         }
+        if matches!(bound.operation, Aggregate::BitAnd | Aggregate::BitOr | Aggregate::BitXor)
+            && bound.arg_class() == crate::expr::Class::Binary
+        {
+            let name = bound.operation.name();
+            return Err(SqlError::not_supported(format!("{name} of binary strings as window function")));
+        }
         let (args, ty) = (bound.args.clone(), bound.ty.clone());
         self.over(Operation::Aggregate(Box::new(bound)), args, over, ty)
     }

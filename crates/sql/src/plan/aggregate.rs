@@ -7,6 +7,7 @@ use rustydb_sql_parser::ast::{self, AggregateFunction as F};
 use crate::error::SqlError;
 use crate::expr::bind::Binder;
 use crate::expr::coerce::coerce;
+use crate::expr::literal::number_of_bits;
 use crate::expr::types::{Class, Coercibility, DIVISION_SCALE, ExprType, Kind, MAX_TEXT, NOT_FIXED};
 use crate::expr::{BoundExpr, Node};
 
@@ -169,6 +170,9 @@ pub fn bind_aggregate(
     if let (Operation::Min | Operation::Max, [arg]) = (operation, bound.args.as_slice()) {
         crate::expr::compare::refuse_unranked(&arg.ty, operation.name())?;
     }
+    if matches!(operation, Operation::BitAnd | Operation::BitOr | Operation::BitXor) {
+        take_bit_strings(call, &mut bound)?;
+    }
     if operation == Operation::GroupConcat {
         bind_group_concat(binder, call, &mut bound)?;
     } else {
@@ -234,6 +238,28 @@ fn bind_group_concat(
     Ok(())
 }
 
+/// Whether the bits of an argument are those of a binary string, and not of a number, which a bare `x'0f'` is.
+fn is_bit_string(arg: &BoundExpr) -> bool {
+    arg.ty.class() == Class::Binary && number_of_bits(arg).is_none()
+}
+
+/// The argument of BIT_AND and its like: a NULL that is no literal is a binary string without bytes.
+fn take_bit_strings(call: &ast::AggregateCall, bound: &mut AggregateCall) -> Result<(), SqlError> {
+    /// The longest binary string whose bits are taken together.
+    const LONGEST: u32 = 511;
+    let literal = call.args.first().is_some_and(|arg| matches!(arg.kind, ast::ExprKind::Literal(_)));
+    if let Some(arg) = bound.args.first_mut() {
+        if arg.ty.kind == Kind::Null && !literal {
+            let null = std::mem::replace(arg, BoundExpr::null());
+            *arg = coerce(null, ExprType::binary(0));
+        }
+        if is_bit_string(arg) && arg.ty.length > LONGEST {
+            return Err(SqlError::long_bits());
+        }
+    }
+    Ok(())
+}
+
 /// Brings the argument to the class that is calculated in, and gives the result's type.
 fn result_type(call: &mut AggregateCall) -> ExprType {
     use Operation as O;
@@ -290,6 +316,9 @@ fn result_type(call: &mut AggregateCall) -> ExprType {
             ty.with_nullable(true)
         }
         O::BitAnd | O::BitOr | O::BitXor => {
+            if let Some(arg) = call.args.first().filter(|arg| is_bit_string(arg)) {
+                return ExprType::binary(arg.ty.length + 1).not_null();
+            }
             call.args = std::mem::take(&mut call.args)
                 .into_iter()
                 .map(|a| if a.ty.class() == Class::UInt { a } else { coerce(a, ExprType::uint(21)) })
