@@ -44,7 +44,8 @@ impl<D: Driver> Pool<D> {
     /// An idle connection, if there is one and nobody waits.
     #[track_caller]
     pub fn try_acquire(&self) -> Option<PooledConnection<D>> {
-        self.inner.take_idle(Instant::now(), Location::caller())
+        let mut holder = self.inner.holder();
+        self.inner.take_idle(Instant::now(), Location::caller(), &mut holder)
     }
 }
 
@@ -56,15 +57,15 @@ impl<D: Driver> Inner<D> {
     ) -> Result<PooledConnection<D>, AcquireError> {
         let started = Instant::now();
         let span = tracing::debug_span!("mysql.pool.acquire", pool = %self.name);
-        let outer = self.watches_leaks().then(tracing::Span::current);
-        let look = span.in_scope(|| self.look(started, caller));
+        let mut holder = self.holder();
+        let look = span.in_scope(|| self.look(started, caller, &mut holder));
         let result = match look {
             Ok(Look::Taken(connection)) => Ok(connection),
             Ok(Look::Wait(place, answer)) => {
                 let waiting = self.wait(place, answer, started, deadline).instrument(span);
-                waiting.await.map(|lease| (lease, outer)).and_then(|(lease, outer)| {
+                waiting.await.map(|lease| (lease, holder)).and_then(|(lease, holder)| {
                     let id = lease.connection_id();
-                    let check_out = outer.map(|span| CheckOut::new(Instant::now(), caller, span, id));
+                    let check_out = holder.map(|span| CheckOut::new(Instant::now(), caller, span, id));
                     PooledConnection::handed(lease, check_out).ok_or_else(|| self.closed_error())
                 })
             }
@@ -74,13 +75,18 @@ impl<D: Driver> Inner<D> {
         result
     }
 
-    /// An idle connection if nobody waits.
+    /// The span that a connection is taken in, where leaks are watched.
+    fn holder(&self) -> Option<tracing::Span> {
+        self.watches_leaks().then(tracing::Span::current)
+    }
+
+    /// An idle connection if nobody waits, for `holder`.
     fn take_idle(
         self: &Arc<Self>,
         now: Instant,
         caller: &'static Location<'static>,
+        holder: &mut Option<tracing::Span>,
     ) -> Option<PooledConnection<D>> {
-        let span = self.watches_leaks().then(tracing::Span::current);
         let mut refused = Vec::new();
         let (taken, begin) = {
             let mut state = self.state.lock();
@@ -91,7 +97,7 @@ impl<D: Driver> Inner<D> {
             };
             let taken = entry.map(|entry| {
                 let id = entry.session().status().connection_id;
-                let slot = span.map(|span| state.out.add(CheckOut::new(now, caller, span, id)));
+                let slot = holder.take().map(|span| state.out.add(CheckOut::new(now, caller, span, id)));
                 (entry, slot)
             });
             let begin = if refused.is_empty() { 0 } else { state.begin_opening() };
@@ -107,8 +113,9 @@ impl<D: Driver> Inner<D> {
         self: &Arc<Self>,
         now: Instant,
         caller: &'static Location<'static>,
+        holder: &mut Option<tracing::Span>,
     ) -> Result<Look<'_, D>, AcquireError> {
-        if let Some(connection) = self.take_idle(now, caller) {
+        if let Some(connection) = self.take_idle(now, caller, holder) {
             return Ok(Look::Taken(connection));
         }
         let mut state = self.state.lock();
@@ -118,7 +125,7 @@ impl<D: Driver> Inner<D> {
         // One may have come back since the lock was open.
         if state.waiters.is_empty() && !state.idle.is_empty() {
             drop(state);
-            return self.look(now, caller);
+            return self.look(now, caller, holder);
         }
         let (waiting, limit) = (state.waiters.len(), state.config.waiter_limit());
         if waiting >= limit {
