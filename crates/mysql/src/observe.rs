@@ -24,7 +24,8 @@
 //! `mysql.query`s, `mysql.connection.commit` or `rollback`, and `mysql.pool.release`. The outer two are at
 //! level INFO, those within at DEBUG.
 //!
-//! What costs: an instrument per operation is looked up by number, not by name, and made at its first use;
+//! What costs: an instrument per operation is looked up by number, not by name, and made at its first use; one
+//! record of a statement's time serves two of them;
 //! what a pool counts anyway is read at scrape time. A text's shape is only made for a span that somebody
 //! listens to, and kept where the router keeps its class.
 
@@ -61,8 +62,8 @@ struct Instruments {
 
 struct Operation {
     count: Counter,
-    latency: Histogram,
-    duration: Histogram,
+    /// Shown in milliseconds, and in seconds under OpenTelemetry's name.
+    time: Histogram,
 }
 
 impl ClientMetrics {
@@ -94,8 +95,7 @@ impl ClientMetrics {
     pub fn statement(&self, class: StatementClass, time: Duration, error: Option<&Error>, slow: Duration) {
         let operation = self.operation(class.kind);
         operation.count.inc(1);
-        operation.latency.record(time);
-        operation.duration.record(time);
+        operation.time.record(time);
         if time >= slow {
             self.shared.slow.inc(1);
         }
@@ -134,19 +134,19 @@ impl ClientMetrics {
         let make = || {
             let labels = [("operation", kind.name())];
             let semantic = [("db.operation.name", kind.name()), ("db.system.name", "mysql")];
-            Operation {
-                count: registry.counter("mysql.queries.count", "Statements by operation", &labels),
-                latency: registry.histogram_ms(
-                    "mysql.queries.latency_ms",
-                    "Time of a statement to its last row, in milliseconds",
-                    &labels,
-                ),
-                duration: registry.histogram(
-                    "db.client.operation.duration",
-                    "Time of a database client's operation, in seconds",
-                    &semantic,
-                ),
-            }
+            let time = registry.histogram_ms(
+                "mysql.queries.latency_ms",
+                "Time of a statement to its last row, in milliseconds",
+                &labels,
+            );
+            registry.histogram_from(
+                "db.client.operation.duration",
+                "Time of a database client's operation, in seconds",
+                &semantic,
+                &time,
+            );
+            let count = registry.counter("mysql.queries.count", "Statements by operation", &labels);
+            Operation { count, time }
         };
         // There are fewer kinds than numbers; a kind beyond them would share the last.
         let number = (kind as usize).min(KINDS - 1);

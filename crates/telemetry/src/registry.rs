@@ -171,6 +171,12 @@ impl Registry {
         self.spread(name, help, labels, Unit::Plain)
     }
 
+    /// Shows a histogram of durations that is recorded under another name, in seconds: one record serves both.
+    pub fn histogram_from(&self, name: &str, help: &str, labels: &[(&str, &str)], histogram: &Histogram) {
+        let shown = Instrument::Histogram(histogram.clone(), Unit::Nanoseconds);
+        self.register(name, help, labels, Kind::Histogram, shown);
+    }
+
     /// Shows a total that somebody keeps already; `read` runs at each scrape and must only read.
     pub fn counter_from<F>(&self, name: &str, help: &str, labels: &[(&str, &str)], read: F)
     where
