@@ -1,5 +1,6 @@
-//! What was measured, what was wanted, and the table of both.
+//! What was measured, what was wanted, and the table of both; also as a file for programs.
 
+use crate::Failure;
 use std::process::ExitCode;
 
 /// One line of the table.
@@ -10,6 +11,9 @@ pub(crate) struct Figure {
     ratio: String,
     wanted: String,
     missed: bool,
+    value: f64,
+    /// The peer's, where there is one.
+    beside: Option<f64>,
 }
 
 fn shown(value: f64, unit: &str) -> String {
@@ -29,6 +33,8 @@ impl Figure {
             ratio: format!("{:.2}", ours / theirs),
             wanted: String::new(),
             missed: false,
+            value: ours,
+            beside: Some(theirs),
         }
     }
 
@@ -53,6 +59,8 @@ impl Figure {
             ratio: String::new(),
             wanted: format!("<= {limit} {unit}"),
             missed: ours > limit,
+            value: ours,
+            beside: None,
         }
     }
 
@@ -69,7 +77,30 @@ impl Figure {
             ratio: format!("max/median {:.1}", most / middle),
             wanted: String::new(),
             missed: false,
+            value: most / middle,
+            beside: None,
         }
+    }
+
+    /// As a line of the file: whose figure it stands beside is the end of its name.
+    fn json(&self) -> String {
+        let number = |value: Option<f64>| match value {
+            Some(value) if value.is_finite() => format!("{value:.4}"),
+            _ => "null".to_owned(),
+        };
+        let name = self.name.trim();
+        let (wanted, holds) = match self.wanted.is_empty() {
+            true => ("null".to_owned(), "null".to_owned()),
+            false => (format!("{:?}", self.wanted), (!self.missed).to_string()),
+        };
+        format!(
+            "{{\"metric\": {name:?}, \"ours\": {}, \"peer\": {}, \"peer_name\": {:?}, \"ratio\": {}, \"wanted\": {wanted}, \
+             \"holds\": {holds}}}",
+            number(Some(self.value)),
+            number(self.beside),
+            name.rsplit_once("beside ").map_or("", |(_, peer)| peer),
+            number(self.beside.map(|beside| self.value / beside)),
+        )
     }
 }
 
@@ -79,13 +110,22 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Prints the table; fails where a figure that is wanted is missed.
-pub(crate) fn print(figures: &[Figure]) -> ExitCode {
+/// Prints the table and writes `bench/mysql-client.json` into the target directory; fails where a figure that is wanted is
+/// missed.
+pub(crate) fn tell(figures: &[Figure]) -> Result<ExitCode, Failure> {
     println!("{:<44} {:>14} {:>14} {:>16} {:>12}", "", "ours", "theirs", "ratio", "wanted");
     for figure in figures {
-        let Figure { name, ours, theirs, ratio, wanted, missed } = figure;
+        let Figure { name, ours, theirs, ratio, wanted, missed, .. } = figure;
         let mark = if *missed { "  MISSED" } else { "" };
         println!("{name:<44} {ours:>14} {theirs:>14} {ratio:>16} {wanted:>12}{mark}");
     }
-    if figures.iter().any(|figure| figure.missed) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let me = std::env::current_exe()?;
+    let folder = me.ancestors().nth(2).unwrap_or(&me).join("bench");
+    std::fs::create_dir_all(&folder)?;
+    let lines: Vec<String> = figures.iter().map(Figure::json).collect();
+    std::fs::write(folder.join("mysql-client.json"), format!("[\n{}\n]\n", lines.join(",\n")))?;
+    Ok(match figures.iter().any(|figure| figure.missed) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    })
 }

@@ -65,8 +65,8 @@ fn main() -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let told = runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(measure(&plan)));
-    match told {
-        Ok(figures) => figures::print(&figures),
+    match told.and_then(|figures| figures::tell(&figures)) {
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("mysql-client: {failure}");
             ExitCode::FAILURE
