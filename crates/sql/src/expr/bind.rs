@@ -17,7 +17,8 @@ use super::build::{
     bind_call, by_bits, choose, coalesce, compare, compare_for, finish, in_one_class, literal_int,
 };
 use super::coerce::to_truth;
-use super::compare::{collations_meet, combine_collations, under, unify};
+use super::collations::{collations_meet, combine_collations};
+use super::compare::{under, unify};
 use super::planning::Planning;
 use super::scope::Scope;
 use super::types::{Class, ExprType, Kind};

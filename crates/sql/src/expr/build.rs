@@ -5,7 +5,8 @@ use rustydb_value::Value;
 
 use super::average;
 use super::coerce::coerce;
-use super::compare::{collations_meet, unify};
+use super::collations::collations_meet;
+use super::compare::unify;
 use super::types::{Class, Coercibility, ExprType, Kind};
 use super::{BoundExpr, Comparison, Node};
 use crate::error::SqlError;

@@ -3,7 +3,7 @@
 use rustydb_value::Collation;
 
 use super::coerce::text_type;
-use super::compare::{combine_collations, mix_collations, without_numbers};
+use super::collations::{combine_collations, mix_collations, without_numbers};
 use super::types::{Class, ExprType, Kind, NOT_FIXED};
 use crate::error::SqlError;
 use crate::session::SessionState;

@@ -24,6 +24,7 @@ pub mod bind_window;
 pub mod build;
 pub mod cast;
 pub mod coerce;
+pub mod collations;
 pub mod compare;
 pub mod decimals;
 pub mod eval;

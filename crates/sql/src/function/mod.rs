@@ -49,10 +49,10 @@ use rustydb_value::{Charset, Collation};
 use crate::context::EvalContext;
 use crate::error::SqlError;
 use crate::expr::coerce::{self, coerce};
-use crate::expr::compare;
 use crate::expr::types::{Class, Coercibility, ExprType};
 use crate::expr::whole::whole;
 use crate::expr::{BoundExpr, Node, Vector};
+use crate::expr::{collations, compare};
 use crate::plan::estimate::constant_value;
 use crate::session::SessionState;
 
@@ -354,8 +354,8 @@ impl Call<'_> {
             self.to_string(at);
         }
         let types = self.args.get(from..to).unwrap_or(&[]).iter().map(|a| &a.ty).zip(ranks);
-        let types = compare::without_numbers(types);
-        let (collation, coercibility) = compare::mix_collations(&types, self.function.name, self.session)?;
+        let types = collations::without_numbers(types);
+        let (collation, coercibility) = collations::mix_collations(&types, self.function.name, self.session)?;
         for at in from..to {
             if collation == Collation::BINARY {
                 self.to_binary(at);
@@ -381,7 +381,7 @@ impl Call<'_> {
             ty.coercibility == Coercibility::None && types.iter().all(|other| other.collation == ty.collation)
         };
         if !types.iter().all(unranked) {
-            compare::combine_collations(&types, self.function.name, self.session)?;
+            collations::combine_collations(&types, self.function.name, self.session)?;
         }
         self.combine(from, to)
     }

@@ -168,7 +168,7 @@ pub fn bind_aggregate(
         ..AggregateCall::plain(operation, args, ExprType::null())
     };
     if let (Operation::Min | Operation::Max, [arg]) = (operation, bound.args.as_slice()) {
-        crate::expr::compare::refuse_unranked(&arg.ty, operation.name())?;
+        crate::expr::collations::refuse_unranked(&arg.ty, operation.name())?;
     }
     if matches!(operation, Operation::BitAnd | Operation::BitOr | Operation::BitXor) {
         take_bit_strings(call, &mut bound)?;
@@ -206,7 +206,7 @@ fn bind_group_concat(
         bound.args.push(if part.ty.class().is_string() { part } else { coerce(part, text) });
     }
     let types: Vec<&ExprType> = bound.args.iter().map(|a| &a.ty).collect();
-    let (collation, coercibility) = crate::expr::compare::mix_collations(&types, "group_concat", session)?;
+    let (collation, coercibility) = crate::expr::collations::mix_collations(&types, "group_concat", session)?;
     if collation == rustydb_value::Collation::BINARY {
         bound.args = std::mem::take(&mut bound.args)
             .into_iter()
