@@ -82,7 +82,7 @@ impl Binder<'_, '_, '_> {
             let form = SubqueryForm::Scalar { column };
             let node = Node::Subquery { index, captures: captures.clone(), form };
             let covered = ty.decimals != shown.decimals;
-            let value = BoundExpr { node, ty: ty.with_nullable(true) };
+            let value = BoundExpr { node, ty: ty.computed().with_nullable(true) };
             out.push(if covered { average::shown(value, shown.with_nullable(true)) } else { value });
         }
         Ok(out)

@@ -150,7 +150,7 @@ impl Binder<'_, '_, '_> {
         }
         let ty = match call.function {
             W::RowNumber | W::Rank | W::DenseRank => ExprType::uint(21).not_null(),
-            W::Ntile => ExprType::uint(21),
+            W::Ntile => ExprType::uint(21).not_null(),
             W::PercentRank | W::CumeDist => ExprType::double().not_null(),
             W::Lead | W::Lag => {
                 let mut ty = args.first().map_or_else(ExprType::null, |a| a.ty.clone());

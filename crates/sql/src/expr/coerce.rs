@@ -80,6 +80,10 @@ pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
         if expr.ty.class() == ty.class() {
             return expr;
         }
+        if shows_own_digits(&expr) {
+            let own = ExprType { decimals: NOT_FIXED, ..expr.ty.clone() };
+            expr = BoundExpr { node: Node::Coerce(Box::new(expr)), ty: own };
+        }
     }
     // A text that is no date becomes NULL.
     let convertible = expr.ty.class().is_temporal() && !expr.ty.is_member();
@@ -87,6 +91,14 @@ pub fn coerce(mut expr: BoundExpr, mut ty: ExprType) -> BoundExpr {
         || (ty.class() == Class::Text && expr.ty.class() == Class::Binary);
     ty.nullable = expr.ty.nullable || may_fail;
     BoundExpr { node: Node::Coerce(Box::new(expr)), ty }
+}
+
+/// Whether it is a TIME that MySQL shows, inside an expression, with all six digits behind the point or none.
+fn shows_own_digits(expr: &BoundExpr) -> bool {
+    const FUNCTIONS: [&str; 7] =
+        ["addtime", "subtime", "date_add", "date_sub", "adddate", "subdate", "str_to_date"];
+    let Node::Call { function, .. } = &expr.node else { return false };
+    expr.ty.class() == Class::Time && expr.ty.decimals > 0 && FUNCTIONS.contains(&function.name)
 }
 
 /// ELT as a CASE of its positions, where what it chooses from is other things than texts.
@@ -611,6 +623,13 @@ fn to_string(
             }
             _ if from.is_member() => {
                 out.push_bytes(member_text(from, input.as_uints().at(row)).as_bytes());
+            }
+            Class::Time if from.decimals == NOT_FIXED => {
+                let micros = input.as_ints().at(row);
+                let digits = if micros % 1_000_000 == 0 { 0 } else { 6 };
+                buffer.clear();
+                ValueRef::Time(Time::clamped(micros, digits)).write_text(&mut buffer);
+                out.push_bytes(&buffer);
             }
             Class::Double if from.decimals < NOT_FIXED => {
                 let shown = format!("{:.*}", usize::from(from.decimals), input.as_doubles().at(row));

@@ -4,7 +4,7 @@ use rustydb_value::Collation;
 
 use super::coerce::text_type;
 use super::collations::{combine_collations, mix_collations, without_numbers};
-use super::types::{Class, ExprType, Kind, NOT_FIXED};
+use super::types::{ExprType, Kind, NOT_FIXED};
 use crate::error::SqlError;
 use crate::session::SessionState;
 
@@ -17,79 +17,118 @@ pub fn merge_types(
     let nullable = types.iter().any(|t| t.nullable || t.kind == Kind::Null);
     let typed: Vec<&ExprType> = types.iter().copied().filter(|t| t.kind != Kind::Null).collect();
     let Some(first) = typed.first() else { return Ok(ExprType::null()) };
-    let all = |test: &dyn Fn(&ExprType) -> bool| typed.iter().all(|t| test(t));
-    let merged = if all(&|t| t.is_integer()) {
-        integers(&typed)
-    } else if all(&|t| t.is_integer() || t.class() == Class::Decimal) {
-        let (mut int, mut scale) = (0, 0);
-        for ty in &typed {
-            let (i, s) = ty.digits();
-            int = int.max(i);
-            scale = scale.max(s);
+    let kind = typed.iter().skip(1).fold(first.kind.clone(), |kind, ty| merged_kind(&kind, &ty.kind));
+    let merged = match kind {
+        Kind::Tiny | Kind::Short | Kind::Int24 | Kind::Long | Kind::LongLong | Kind::Year => {
+            integers(&typed, kind)
         }
-        ExprType::decimal(int + u32::from(scale), scale, all(&|t| t.unsigned))
-    } else if all(&|t| t.is_integer() || matches!(t.class(), Class::Decimal | Class::Double)) {
-        let same = all(&|t| t.kind == Kind::Float);
-        let decimals = typed.iter().map(|t| t.decimals).max().unwrap_or(NOT_FIXED);
-        if same { (*first).clone() } else { ExprType { decimals, ..ExprType::double() } }
-    } else if all(&|t| t.class().is_temporal()) {
-        temporals(&typed)
-    } else {
-        match operation {
-            "UNION" => strings(&typed, operation, session)?,
-            // A NULL, which is binary, wins over what has no rank.
-            _ => strings(types, operation, session)?,
+        Kind::Bit if operation == "UNION" => {
+            let length = typed.iter().map(|t| t.length).max().unwrap_or(1);
+            ExprType { length, ..(*first).clone() }
         }
+        Kind::Bit => integers(&typed, Kind::LongLong),
+        Kind::Decimal => decimals(&typed),
+        Kind::Float | Kind::Double => {
+            let decimals = typed.iter().map(|t| t.decimals).max().unwrap_or(NOT_FIXED);
+            let longest = typed.iter().map(|t| t.length).max().filter(|_| decimals != NOT_FIXED);
+            let double = ExprType { kind: kind.clone(), decimals, ..ExprType::double() };
+            let length = longest.filter(|_| kind == Kind::Float).unwrap_or(double.length);
+            ExprType { length, ..double }
+        }
+        Kind::Date | Kind::Time | Kind::DateTime | Kind::Timestamp => temporals(&typed, kind),
+        Kind::Json if !matches!(operation, "greatest" | "least") => ExprType::json(),
+        Kind::Enum(_) | Kind::Set(_) if operation == "UNION" => (*first).clone(),
+        // A NULL, which is binary, wins over what has no rank.
+        _ => match operation {
+            "UNION" => strings(&typed, &kind, operation, session)?,
+            _ => strings(types, &kind, operation, session)?,
+        },
     };
     Ok(merged.with_nullable(nullable))
 }
 
-fn integers(types: &[&ExprType]) -> ExprType {
-    let unsigned = types.iter().any(|t| t.unsigned);
-    let signed = types.iter().any(|t| !t.unsigned);
-    let digits = types.iter().map(|t| t.digits().0).max().unwrap_or(1);
-    if unsigned && signed {
-        // Both signs: only a DECIMAL holds the unsigned half and the negative numbers.
-        let wide = types.iter().any(|t| t.unsigned && t.kind == Kind::LongLong);
-        return if wide { ExprType::decimal(digits.max(20), 0, false) } else { ExprType::int(digits + 1) };
+/// The kind that holds the values of both.
+fn merged_kind(a: &Kind, b: &Kind) -> Kind {
+    use Kind as K;
+    let is_member = |kind: &K| matches!(kind, K::Enum(_) | K::Set(_));
+    let is_text = |kind: &K| is_member(kind) || matches!(kind, K::VarString | K::String);
+    let is_temporal = |kind: &K| matches!(kind, K::Date | K::Time | K::DateTime | K::Timestamp);
+    let rank = |kind: &K| match kind {
+        K::Tiny => Some(0),
+        K::Short | K::Year => Some(1),
+        K::Int24 => Some(2),
+        K::Long => Some(3),
+        K::LongLong | K::Bit => Some(4),
+        _ => None,
+    };
+    match (a, b) {
+        _ if a == b && !is_member(a) => a.clone(),
+        (K::Json | K::Blob, _) | (_, K::Json | K::Blob) => K::Blob,
+        (K::String, other) | (other, K::String) if *other != K::VarString => K::String,
+        _ if is_text(a) || is_text(b) => K::VarString,
+        _ if is_temporal(a) && is_temporal(b) => K::DateTime,
+        _ if is_temporal(a) || is_temporal(b) => K::VarString,
+        (K::Float, other) | (other, K::Float) => match other {
+            // What has more digits than a FLOAT, but for BIGINT.
+            K::Double | K::Decimal | K::Long | K::Bit => K::Double,
+            _ => K::Float,
+        },
+        (K::Double, _) | (_, K::Double) => K::Double,
+        (K::Decimal, _) | (_, K::Decimal) => K::Decimal,
+        _ => match rank(a).max(rank(b)) {
+            Some(0) => K::Tiny,
+            Some(1) => K::Short,
+            Some(2) => K::Int24,
+            Some(3) => K::Long,
+            _ => K::LongLong,
+        },
     }
-    let rank = |k: &Kind| match k {
-        Kind::Tiny => 0,
-        Kind::Short => 1,
-        Kind::Int24 => 2,
-        Kind::Long => 3,
-        _ => 4,
+}
+
+fn decimals(typed: &[&ExprType]) -> ExprType {
+    let (mut int, mut scale) = (0, 0);
+    for ty in typed {
+        let (i, s) = ty.digits();
+        int = int.max(i);
+        scale = scale.max(s);
+    }
+    ExprType::decimal(int + u32::from(scale), scale, false)
+}
+
+/// Integers of a kind, or of the next one that holds also what is unsigned of it beside what is signed.
+fn integers(types: &[&ExprType], kind: Kind) -> ExprType {
+    let unsigned = types.iter().all(|t| t.unsigned);
+    let digits = types.iter().map(|t| t.digits().0).max().unwrap_or(1);
+    let longest = types.iter().map(|t| t.length).max().unwrap_or(1);
+    let is_full = |t: &&ExprType| t.unsigned && (t.kind == kind || t.kind == Kind::Bit);
+    let kind = match kind {
+        _ if unsigned || !types.iter().any(is_full) => kind,
+        Kind::Tiny => Kind::Short,
+        Kind::Short => Kind::Int24,
+        Kind::Int24 => Kind::Long,
+        Kind::Long => Kind::LongLong,
+        _ => return ExprType::decimal(digits, 0, false),
     };
-    let kind = if types.iter().all(|t| t.kind == Kind::Year) {
-        Kind::Year
-    } else {
-        types
-            .iter()
-            .map(|t| if matches!(t.kind, Kind::Year | Kind::Bit) { &Kind::LongLong } else { &t.kind })
-            .max_by_key(|k| rank(k))
-            .cloned()
-            .unwrap_or(Kind::LongLong)
-    };
-    let length = types.iter().map(|t| t.length).max().unwrap_or(1);
-    let base = if unsigned { ExprType::uint(length) } else { ExprType::int(length) };
+    // With room for a sign, which MySQL forgets.
+    let base = if unsigned { ExprType::uint(longest) } else { ExprType::int(longest.max(digits + 1)) };
     ExprType { kind, ..base }
 }
 
-fn temporals(types: &[&ExprType]) -> ExprType {
+fn temporals(types: &[&ExprType], kind: Kind) -> ExprType {
     let fsp = types.iter().map(|t| t.fsp()).max().unwrap_or(0);
-    let all = |class: Class| types.iter().all(|t| t.class() == class);
-    if all(Class::Date) {
-        ExprType::date()
-    } else if all(Class::Time) {
-        ExprType::time(fsp)
-    } else if types.iter().all(|t| t.kind == Kind::Timestamp) {
-        ExprType { kind: Kind::Timestamp, ..ExprType::datetime(fsp) }
-    } else {
-        ExprType::datetime(fsp)
+    match kind {
+        Kind::Date => ExprType::date(),
+        Kind::Time => ExprType::time(fsp),
+        kind => ExprType { kind, ..ExprType::datetime(fsp) },
     }
 }
 
-fn strings(types: &[&ExprType], operation: &str, session: &SessionState) -> Result<ExprType, SqlError> {
+fn strings(
+    types: &[&ExprType],
+    kind: &Kind,
+    operation: &str,
+    session: &SessionState,
+) -> Result<ExprType, SqlError> {
     let connection = session.settings.collation_connection;
     let texts: Vec<ExprType> = types.iter().map(|t| text_type(t, connection)).collect();
     let borrowed = without_numbers(texts.iter().zip(types.iter().map(|ty| ty.coercibility)));
@@ -108,8 +147,8 @@ fn strings(types: &[&ExprType], operation: &str, session: &SessionState) -> Resu
         .max()
         .unwrap_or(0);
     let mut ty = ExprType::text(length, collation, coercibility);
-    if texts.iter().any(|t| t.kind == Kind::Blob) {
-        ty.kind = Kind::Blob;
+    if matches!(kind, Kind::Blob | Kind::String) && ty.kind != Kind::Blob {
+        ty.kind = kind.clone();
     }
     ty.decimals = NOT_FIXED;
     Ok(ty)

@@ -13,7 +13,7 @@ use super::coerce::{coerce, date_mode};
 use super::collations::{collations_meet, mix_collations};
 use super::compare::year_constant;
 use super::number::decimal_from_i256;
-use super::types::{Class, ExprType, Kind, NOT_FIXED};
+use super::types::{Class, Coercibility, ExprType, Kind, NOT_FIXED};
 use super::{BoundExpr, Comparison, Node};
 use crate::error::SqlError;
 use crate::plan::estimate::constant_value;
@@ -32,6 +32,10 @@ pub(super) fn bind_nullif(a: BoundExpr, b: BoundExpr, session: &SessionState) ->
     };
     let equal = compare(Comparison::Equal, a, b, session)?;
     let mut ty = value.ty.clone().with_nullable(true);
+    // A NULL under a name in FROM is a string, as it is where it is kept.
+    if ty.kind == Kind::Null && matches!(value.node, Node::Column(_)) {
+        ty = ExprType { coercibility: Coercibility::Ignorable, ..ExprType::binary(0) };
+    }
     let value = chosen(value, &ty);
     if ty.is_string() {
         ty.decimals = NOT_FIXED;

@@ -8,12 +8,10 @@ use std::sync::Arc;
 use rustydb_catalog::{TableDef, definitions::same_name};
 use rustydb_sql_parser::ast;
 
-use super::types::{ExprType, NOT_FIXED};
+use super::types::ExprType;
 use super::{BoundExpr, Kind};
 use crate::api::{ColumnMeta, column_flags};
 use crate::error::SqlError;
-use crate::expr::Coercibility;
-use crate::plan::Plan;
 
 /// The name of the hidden column that holds the key of a table's row, for statements that change the rows they
 /// find: no identifier of SQL can be this one.
@@ -254,52 +252,6 @@ pub fn row_key_type() -> ExprType {
         .with_nullable(true)
 }
 
-/// The types that the columns of a query have under a name in FROM. What an aggregate makes is kept there, and ranks as the
-/// text of a column does; a NULL that is kept has no number of digits. A year that is calculated is a column of years where it
-/// is kept, and stays an expression where the query is merged into the one around it.
-pub fn types_of_columns(query: &ast::Query, plan: &Plan, types: &[ExprType]) -> Vec<ExprType> {
-    let mut types = types.to_vec();
-    let having = matches!(&query.body, ast::QueryBody::Select(select) if select.having.is_some());
-    let kept = having || keeps_rows(plan);
-    if kept {
-        for ty in &mut types {
-            match ty.kind {
-                Kind::Null => ty.decimals = NOT_FIXED,
-                Kind::Year => ty.set_calculated(false),
-                _ => {}
-            }
-        }
-    }
-    let ast::QueryBody::Select(select) = &query.body else { return types };
-    if select.items.len() != types.len() {
-        return types;
-    }
-    for (item, ty) in select.items.iter().zip(&mut types) {
-        let aggregate = matches!(item, ast::SelectItem::Expr { expr, .. }
-            if matches!(&expr.kind, ast::ExprKind::Aggregate(call) if call.over.is_none()));
-        if aggregate && ty.is_string() && ty.coercibility != Coercibility::Ignorable {
-            ty.coercibility = Coercibility::Implicit;
-        }
-        let named = matches!(item, ast::SelectItem::Expr { expr, .. }
-            if matches!(expr.kind, ast::ExprKind::Column(_)));
-        if ty.kind == Kind::Year && !named && !kept {
-            ty.set_calculated(true);
-        }
-    }
-    types
-}
-
-/// Whether MySQL keeps the rows of such a plan in a table instead of taking its parts into the block around it.
-fn keeps_rows(plan: &Plan) -> bool {
-    match plan {
-        Plan::Project { input, .. } | Plan::Filter { input, .. } | Plan::Sort { input, limit: None, .. } => {
-            keeps_rows(input)
-        }
-        Plan::Scan(_) | Plan::Join(_) | Plan::Derived(_) | Plan::Shared(_) => false,
-        _ => true,
-    }
-}
-
 /// The names of a derived table.
 pub fn derived_table(
     alias: &str,
@@ -356,7 +308,7 @@ fn column_meta(def: &TableDef, at: usize, alias: &str, ty: &ExprType) -> ColumnM
     }
     let indexed = def.all_indexes().any(|i| i.columns.iter().any(|c| c.column == at));
     if indexed {
-        meta.flags |= 16384;
+        meta.flags |= column_flags::PART_KEY;
     }
     if column.ty.zerofill {
         meta.flags |= column_flags::ZEROFILL;

@@ -316,6 +316,49 @@ impl ExprType {
         out
     }
 
+    /// The type of the column that MySQL keeps the values of such an expression in, where it makes a table of its own for
+    /// rows: a wider integer, a text without CHAR's and TEXT's own kinds, and no YEAR or BIT.
+    #[must_use]
+    pub fn kept(self) -> ExprType {
+        /// Integers of fewer characters are an INT.
+        const LONG_CHARACTERS: u32 = 10;
+        match self.kind {
+            _ if self.is_integer() && self.kind != Kind::Bit => {
+                let kind = if self.length < LONG_CHARACTERS { Kind::Long } else { Kind::LongLong };
+                ExprType { kind, decimals: 0, ..self }
+            }
+            Kind::String => ExprType { kind: Kind::VarString, ..self }.stored(),
+            _ => self.stored(),
+        }
+    }
+
+    /// The type of an expression that gives the value of a column as it is.
+    #[must_use]
+    pub fn computed(self) -> ExprType {
+        match self.kind {
+            Kind::VarString | Kind::String => ExprType { decimals: NOT_FIXED, ..self },
+            Kind::Json => ExprType { decimals: NOT_FIXED, length: ExprType::json().length, ..self },
+            _ => self,
+        }
+    }
+
+    /// The type of a column of such a type in a table that MySQL makes for itself: a long text is a TEXT.
+    #[must_use]
+    pub fn stored(self) -> ExprType {
+        /// Texts of more characters are a TEXT.
+        const VARCHAR_CHARACTERS: u32 = 512;
+        let long = self.kind == Kind::Blob && self.decimals == NOT_FIXED;
+        match self.kind {
+            Kind::VarString | Kind::Blob if long || self.length > VARCHAR_CHARACTERS => {
+                let length = self.length.saturating_mul(self.widest());
+                ExprType { kind: Kind::Blob, decimals: 0, length, ..self }
+            }
+            Kind::VarString | Kind::String | Kind::Blob => ExprType { decimals: 0, ..self },
+            Kind::Json => ExprType { decimals: 0, length: u32::MAX, ..self },
+            _ => self,
+        }
+    }
+
     /// Which array holds the values.
     pub fn class(&self) -> Class {
         match &self.kind {
@@ -410,12 +453,37 @@ impl ExprType {
         }
     }
 
-    /// The column definition that a client sees for an expression of this type.
-    pub fn meta(&self, name: &str) -> ColumnMeta {
-        let widest = match self.collation {
+    /// The most bytes that a character takes.
+    fn widest(&self) -> u32 {
+        match self.collation {
             Collation::BINARY => 1,
             _ => Charset::Utf8mb4.max_bytes_per_char(),
-        };
+        }
+    }
+
+    /// The column definition of a stored column of this type: its numbers do not count as binary.
+    pub fn stored_meta(&self, name: &str) -> ColumnMeta {
+        let mut meta = self.meta(name);
+        if !self.is_member()
+            && (self.class().is_integer() || matches!(self.class(), Class::Double | Class::Decimal))
+        {
+            meta.flags &= !column_flags::BINARY;
+        }
+        if self.kind == Kind::Year {
+            meta.flags |= column_flags::ZEROFILL;
+        }
+        // So is a NULL, as a string without characters.
+        if self.kind == Kind::Null {
+            meta.ty = FieldType::VarString;
+            meta.decimals = 0;
+        }
+        meta
+    }
+
+    /// The column definition that a client sees for an expression of this type.
+    pub fn meta(&self, name: &str) -> ColumnMeta {
+        // The length of a stored TEXT is in bytes already.
+        let widest = if self.kind == Kind::Blob && self.decimals == 0 { 1 } else { self.widest() };
         let (ty, mut flags) = match &self.kind {
             Kind::Null => (FieldType::Null, column_flags::BINARY | column_flags::NUM),
             Kind::Tiny => (FieldType::Tiny, column_flags::NUM),

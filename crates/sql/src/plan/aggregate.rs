@@ -303,6 +303,7 @@ fn result_type(call: &mut AggregateCall) -> ExprType {
             if ty.is_string() {
                 ty.decimals = NOT_FIXED;
             }
+            ty = ty.computed();
             // MIN and MAX of an ENUM compare its text.
             if ty.is_member() && call.operation != O::First {
                 let text = crate::expr::coerce::text_type(&ty, ty.collation);

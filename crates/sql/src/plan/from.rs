@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::locking::{self, lock_of};
+use super::named_types::{columns_of, settle_nulls};
 use super::recursive::plan_recursive;
 use super::{
     Access, IndexAccess, IndexHints, Join, JoinKind as Kind, Plan, RowLock, Scan, SharedTable, VirtualAccess,
@@ -19,7 +20,7 @@ use crate::error::SqlError;
 use crate::expr::bind::{AggregateUse, Binder};
 use crate::expr::outer::Level;
 use crate::expr::planning::{NamedQuery, Planning};
-use crate::expr::scope::{Scope, derived_table, row_key_column, same_tables, stored_table, types_of_columns};
+use crate::expr::scope::{Scope, derived_table, row_key_column, same_tables, stored_table};
 use crate::expr::types::ExprType;
 use crate::expr::{BoundExpr, Comparison};
 use crate::variables::OptimizerSwitch;
@@ -129,13 +130,14 @@ fn plan_beside(
 
 /// A planned subquery under a name in FROM.
 fn derived(
-    plan: super::SelectPlan,
+    mut plan: super::SelectPlan,
     query: &ast::Query,
     alias: &ast::Ident,
     names: &[ast::Ident],
 ) -> Result<Source, SqlError> {
-    let types = types_of_columns(query, &plan.root, &plan.types);
-    let mut source = named_source(Plan::Dual, &plan.columns, &types, alias, names)?;
+    settle_nulls(query, &mut plan);
+    let (columns, types) = columns_of(query, &plan);
+    let mut source = named_source(Plan::Dual, &columns, &types, alias, names)?;
     source.plan = Plan::Derived(Box::new(plan));
     Ok(source)
 }
@@ -260,8 +262,8 @@ fn plan_named_query(
         }
         None => plan_common_table(at, &named, planning)?,
     };
-    let types = types_of_columns(&named.table.query, &shared.plan.root, &shared.plan.types);
-    named_source(Plan::Shared(Arc::clone(&shared)), &shared.plan.columns, &types, alias, names)
+    let (columns, types) = columns_of(&named.table.query, &shared.plan);
+    named_source(Plan::Shared(Arc::clone(&shared)), &columns, &types, alias, names)
 }
 
 /// Plans a query of WITH at its first mention.
@@ -277,7 +279,8 @@ fn plan_common_table(
     let planned = if named.recursive { plan_recursive(&named.table, at, planning) } else { Ok(None) };
     let planned = match planned {
         Ok(Some(shared)) => Ok(shared),
-        Ok(None) => super::plan_query(&named.table.query, planning).map(|plan| {
+        Ok(None) => super::plan_query(&named.table.query, planning).map(|mut plan| {
+            settle_nulls(&named.table.query, &mut plan);
             let number = planning.next_shared();
             let name = named.table.name.as_str().into();
             Arc::new(SharedTable { number, name, plan, recursion: None, readers: AtomicUsize::new(1) })

@@ -25,6 +25,7 @@ mod index_ways;
 #[cfg(test)]
 mod large;
 mod locking;
+pub mod named_types;
 pub mod names;
 pub mod recursive;
 pub mod rules;

@@ -11,7 +11,7 @@ use super::grouping::Grouping;
 use super::hints::{BlockHints, warn_of_waiting};
 use super::window::{Windows, take_calls};
 use super::{Aggregate, Plan, RowCount, RowLimit, SelectPlan, SortKey, rules, set_operation};
-use crate::api::ColumnMeta;
+use crate::api::{ColumnMeta, FieldType};
 use crate::context::BindContext;
 use crate::error::SqlError;
 use crate::expr::bind::{AggregateUse, Binder};
@@ -73,7 +73,9 @@ fn in_results(column: &mut ColumnMeta, charset: Charset) {
         return;
     }
     let widest = Charset::Utf8mb4.max_bytes_per_char();
-    if column.length < u32::MAX {
+    // A stored TEXT counts bytes.
+    let stored_text = column.ty == FieldType::Blob && column.decimals == 0;
+    if column.length < u32::MAX && !stored_text {
         column.length = column.length / widest * charset.max_bytes_per_char();
     }
     column.collation = charset.default_collation().id();
@@ -625,6 +627,7 @@ impl Block<'_> {
                             Some(source) => ColumnMeta { name: shown.to_string(), ..source.meta.clone() },
                             None => bound.ty.meta(shown),
                         },
+                        _ if is_window(expr) => bound.ty.clone().kept().stored_meta(shown),
                         _ => bound.ty.meta(shown),
                     };
                     self.items.push(Item { expr: bound, meta, name: shown.into() });
@@ -703,6 +706,15 @@ impl Block<'_> {
 
 fn group_position(error: SqlError) -> SqlError {
     SqlError { message: error.message.replace("order clause", "group statement"), ..error }
+}
+
+/// Whether it is a call over a window, whose answers MySQL keeps in a table.
+fn is_window(expr: &ast::Expr) -> bool {
+    match &expr.kind {
+        ast::ExprKind::Window(_) => true,
+        ast::ExprKind::Aggregate(call) => call.over.is_some(),
+        _ => false,
+    }
 }
 
 /// A heading taken from the text: MySQL cuts it at 256 characters.

@@ -9,7 +9,7 @@ use super::{Plan, SelectPlan};
 use crate::error::SqlError;
 use crate::expr::merge::merge_types;
 use crate::expr::planning::Planning;
-use crate::expr::types::{Class, ExprType};
+use crate::expr::types::{Class, ExprType, Kind};
 use crate::expr::{BoundExpr, cast};
 
 /// The operator between what is before and an operand.
@@ -70,12 +70,12 @@ pub fn plan_set_operation(
     let mut types = Vec::with_capacity(width);
     for column in 0..width {
         let operands: Vec<&ExprType> = plans.iter().filter_map(|(_, _, p)| p.types.get(column)).collect();
-        types.push(merge_types(&operands, "UNION", session)?);
+        types.push(merge_types(&operands, "UNION", session)?.stored());
     }
     let mut columns = Vec::with_capacity(width);
     if let Some((_, _, first)) = plans.first() {
         for (column, ty) in first.columns.iter().zip(&types) {
-            columns.push(ty.meta(&column.name));
+            columns.push(ty.stored_meta(&column.name));
         }
     }
     let mut inputs = Vec::with_capacity(plans.len());
@@ -110,7 +110,13 @@ pub fn converted(mut plan: SelectPlan, types: &[ExprType]) -> Plan {
         .iter()
         .enumerate()
         .zip(types)
-        .map(|((at, from), to)| cast::as_type(BoundExpr::column(at, "", from.clone()), to))
+        .map(|((at, from), to)| {
+            let column = BoundExpr::column(at, "", from.clone());
+            // Beside a short text bits are a number, beside a long one bytes.
+            let number = from.kind == Kind::Bit && matches!(to.kind, Kind::VarString | Kind::String);
+            let column = if number { cast::force(column, ExprType::uint(20)) } else { column };
+            cast::as_type(column, to)
+        })
         .collect();
     let plain = exprs.iter().all(|e| matches!(e.node, crate::expr::Node::Column(_)));
     let input = Plan::Derived(Box::new(plan));

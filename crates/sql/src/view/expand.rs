@@ -13,7 +13,8 @@ use super::read;
 use crate::error::SqlError;
 use crate::expr::bind::collation_named;
 use crate::expr::planning::Planning;
-use crate::expr::scope::{Scope, ScopeTable, derived_table, types_of_columns};
+use crate::expr::scope::{Scope, ScopeTable, derived_table};
+use crate::plan::named_types::{columns_of, settle_nulls};
 use crate::plan::{self, Plan, SelectPlan};
 use crate::session::SessionState;
 
@@ -39,7 +40,8 @@ pub(crate) fn plan_view(
     };
     planning.named = named;
     planning.views.pop();
-    let plan = planned.map_err(|error| invalid(view, error))?;
+    let mut plan = planned.map_err(|error| invalid(view, error))?;
+    settle_nulls(&query, &mut plan);
     let mut scope = Scope::empty();
     scope.add(names(view, &query, alias, &plan)?);
     let root = if view.algorithm == ViewAlgorithm::TempTable || !plan.subplans.is_empty() {
@@ -73,8 +75,8 @@ fn names(
         return Err(SqlError::view_invalid(&view.database, &view.name));
     }
     let alias = alias.unwrap_or(&view.name);
-    let types = types_of_columns(query, &plan.root, plan.types());
-    let mut table = derived_table(alias, plan.columns(), &types, &given);
+    let (columns, types) = columns_of(query, plan);
+    let mut table = derived_table(alias, &columns, &types, &given);
     table.database = view.database.as_str().into();
     for column in &mut table.columns {
         column.shown = format!("`{}`.`{alias}`.`{}`", view.database, column.name).into();

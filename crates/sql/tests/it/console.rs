@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustydb_sql::{
     ColumnMeta, Completion, Database, OpenOptions, Prepared, ResultSink, Session, SessionOptions, SinkClosed,
-    SqlError,
+    SqlError, column_flags,
 };
 use rustydb_storage::disk::SimulatedDisk;
 use rustydb_value::{Value, ValueRef};
@@ -37,12 +37,19 @@ pub(crate) struct Answers {
     pub out: String,
     /// The digits behind the point of each column; 31 where they are not fixed
     columns: Option<Vec<u8>>,
+    /// Columns are described, and not only named
+    describes: bool,
 }
 
 impl ResultSink for Answers {
     fn columns(&mut self, columns: &[ColumnMeta]) -> Result<(), SinkClosed> {
-        let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-        let _ = writeln!(self.out, "{}", names.join(" | "));
+        match self.describes {
+            true => columns.iter().for_each(|column| self.describe(column)),
+            false => {
+                let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+                let _ = writeln!(self.out, "{}", names.join(" | "));
+            }
+        }
         self.columns = Some(columns.iter().map(|c| c.decimals).collect());
         Ok(())
     }
@@ -84,6 +91,24 @@ impl ResultSink for Answers {
         }
         Ok(())
     }
+}
+
+impl Answers {
+    fn describe(&mut self, column: &ColumnMeta) {
+        let ColumnMeta { name, ty, length, decimals, collation, flags, .. } = column;
+        // MySQL's client sets NUM by the type.
+        let flags = flags & !column_flags::NUM;
+        let _ = writeln!(self.out, "{name}: {ty:?}({length},{decimals}) collation {collation} flags {flags}");
+    }
+}
+
+/// The answers to a text with their columns described.
+pub(crate) fn ask_described(session: &mut Session, sql: &str) -> String {
+    let mut answers = Answers { describes: true, ..Answers::default() };
+    if let Err(error) = session.query(sql, &mut answers) {
+        let _ = writeln!(answers.out, "{error}");
+    }
+    answers.out
 }
 
 /// The answers to a text, its error as the last line.

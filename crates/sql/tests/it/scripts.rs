@@ -5,6 +5,8 @@
 //! command that let it go on. Statements for a session that waits are kept for it. Whether a session waits is
 //! asked of the lock table, so nothing depends on time; `b:[answered]> ..` is for waits that end by themselves.
 //!
+//! The session `types` describes the columns that it answers with: type, length, digits, collation, flags.
+//!
 //! `m:[deadlock]> SHOW ENGINE INNODB STATUS` shows that section alone, `m:[transactions]>` that one.
 //!
 //! Regenerate the answers with `UPDATE_GOLDENFILES=1` and read the difference before keeping it. The answers
@@ -30,13 +32,17 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(database: &Arc<Database>, id: u64) -> Worker {
+    fn new(database: &Arc<Database>, id: u64, describes: bool) -> Worker {
         let (statements, inbox) = channel::<String>();
         let (outbox, answers) = channel();
         let mut session = console::session(database, id);
         std::thread::spawn(move || {
             while let Ok(sql) = inbox.recv() {
-                if outbox.send(console::ask(&mut session, &sql)).is_err() {
+                let answer = match describes {
+                    true => console::ask_described(&mut session, &sql),
+                    false => console::ask(&mut session, &sql),
+                };
+                if outbox.send(answer).is_err() {
                     return;
                 }
             }
@@ -61,7 +67,7 @@ impl Script {
     /// Runs a statement until it is answered or waits for a lock.
     fn ask(&mut self, name: &str, sql: &str, answered: bool) -> Result<String, Box<dyn Error>> {
         if !self.workers.contains_key(name) {
-            let worker = Worker::new(&self.database, self.workers.len() as u64 + 1);
+            let worker = Worker::new(&self.database, self.workers.len() as u64 + 1, name == "types");
             self.workers.insert(name.to_owned(), worker);
             if name != "root" {
                 self.ask(name, "USE test", false)?;
@@ -155,6 +161,7 @@ scripts! {
     change_subqueries
     checks
     collations
+    column_types
     column_values
     create_select
     definitions
