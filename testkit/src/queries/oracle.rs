@@ -54,7 +54,7 @@ const OTHER_PLANS: [&str; 4] = [
 ];
 
 /// The ways to ask the peer in another form.
-const REWORDINGS: [fn(&str) -> Option<String>; 8] = [
+const REWORDINGS: [fn(&str) -> Option<String>; 14] = [
     with_numbers_of_members,
     without_indexes,
     with_nullable_calls,
@@ -63,6 +63,12 @@ const REWORDINGS: [fn(&str) -> Option<String>; 8] = [
     with_room_for_replaced,
     with_kept_subqueries,
     with_whole_operands,
+    with_wide_sums,
+    with_copied_operands,
+    with_double_counts,
+    with_copied_matches,
+    with_one_character_set,
+    with_wide_quotients,
 ];
 
 impl Case {
@@ -262,11 +268,17 @@ fn but_for_quotients(sql: &str, mine: &Answer, theirs: &Answer) -> bool {
         (Ok(x), Ok(y)) if a.contains('.') || b.contains('.') => (x - y).abs() <= 1e-4,
         _ => a == b,
     };
-    let alike = |(a, b): (&String, &String)| {
+    let alike = |a: &str, b: &str| {
         let (a, b) = (a.split(" | "), b.split(" | "));
         a.clone().count() == b.clone().count() && a.zip(b).all(|(a, b)| near(a, b))
     };
-    (sql.contains(" / ") || sql.contains("AVG(")) && a.len() == b.len() && a.iter().zip(b).all(alike)
+    // Sorted as texts, rows that differ a little may stand at other places.
+    let mut left: Vec<&String> = b.iter().collect();
+    let mut taken =
+        |row: &String| left.iter().position(|other| alike(row, other)).map(|at| left.swap_remove(at));
+    (sql.contains(" / ") || sql.contains("AVG("))
+        && a.len() == b.len()
+        && a.iter().all(|row| taken(row).is_some())
 }
 
 /// The same without its indexes. A number that no YEAR can be is for MySQL below all of them where the column has an index.
@@ -292,29 +304,126 @@ fn without_indexes(sql: &str) -> Option<String> {
     (out != sql).then_some(out)
 }
 
-/// The same with columns before ALL, ANY and SOME as numbers. Beside a subquery that reads the row around it, MySQL compares an
-/// ENUM by what its text is as a number, though by its own number beside all others, and with IN.
+/// The same with columns before ALL, ANY, SOME and IN of a subquery as numbers. Beside a subquery that reads the row around
+/// it, and in a row, MySQL compares an ENUM or SET by what its text is as a number, though by its own number beside all
+/// others.
 fn with_numbers_of_members(sql: &str) -> Option<String> {
-    let mut words: Vec<String> = sql.split(' ').map(str::to_owned).collect();
-    for at in 2..words.len() {
-        let quantified = ["ALL", "ANY", "SOME"].iter().any(|word| words.get(at).is_some_and(|w| w == word));
-        if let Some(operand) = words.get_mut(at - 2).filter(|_| quantified) {
-            let name = operand.trim_start_matches('(');
-            if name.starts_with('a') && name.contains('.') && !name.contains(')') {
-                let open = &operand[..operand.len() - name.len()];
-                *operand = format!("{open}({name} + 0)");
+    let words: Vec<&str> = sql.split(' ').collect();
+    let mut out: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    for at in 1..words.len().saturating_sub(1) {
+        if !words[at + 1].starts_with("(SELECT") {
+            continue;
+        }
+        let operand = match words[at] {
+            "IN" if words[at - 1] == "NOT" => at.checked_sub(2),
+            "IN" => Some(at - 1),
+            "ALL" | "ANY" | "SOME" => at.checked_sub(2),
+            _ => None,
+        };
+        let Some(last) = operand else { continue };
+        // A row begins where its parentheses do.
+        let first = match words[last].ends_with(')') {
+            true => (0..=last).rev().find(|at| words[*at].starts_with("((")).unwrap_or(last),
+            false => last,
+        };
+        for (word, out) in words.iter().zip(&mut out).take(last + 1).skip(first) {
+            let bare = word.trim_start_matches('(').trim_end_matches([')', ',']);
+            if bare.starts_with('a') && bare.contains('.') && !bare.contains(['(', ')']) {
+                *out = word.replace(bare, &format!("({bare} + 0)"));
             }
         }
     }
-    let out = words.join(" ");
+    let out = out.join(" ");
     (out != sql).then_some(out)
 }
 
-/// The same with groups that are sorted, where DISTINCT and HAVING meet. When its groups are in a table, MySQL leaves equal
-/// rows out before it looks at HAVING, and so loses groups that HAVING would have kept.
+/// The same with copies of the texts that STRCMP compares. MySQL takes a text for equal to the number of a subquery below two
+/// derived tables.
+fn with_copied_operands(sql: &str) -> Option<String> {
+    let open = |call: &str| call.to_owned();
+    with_calls(sql, &["STRCMP("], open, |out| {
+        if let Some(at) = first_comma(out) {
+            out.insert_str(at + 1, " CONCAT(");
+            out.push(')');
+        }
+    })
+}
+
+/// Where the first comma is between the operands of the call that ends here.
+fn first_comma(out: &str) -> Option<usize> {
+    let mut depth = 0;
+    let mut comma = None;
+    for (at, c) in out.char_indices().rev() {
+        match c {
+            ')' => depth += 1,
+            '(' => depth -= 1,
+            ',' if depth == 1 => comma = Some(at),
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    comma
+}
+
+/// The same with FIND_IN_SET's text in the character set of the connection. MySQL compares bytes of two character sets.
+fn with_one_character_set(sql: &str) -> Option<String> {
+    let open = |call: &str| format!("{call}CAST(");
+    with_calls(sql, &["FIND_IN_SET("], open, |out| {
+        if let Some(at) = first_comma(out) {
+            out.insert_str(at, " AS CHAR)");
+        }
+    })
+}
+
+/// The same with quotients that have a digit more. Where MySQL keeps the quotient of a YEAR that meets a number with a sign,
+/// it has room for one digit too few.
+fn with_wide_quotients(sql: &str) -> Option<String> {
+    let mut out = sql.to_owned();
+    let mut places: Vec<usize> = sql.match_indices(" / ").map(|(at, _)| at).collect();
+    for place in &mut places {
+        let mut depth = 0;
+        let open = sql[..*place].char_indices().rev().find(|(_, c)| {
+            match c {
+                ')' => depth += 1,
+                '(' => depth -= 1,
+                _ => {}
+            }
+            depth < 0
+        });
+        *place = open.map_or(0, |(at, _)| at + 1);
+    }
+    places.sort_unstable();
+    places.iter().rev().filter(|at| **at > 0).for_each(|at| out.insert_str(*at, "0 + "));
+    (out != sql).then_some(out)
+}
+
+/// The same with numbers of rows as doubles. Beside a list of texts alone, MySQL's IN takes '0.50' for the 0 that an integer
+/// is, though it compares them as doubles everywhere else.
+fn with_double_counts(sql: &str) -> Option<String> {
+    let out = sql.replace("(SELECT COUNT(*) FROM", "(SELECT (COUNT(*) + 0e0) FROM");
+    (out != sql).then_some(out)
+}
+
+/// The same with sums of distinct numbers that are one digit wider. MySQL keeps distinct integers in as many digits as their
+/// type has, which for IFNULL of a YEAR and a number with a sign is one too few.
+fn with_wide_sums(sql: &str) -> Option<String> {
+    let open = |call: &str| format!("{call}(0 + ");
+    with_calls(sql, &["AVG(DISTINCT ", "SUM(DISTINCT "], open, |out| out.push(')'))
+}
+
+/// The same with groups that are sorted. When its groups are in a table, MySQL makes members of the texts that MIN and MAX of
+/// an ENUM are, and beside DISTINCT leaves equal rows out before it looks at HAVING, and so loses groups that HAVING would
+/// have kept.
 fn with_sorted_groups(sql: &str) -> Option<String> {
-    (sql.contains("SELECT DISTINCT ") && sql.contains(" HAVING "))
-        .then(|| sql.replace("SELECT DISTINCT ", "SELECT DISTINCT SQL_BIG_RESULT "))
+    let lost = sql.contains("SELECT DISTINCT ") && sql.contains(" HAVING ");
+    (lost || sql.contains(" GROUP BY ")).then(|| sql.replace("SELECT ", "SELECT SQL_BIG_RESULT "))
+}
+
+/// The same with copies of what regular expressions give. As a DECIMAL, MySQL takes its integer part.
+fn with_copied_matches(sql: &str) -> Option<String> {
+    with_calls(sql, &["REGEXP_REPLACE("], |call| format!("CONCAT({call}"), |out| out.push(')'))
 }
 
 /// The same with every ELT, FIELD, INTERVAL, QUOTE and their like in an IFNULL. MySQL takes these for something that is NULL
