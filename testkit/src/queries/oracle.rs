@@ -222,12 +222,13 @@ impl Case {
                     return Some(finding);
                 }
                 // A lookup in an index, for a change, takes '3.25' for the 3 that the index has.
-                let without: Vec<Answer> = statements
-                    .iter()
-                    .map(|sql| peer.ask(&without_indexes(sql).unwrap_or_else(|| sql.clone())).sorted())
-                    .collect();
-                let agrees = without.get(at) == mine.get(at)
-                    || peer.agrees_otherwise(&OTHER_PLANS, otherwise, &mine[at]);
+                let reworded = REWORDINGS.iter().any(|rewording| {
+                    let ask =
+                        |sql: &String| peer.ask(&rewording(sql).unwrap_or_else(|| sql.clone())).sorted();
+                    statements.iter().any(|sql| rewording(sql).is_some())
+                        && statements.iter().map(ask).collect::<Vec<_>>().get(at) == mine.get(at)
+                });
+                let agrees = reworded || peer.agrees_otherwise(&OTHER_PLANS, otherwise, &mine[at]);
                 (!agrees).then_some(finding)
             }
         }
@@ -453,12 +454,49 @@ fn with_room_for_replaced(sql: &str) -> Option<String> {
     with_calls(sql, &["REPLACE("], |call| format!("CAST({call}"), |out| out.push_str(" AS CHAR(200))"))
 }
 
-/// The same with subqueries of IN, ANY and ALL in derived tables, where there is a HAVING. Behind one, MySQL does not look
-/// whether what the subquery gives is NULL, and takes a comparison with it for false.
+/// The same with subqueries of IN, ANY and ALL in derived tables. Behind HAVING, MySQL does not look whether what the subquery
+/// gives is NULL, and takes a comparison with it for false; and of two sums of the same distinct values, the second keeps what
+/// it was for the row before.
 fn with_kept_subqueries(sql: &str) -> Option<String> {
     const CALLS: [&str; 4] = ["ALL (SELECT ", "ANY (SELECT ", "IN (SELECT ", "SOME (SELECT "];
     let open = |call: &str| call.replace("(SELECT ", "(SELECT * FROM (SELECT ");
-    sql.contains(" HAVING ").then(|| with_calls(sql, &CALLS, open, |out| out.push_str(" AS q)")))?
+    with_calls(sql, &CALLS, open, |out| {
+        let names = opening(out).and_then(|at| out.get(at..)).map(column_names).unwrap_or_default();
+        out.push_str(&format!(" AS q ({names}))"));
+    })
+}
+
+/// Where the parenthesis is that the last one here closes.
+fn opening(out: &str) -> Option<usize> {
+    let mut depth = 0;
+    let place = out.char_indices().rev().find(|(_, c)| {
+        match c {
+            ')' => depth += 1,
+            '(' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    place.map(|(at, _)| at)
+}
+
+/// A name for each column of `(SELECT ..)`: its items may be without names, and then those of two are the same.
+fn column_names(query: &str) -> String {
+    let mut depth = 0;
+    let items = query.strip_prefix("(SELECT ").unwrap_or(query);
+    let mut count = 1;
+    for (at, c) in items.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => count += 1,
+            _ => {}
+        }
+        if depth < 0 || (depth == 0 && items[at..].starts_with(" FROM ")) {
+            break;
+        }
+    }
+    (0..count).map(|number| format!("c{number}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The same with the operands of EXCEPT and INTERSECT in derived tables. MySQL leaves out the rows of the second that have
@@ -470,18 +508,8 @@ fn with_whole_operands(sql: &str) -> Option<String> {
         .find_map(|operation| Some((sql.rfind(operation)?, operation)))?;
     let (first, second) = (sql.get(..=at)?, sql.get(at + operation.len() - 1..)?);
     let operation = operation.trim_matches(['(', ')']);
-    // Items may be without names, and then those of two are the same.
-    let mut depth = 0;
-    let commas = first.strip_prefix("(SELECT ")?.split(" FROM ").next()?.chars().filter(|c| {
-        match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        *c == ',' && depth == 0
-    });
-    let names: Vec<String> = (0..=commas.count()).map(|number| format!("c{number}")).collect();
-    let whole = |operand: &str| format!("(SELECT * FROM {operand} AS q ({}))", names.join(", "));
+    let names = column_names(first);
+    let whole = |operand: &str| format!("(SELECT * FROM {operand} AS q ({names}))");
     Some(format!("{}{operation}{}", whole(first), whole(second)))
 }
 

@@ -323,7 +323,13 @@ fn reads_texts_as_times(operands: &[BoundExpr], operation: &str) -> bool {
     match operands {
         _ if matches!(operation, " IN " | "case") => true,
         [value, rest @ ..] if between => {
-            column(value) && rest.iter().all(|o| fixed(o) || o.ty.class() == Class::Time)
+            // Beside NULL, a time that is no constant, or is written as one, is compared as its text.
+            let text = |o: &BoundExpr| {
+                o.ty.class() == Class::Time && (!fixed(o) || matches!(o.node, Node::Literal(_)))
+            };
+            let beside_null = rest.iter().any(|o| o.ty.kind == Kind::Null) && rest.iter().any(text);
+            let all_times = rest.iter().all(|o| fixed(o) || o.ty.class() == Class::Time);
+            column(value) && all_times && !beside_null
         }
         [a, b] => (column(a) && fixed(b)) || (column(b) && fixed(a)),
         _ => true,

@@ -317,7 +317,7 @@ impl ExprType {
     }
 
     /// The type of the column that MySQL keeps the values of such an expression in, where it makes a table of its own for
-    /// rows: a wider integer, a text without CHAR's and TEXT's own kinds, and no YEAR or BIT.
+    /// rows: an INT or BIGINT for every integer and year, VARCHAR or TEXT for every text.
     #[must_use]
     pub fn kept(self) -> ExprType {
         /// Integers of fewer characters are an INT.
@@ -347,9 +347,14 @@ impl ExprType {
     pub fn stored(self) -> ExprType {
         /// Texts of more characters are a TEXT.
         const VARCHAR_CHARACTERS: u32 = 512;
-        let long = self.kind == Kind::Blob && self.decimals == NOT_FIXED;
+        let long = match self.kind {
+            Kind::VarString => self.length > VARCHAR_CHARACTERS,
+            // That of a column counts bytes already.
+            Kind::Blob => self.decimals == NOT_FIXED,
+            _ => false,
+        };
         match self.kind {
-            Kind::VarString | Kind::Blob if long || self.length > VARCHAR_CHARACTERS => {
+            _ if long => {
                 let length = self.length.saturating_mul(self.widest());
                 ExprType { kind: Kind::Blob, decimals: 0, length, ..self }
             }
