@@ -158,7 +158,11 @@ impl Generator {
     /// of their kinds by a set operation: what values, types and rounding depend on, and little else.
     pub(super) fn items(&mut self, count: u64) -> Select {
         self.shared.clear();
-        let kinds: Vec<Kind> = (0..count).map(|_| *pick(&mut self.random, &Kind::COLUMNS)).collect();
+        let kind = |generator: &mut Generator| match generator.random.once_in(4) {
+            true => Kind::Truth,
+            false => *pick(&mut generator.random, &Kind::COLUMNS),
+        };
+        let kinds: Vec<Kind> = (0..count).map(|_| kind(self)).collect();
         let mut tree = self.items_of(&kinds);
         if self.random.once_in(4) {
             let columns = kinds.iter().enumerate().map(|(n, kind)| (format!("c{n}"), *kind)).collect();
@@ -190,10 +194,15 @@ impl Generator {
             }
             sources.push(source);
         }
-        let scope = Scope { sources, outer: None, subqueries: false };
+        let subqueries = self.random.once_in(2);
+        let scope = Scope { sources, outer: None, subqueries };
         let mut clauses = vec![text(" FROM "), Tree::Seq(from)];
         let items = match !self.schema.folded && self.random.once_in(5) {
-            true => self.grouped(&scope, kinds, &mut clauses),
+            true => {
+                let integer = |kind: &Kind| if *kind == Kind::Truth { Kind::Int } else { *kind };
+                let kinds: Vec<Kind> = kinds.iter().map(integer).collect();
+                self.grouped(&scope, &kinds, &mut clauses)
+            }
             false => kinds.iter().map(|kind| self.expression(*kind, &scope, 3)).collect(),
         };
         let named =

@@ -143,7 +143,15 @@ impl Case {
                 }
                 let mut reworded =
                     REWORDINGS.iter().filter_map(|rewording| Some(arranged(peer.ask(&rewording(sql)?))));
-                let agrees = reworded.any(|answer| answer == mine) || as_without_distinct(sql, &mine, peer);
+                if reworded.any(|answer| answer == mine) || as_without_distinct(sql, &mine, peer) {
+                    return None;
+                }
+                // It may be wrong in two ways at once.
+                let reworded =
+                    REWORDINGS.iter().fold(sql.clone(), |sql, rewording| rewording(&sql).unwrap_or(sql));
+                let otherwise = |peer: &mut Session| Some(arranged(peer.ask(&reworded)));
+                let agrees = peer.agrees_otherwise(&OTHER_PLANS, otherwise, &mine)
+                    || arranged(peer.ask(&reworded)) == mine;
                 (!agrees).then_some(finding)
             }
             Case::Rules(..) => {

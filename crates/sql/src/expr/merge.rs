@@ -4,7 +4,7 @@ use rustydb_value::Collation;
 
 use super::coerce::text_type;
 use super::collations::{combine_collations, mix_collations, without_numbers};
-use super::types::{ExprType, Kind, NOT_FIXED};
+use super::types::{ExprType, Kind, MAX_SCALE, NOT_FIXED};
 use crate::error::SqlError;
 use crate::session::SessionState;
 
@@ -27,7 +27,7 @@ pub fn merge_types(
             ExprType { length, ..(*first).clone() }
         }
         Kind::Bit => integers(&typed, Kind::LongLong),
-        Kind::Decimal => decimals(&typed),
+        Kind::Decimal => decimals(&typed, types, operation),
         Kind::Float | Kind::Double => {
             let decimals = typed.iter().map(|t| t.decimals).max().unwrap_or(NOT_FIXED);
             let longest = typed.iter().map(|t| t.length).max().filter(|_| decimals != NOT_FIXED);
@@ -85,12 +85,17 @@ fn merged_kind(a: &Kind, b: &Kind) -> Kind {
     }
 }
 
-fn decimals(typed: &[&ExprType]) -> ExprType {
+fn decimals(typed: &[&ExprType], types: &[&ExprType], operation: &str) -> ExprType {
     let (mut int, mut scale) = (0, 0);
     for ty in typed {
         let (i, s) = ty.digits();
         int = int.max(i);
         scale = scale.max(s);
+    }
+    // Of a NULL that a derived table keeps, a column has as many digits as it can; other expressions do not show them.
+    let kept = |t: &&ExprType| t.kind == Kind::Null && t.decimals == NOT_FIXED;
+    if operation == "UNION" && types.iter().any(kept) {
+        scale = MAX_SCALE;
     }
     ExprType::decimal(int + u32::from(scale), scale, false)
 }

@@ -51,15 +51,16 @@ fn as_stored(a: &BoundExpr, b: &BoundExpr, session: &SessionState) -> Option<Bou
     if !takes || !matches!(b.node, Node::Column(_) | Node::Outer(_)) {
         return None;
     }
-    let value = constant_value(a, session)?;
-    if value.is_null(0) {
+    let value = constant_value(a, session);
+    if value.as_ref().is_some_and(|value| value.is_null(0)) {
         return None;
     }
     if a.ty.class() == Class::Time && b.ty.class() == Class::Time {
-        // A time that is calculated of constants has the digits of the column.
-        let calculated = !matches!(a.node, Node::Literal(_));
+        // A time that is calculated of constants, with warnings or without, has the digits of the column.
+        let calculated = !matches!(a.node, Node::Literal(_)) && a.is_constant();
         return calculated.then(|| force(a.clone(), ExprType::time(b.ty.decimals)));
     }
+    let value = value?;
     let constant = BoundExpr { node: Node::Literal(value), ty: a.ty.clone() };
     stored(&constant, &b.ty, session).map(|(value, ty)| BoundExpr::literal(&value, ty))
 }

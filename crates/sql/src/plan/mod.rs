@@ -54,7 +54,7 @@ use crate::api::ColumnMeta;
 use crate::context::TableUse;
 use crate::exec::counted::Counter;
 use crate::expr::planning::Planning;
-use crate::expr::types::{Class, ExprType, Kind};
+use crate::expr::types::{Class, ExprType};
 use crate::expr::{BoundExpr, Node, average};
 use aggregate::AggregateCall;
 
@@ -608,13 +608,5 @@ impl Plan {
             Plan::Counted { counter, .. } => Some(counter),
             _ => None,
         }
-    }
-}
-
-/// The type of a column of `kind` NULL is sent as; everything else stays.
-pub(crate) fn result_type(ty: &ExprType) -> ExprType {
-    match ty.kind {
-        Kind::Null => ExprType::null(),
-        _ => ty.clone(),
     }
 }

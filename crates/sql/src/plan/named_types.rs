@@ -8,7 +8,7 @@ use rustydb_sql_parser::ast;
 use super::{Plan, SelectPlan};
 use crate::api::{ColumnMeta, column_flags};
 use crate::expr::types::{Coercibility, ExprType, Kind, NOT_FIXED};
-use crate::expr::{BoundExpr, cast};
+use crate::expr::{BoundExpr, Node, cast};
 
 /// Converts the columns of a query that are only NULL to what they are under a name.
 pub fn settle_nulls(query: &ast::Query, plan: &mut SelectPlan) {
@@ -22,9 +22,9 @@ pub fn settle_nulls(query: &ast::Query, plan: &mut SelectPlan) {
         let from = ty.clone();
         if from.kind == Kind::Null {
             *ty = match items {
-                Some(items) => items.get(at).map_or_else(ExprType::null, null_of_item),
+                Some(items) => items.get(at).map_or(from.clone(), |item| null_of_item(item, &from)),
                 None if matches!(query.body, ast::QueryBody::SetOperation(_)) => string_of_nulls(),
-                None => ExprType::null(),
+                None => from.clone(),
             };
             // A NULL that is kept has no number of digits.
             if ty.kind == Kind::Null && kept {
@@ -47,12 +47,12 @@ fn items(query: &ast::Query, width: usize) -> Option<&[ast::SelectItem]> {
 }
 
 /// The type under a name of an item that is NULL.
-fn null_of_item(item: &ast::SelectItem) -> ExprType {
-    let ast::SelectItem::Expr { expr, .. } = item else { return ExprType::null() };
+fn null_of_item(item: &ast::SelectItem, from: &ExprType) -> ExprType {
+    let ast::SelectItem::Expr { expr, .. } = item else { return from.clone() };
     match (&expr.kind, source(expr)) {
-        (ast::ExprKind::Literal(_), _) | (_, From::Column | From::Extreme) => ExprType::null(),
+        (ast::ExprKind::Literal(_), _) | (_, From::Column | From::Extreme) => from.clone(),
         (ast::ExprKind::Subquery(query), _) => match items(query, 1) {
-            Some([item]) if is_of_no_table(query) => null_of_item(item),
+            Some([item]) if is_of_no_table(query) => null_of_item(item, from),
             _ => string_of_nulls(),
         },
         (ast::ExprKind::Aggregate(call), _) if call.over.is_none() => {
@@ -140,7 +140,10 @@ fn is_kept(query: &ast::Query, plan: &SelectPlan) -> bool {
 
 /// Whether MySQL keeps the rows of such a plan in a table instead of taking its parts into the block around it.
 fn keeps_rows(plan: &Plan) -> bool {
+    let reads_the_row =
+        |e: &BoundExpr| matches!(&e.node, Node::Subquery { captures, .. } if !captures.is_empty());
     match plan {
+        Plan::Project { exprs, .. } if exprs.iter().any(|expr| expr.any(&mut |e| reads_the_row(e))) => true,
         Plan::Project { input, .. } | Plan::Filter { input, .. } | Plan::Sort { input, limit: None, .. } => {
             keeps_rows(input)
         }

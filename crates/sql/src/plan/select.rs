@@ -441,7 +441,7 @@ fn plan_select(
         plan = Plan::Windows(Box::new(Windows { input: plan, calls }));
     }
     let limit = row_limit(query.limit.as_ref())?;
-    let types: Vec<ExprType> = exprs.iter().map(|e| super::result_type(&e.ty)).collect();
+    let types: Vec<ExprType> = exprs.iter().map(|e| e.ty.clone()).collect();
     let limit = limit.map(|limit| (limit, select.options.sql_calc_found_rows));
     plan = if select.options.distinct {
         shape_distinct(plan, exprs, &order, &types, limit)?
