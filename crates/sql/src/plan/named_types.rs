@@ -140,14 +140,22 @@ fn is_kept(query: &ast::Query, plan: &SelectPlan) -> bool {
 
 /// Whether MySQL keeps the rows of such a plan in a table instead of taking its parts into the block around it.
 fn keeps_rows(plan: &Plan) -> bool {
-    let reads_the_row =
-        |e: &BoundExpr| matches!(&e.node, Node::Subquery { captures, .. } if !captures.is_empty());
     match plan {
-        Plan::Project { exprs, .. } if exprs.iter().any(|expr| expr.any(&mut |e| reads_the_row(e))) => true,
+        Plan::Project { exprs, .. } if exprs.iter().any(has_subquery_beside_the_row) => true,
         Plan::Project { input, .. } | Plan::Filter { input, .. } | Plan::Sort { input, limit: None, .. } => {
             keeps_rows(input)
         }
         Plan::Scan(_) | Plan::Join(_) | Plan::Derived(_) | Plan::Shared(_) => false,
         _ => true,
     }
+}
+
+/// Whether there is a subquery in an expression that reads the row.
+fn has_subquery_beside_the_row(expr: &BoundExpr) -> bool {
+    let reads_the_row = |e: &BoundExpr| match &e.node {
+        Node::Column(_) => true,
+        Node::Subquery { captures, .. } => !captures.is_empty(),
+        _ => false,
+    };
+    expr.has_subquery() && expr.any(&mut |e| reads_the_row(e))
 }
