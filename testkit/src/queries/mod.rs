@@ -17,6 +17,7 @@ mod expression;
 mod generator;
 mod oracle;
 mod reduce;
+mod rewordings;
 mod schema;
 mod session;
 mod tree;
