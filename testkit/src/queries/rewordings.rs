@@ -209,7 +209,7 @@ fn with_room_for_replaced(sql: &str) -> Option<String> {
 /// The same with subqueries of IN, ANY and ALL in derived tables. Behind HAVING, MySQL does not look whether what the subquery
 /// gives is NULL, and takes a comparison with it for false; and of two sums of the same distinct values, the second keeps what
 /// it was for the row before.
-fn with_kept_subqueries(sql: &str) -> Option<String> {
+pub(super) fn with_kept_subqueries(sql: &str) -> Option<String> {
     const CALLS: [&str; 4] = ["ALL (SELECT ", "ANY (SELECT ", "IN (SELECT ", "SOME (SELECT "];
     let open = |call: &str| call.replace("(SELECT ", "(SELECT * FROM (SELECT ");
     with_calls(sql, &CALLS, open, |out| {
