@@ -41,13 +41,15 @@ enum Headings {
 
 /// Qualifies a query of the text that `planning` has.
 pub(crate) fn qualify(query: &mut Query, planning: &mut Planning<'_, '_>) -> Result<(), SqlError> {
-    Qualifier { planning, blocks: Vec::new() }.query(query, Headings::Written)
+    Qualifier { planning, blocks: Vec::new(), around: 0 }.query(query, Headings::Written)
 }
 
 struct Qualifier<'p, 'a, 'c> {
     planning: &'p mut Planning<'a, 'c>,
     /// The innermost last.
     blocks: Vec<Block>,
+    /// How many of them are around the query block whose FROM is looked at
+    around: usize,
 }
 
 impl Qualifier<'_, '_, '_> {
@@ -118,17 +120,25 @@ impl Qualifier<'_, '_, '_> {
         order_by: &mut [OrderItem],
         headings: Headings,
     ) -> Result<(), SqlError> {
-        for at in 0..select.from.len() {
-            let (before, rest) = select.from.split_at_mut(at);
-            if let Some(reference) = rest.first_mut() {
-                self.beside(before, reference)?;
-            }
-        }
-        let block = self.block(&select.from)?;
+        let around = std::mem::replace(&mut self.around, self.blocks.len());
+        let from = self.from(&mut select.from);
+        self.around = around;
+        let block = from?;
         self.blocks.push(block);
         let done = self.clauses(select, order_by, headings);
         self.blocks.pop();
         done
+    }
+
+    /// Qualifies a FROM, and gives its names.
+    fn from(&mut self, from: &mut [TableReference]) -> Result<Block, SqlError> {
+        for at in 0..from.len() {
+            let (before, rest) = from.split_at_mut(at);
+            if let Some(reference) = rest.first_mut() {
+                self.beside(before, reference)?;
+            }
+        }
+        self.block(from)
     }
 
     /// The names of a FROM whose tables are qualified.
@@ -142,8 +152,11 @@ impl Qualifier<'_, '_, '_> {
             // What ON says is looked at later, where everything around it is known.
             reference.each_condition(&mut |on| on.kind = ExprKind::Literal(Literal::Boolean(true)));
         }
-        let scope = plan_from(&bare, &[], self.planning)?.scope;
-        Ok(Block { scope, aliased, aliases: Vec::new() })
+        // Its derived tables may look at what is around the query.
+        let levels = std::mem::replace(&mut self.planning.levels, levels(&self.blocks));
+        let source = plan_from(&bare, &[], self.planning);
+        self.planning.levels = levels;
+        Ok(Block { scope: source?.scope, aliased, aliases: Vec::new() })
     }
 
     /// Qualifies a reference whose LATERAL queries see `left`.
@@ -175,13 +188,13 @@ impl Qualifier<'_, '_, '_> {
                 Ok(())
             }
             TableReference::Derived(derived) => {
-                // LATERAL may look at what stands to its left; others see nothing around them.
-                if derived.lateral {
-                    return self.query(&mut derived.query, Headings::Written);
-                }
-                let around = std::mem::take(&mut self.blocks);
+                // LATERAL may look at what stands to its left; others see what is around the query alone.
+                let left = match derived.lateral {
+                    true => Vec::new(),
+                    false => self.blocks.split_off(self.around),
+                };
                 let done = self.query(&mut derived.query, Headings::Written);
-                self.blocks = around;
+                self.blocks.extend(left);
                 done
             }
             TableReference::JsonTable(_) => Err(SqlError::not_supported("JSON_TABLE")),
@@ -380,8 +393,7 @@ impl Qualifier<'_, '_, '_> {
     /// The digits of a second that an expression has; None where it means nothing here.
     fn digits_of(&mut self, expr: &Expr) -> Option<u8> {
         let (innermost, around) = self.blocks.split_last()?;
-        let level = |block: &Block| Level::new(block.scope.clone(), &[], AggregateUse::Allowed);
-        let levels = std::mem::replace(&mut self.planning.levels, around.iter().map(level).collect());
+        let levels = std::mem::replace(&mut self.planning.levels, levels(around));
         let subplans = std::mem::take(&mut self.planning.subplans);
         let mut binder = Binder::new(self.planning, &innermost.scope, "field list");
         binder.aggregates = AggregateUse::Allowed;
@@ -413,6 +425,11 @@ impl Qualifier<'_, '_, '_> {
         }
         Err(first.unwrap_or_else(|| SqlError::unknown_column(name.name.as_str(), clause)))
     }
+}
+
+/// What a query inside of these blocks may look at.
+fn levels(blocks: &[Block]) -> Vec<Level> {
+    blocks.iter().map(|block| Level::new(block.scope.clone(), &[], AggregateUse::Allowed)).collect()
 }
 
 impl Block {
