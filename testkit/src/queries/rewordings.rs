@@ -4,7 +4,7 @@
 //! itself. What it is about MySQL stands beside each.
 
 /// The ways to ask the peer in another form; each gives nothing for a statement that it says nothing of.
-pub(super) const REWORDINGS: [fn(&str) -> Option<String>; 15] = [
+pub(super) const REWORDINGS: [fn(&str) -> Option<String>; 16] = [
     with_numbers_of_members,
     without_indexes,
     with_nullable_calls,
@@ -20,6 +20,7 @@ pub(super) const REWORDINGS: [fn(&str) -> Option<String>; 15] = [
     with_one_character_set,
     with_wide_quotients,
     with_matched_texts,
+    with_united_subqueries,
 ];
 
 /// The same without its indexes. A number that no YEAR can be is for MySQL below all of them where the column has an index.
@@ -215,6 +216,16 @@ pub(super) fn with_kept_subqueries(sql: &str) -> Option<String> {
     with_calls(sql, &CALLS, open, |out| {
         let names = opening(out).and_then(|at| out.get(at..)).map(column_names).unwrap_or_default();
         out.push_str(&format!(" AS q ({names}))"));
+    })
+}
+
+/// The same with subqueries of ANY and ALL as operands of a UNION. Of one alone, MySQL compares with the greatest or least
+/// value, which for texts beside a number is not the one with the greatest or least number.
+fn with_united_subqueries(sql: &str) -> Option<String> {
+    let open = |call: &str| call.to_owned();
+    with_calls(sql, &["ALL (SELECT ", "ANY (SELECT ", "SOME (SELECT "], open, |out| {
+        out.pop();
+        out.push_str(" UNION ALL SELECT NULL FROM DUAL WHERE FALSE)");
     })
 }
 
