@@ -144,7 +144,8 @@ impl Session {
         connection.query_drop(format!("SET NAMES utf8mb4 COLLATE {}", self.collation))?;
         connection.query_drop("SET time_zone = '+00:00', cte_max_recursion_depth = 1000")?;
         connection.query_drop(format!("SET max_execution_time = {}", SERVER_DEADLINE.as_millis()))?;
-        // MySQL sorts by no more of a text than this; ours sorts by all of it, and refuses the setting.
+        // MySQL sorts by no more of a text than this, in a buffer with room for it; ours sorts by all of it, and refuses
+        // the setting.
         if let Err(error) = connection.query_drop("SET max_sort_length = 65536, sort_buffer_size = 67108864")
             && !matches!(error, mysql::Error::MySqlError(_))
         {

@@ -5,8 +5,9 @@ use rustydb_value::{Charset, Collation, Value};
 
 use super::average::{self, precise};
 use super::bind::collation_named;
+use super::branches::{elt_by_position, number_by_branch, text_by_branch};
 use super::build::{bind_call, literal_int};
-use super::coerce::{coerce, elt_by_position, number_by_branch, text_by_branch, text_type};
+use super::coerce::{coerce, text_type};
 use super::types::{Class, Coercibility, ExprType, Kind, MAX_PRECISION, MAX_SCALE, NOT_FIXED};
 use super::whole::whole;
 use super::{BoundExpr, Node};

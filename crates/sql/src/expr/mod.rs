@@ -21,6 +21,7 @@ pub mod average;
 pub mod bind;
 mod bind_subquery;
 pub mod bind_window;
+pub mod branches;
 pub mod build;
 pub mod cast;
 pub mod coerce;

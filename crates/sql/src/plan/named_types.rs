@@ -22,7 +22,7 @@ pub fn settle_nulls(query: &ast::Query, plan: &mut SelectPlan) {
         let from = ty.clone();
         if from.kind == Kind::Null {
             *ty = match items {
-                Some(items) => items.get(at).map_or(from.clone(), |item| null_of_item(item, &from)),
+                Some(items) => items.get(at).map_or_else(|| from.clone(), |item| null_of_item(item, &from)),
                 None if matches!(query.body, ast::QueryBody::SetOperation(_)) => string_of_nulls(),
                 None => from.clone(),
             };
@@ -89,9 +89,10 @@ pub fn columns_of(query: &ast::Query, plan: &SelectPlan) -> (Vec<ColumnMeta>, Ve
             From::Column if kept => meta.flags &= !FLAGS_OF_KEYS,
             From::Column => {}
             From::Extreme if kept => {
-                *ty = if ty.kind == Kind::Json { ty.clone().stored() } else { ty.clone() };
-                if ty.is_string() {
-                    ty.decimals = 0;
+                match ty.kind {
+                    Kind::Json => *ty = ty.clone().stored(),
+                    _ if ty.is_string() => ty.decimals = 0,
+                    _ => {}
                 }
                 *meta = ty.stored_meta(&meta.name);
             }
@@ -138,7 +139,7 @@ fn is_kept(query: &ast::Query, plan: &SelectPlan) -> bool {
     having || keeps_rows(&plan.root)
 }
 
-/// Whether MySQL keeps the rows of such a plan in a table instead of taking its parts into the block around it.
+/// Whether it does for what the plan does.
 fn keeps_rows(plan: &Plan) -> bool {
     match plan {
         Plan::Project { exprs, .. } if exprs.iter().any(has_subquery_beside_the_row) => true,

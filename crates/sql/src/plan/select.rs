@@ -16,7 +16,7 @@ use crate::context::BindContext;
 use crate::error::SqlError;
 use crate::expr::bind::{AggregateUse, Binder};
 use crate::expr::bind_window::{WindowUse, resolve_windows};
-use crate::expr::coerce::text_by_branch;
+use crate::expr::branches::text_by_branch;
 use crate::expr::planning::{NamedQuery, Planning};
 use crate::expr::scope::{Scope, derived_table};
 use crate::expr::types::{Class, Coercibility, ExprType};
