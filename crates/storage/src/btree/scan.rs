@@ -26,6 +26,11 @@ pub enum Settled {
     Declined,
 }
 
+/// Room that the first entry of a batch makes for others.
+const FIRST_ENTRIES: usize = 64;
+/// At most so many bytes of it.
+const FIRST_BYTES: usize = 16 << 10;
+
 /// Keys and values in one piece of memory.
 #[derive(Debug, Default)]
 pub struct EntryBatch {
@@ -82,6 +87,11 @@ impl EntryBatch {
     /// Adds an entry; see [`EntryBatch::has_room`].
     pub fn push(&mut self, key: &[u8], value: &[u8]) {
         let start = self.bytes.len();
+        if self.entries.is_empty() {
+            // Entries are about as long as the first one, and seldom alone.
+            self.bytes.reserve((key.len() + value.len()).saturating_mul(FIRST_ENTRIES).min(FIRST_BYTES));
+            self.entries.reserve(FIRST_ENTRIES);
+        }
         self.bytes.extend_from_slice(key);
         let middle = self.bytes.len();
         self.bytes.extend_from_slice(value);

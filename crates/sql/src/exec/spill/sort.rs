@@ -35,6 +35,8 @@ pub const PIECE_ROWS: usize = 64 << 10;
 const CHUNK_ROWS: usize = 8 << 10;
 /// Limits up to this many rows drop what lies behind them early.
 const MOST_KEPT: usize = 1 << 20;
+/// Room that the first key of a batch makes for the others, at the most.
+const ROOM_FOR_KEYS: usize = 64 << 10;
 /// The most runs that are merged at once.
 const MOST_RUNS: usize = 256;
 
@@ -224,6 +226,11 @@ impl<'k> Sorter<'k> {
                     let last = at + 1 == self.keys.len();
                     append_sorted(&mut keys.bytes, column, row, &key.ty, key.descending, last);
                 }
+            }
+            if row == 0 {
+                // Keys are about as long as the first one.
+                keys.bytes.reserve((keys.bytes.len() * batch.rows).min(ROOM_FOR_KEYS));
+                keys.ends.reserve(batch.rows);
             }
             keys.words.push(words(keys.bytes.get(start..).unwrap_or_default()));
             keys.ends.push(keys.bytes.len());
