@@ -37,6 +37,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use rustydb_catalog::{IndexDef, TableDef};
 use rustydb_transaction::{Cancel, KeyRange, Transaction};
 use rustydb_value::Value;
 
@@ -46,7 +47,8 @@ use super::key_range::{Ranges, key_ranges};
 use super::leaf_tests::Test;
 use super::partial_groups::{PartialGroups, can_split};
 use super::pipeline::{
-    Base, Made, Spread, are_shareable, build_tables, has_lookups, key_tests, open_part, source, spread,
+    Base, Made, Spread, are_shareable, build_tables, has_joins, has_lookups, key_tests, open_part, source,
+    spread,
 };
 use super::run::{Operator, Run, open_all};
 use super::subquery::{Surroundings, states};
@@ -94,27 +96,41 @@ pub fn open_wide(plan: &Plan) -> Box<dyn Operator + '_> {
     }
 }
 
-/// The parts of a scan; none if it is too small for several threads.
-fn ranges(scan: &Scan, run: &mut Run<'_, '_>) -> Result<Vec<KeyRange>, SqlError> {
-    let Access::Index(access) = &scan.access else { return Ok(Vec::new()) };
+/// What a scan reads.
+enum Extent {
+    /// Too little for several threads: this one range, or what it finds when it is opened.
+    Small(Option<KeyRange>),
+    /// These parts.
+    Parts(Vec<KeyRange>),
+}
+
+/// What a scan reads, in parts if it is worth several threads.
+fn extent(scan: &Scan, run: &mut Run<'_, '_>) -> Result<Extent, SqlError> {
+    let small = Ok(Extent::Small(None));
+    let Access::Index(access) = &scan.access else { return small };
     let def = &scan.table.def;
-    let Some(index) = def.all_indexes().nth(access.index) else { return Ok(Vec::new()) };
-    let tree = run.context.engine().tree(index.tree)?;
+    let Some(index) = def.all_indexes().nth(access.index) else { return small };
     let frame = Frame::constant().with_subqueries(run.subqueries);
-    let Ranges::Ranges(ranges) = key_ranges(def, access, &frame, &mut run.eval())? else {
-        return Ok(Vec::new());
+    let Ranges::Ranges(mut ranges) = key_ranges(def, access, &frame, &mut run.eval())? else {
+        return small;
     };
+    if let [only] = ranges.as_slice()
+        && most_rows(def, index, only).is_some_and(|rows| rows < FEWEST_ROWS)
+    {
+        return Ok(Extent::Small(ranges.pop()));
+    }
+    let tree = run.context.engine().tree(index.tree)?;
     // Two descents tell the short range of a small statement from one that is worth dividing.
     let mut rows = 0.0;
     for range in &ranges {
         rows += tree.estimate_range(range).map_err(rustydb_transaction::Error::from)?;
     }
     if rows < FEWEST_ROWS {
-        return Ok(Vec::new());
+        return Ok(Extent::Small(ranges.pop().filter(|_| ranges.is_empty())));
     }
     let keys = tree.split_keys(PARTS).map_err(rustydb_transaction::Error::from)?;
     if keys.len() < PARTS / 2 {
-        return Ok(Vec::new());
+        return small;
     }
     let mut parts = Vec::new();
     for range in ranges {
@@ -135,7 +151,21 @@ fn ranges(scan: &Scan, run: &mut Run<'_, '_>) -> Result<Vec<KeyRange>, SqlError>
         }
         parts.push(KeyRange { low, high });
     }
-    Ok(if parts.len() < FEWEST_PARTS { Vec::new() } else { parts })
+    if parts.len() < FEWEST_PARTS { small } else { Ok(Extent::Parts(parts)) }
+}
+
+/// How many rows there can be in a range at the most, where that is plain: a primary key that is one integer has no more
+/// than it has numbers.
+fn most_rows(def: &TableDef, index: &IndexDef, range: &KeyRange) -> Option<f64> {
+    let [part] = index.columns.as_slice() else { return None };
+    let is_integer = def.columns.get(part.column)?.ty.kind.is_integer();
+    let (Bound::Included(low) | Bound::Excluded(low)) = &range.low else { return None };
+    let (Bound::Included(high) | Bound::Excluded(high)) = &range.high else { return None };
+    if !is_integer || index.tree != def.primary.tree || low.len() != high.len() || low.len() > 16 {
+        return None;
+    }
+    let number = |key: &[u8]| key.iter().fold(0u128, |number, byte| number << 8 | u128::from(*byte));
+    Some(number(high).saturating_sub(number(low)) as f64 + 1.0)
 }
 
 /// Workers that run now.
@@ -414,8 +444,14 @@ impl<'p> Gather<'p> {
         if workers < 2 || processors() < 2 || !run.subqueries.outer.is_empty() {
             return Ok(serial());
         }
-        let ranges = ranges(scan, run)?;
-        let is_small = ranges.is_empty();
+        let (ranges, is_small) = match extent(scan, run)? {
+            Extent::Small(Some(range)) if !has_joins(self.plan) => {
+                let part = open_part(self.plan, 0, Base::Range(range), &[], &mut [].iter())?;
+                return Ok(State::Serial(part));
+            }
+            Extent::Small(_) => (Vec::new(), true),
+            Extent::Parts(ranges) => (ranges, false),
+        };
         if (is_small && !has_lookups(self.plan)) || BUSY.load(Ordering::Relaxed) >= processors() {
             return Ok(serial());
         }

@@ -156,6 +156,11 @@ pub(super) fn has_lookups(plan: &Plan) -> bool {
     spine(plan).into_iter().any(|node| matches!(node, Plan::Join(join) if join.lookup))
 }
 
+/// Whether a pipeline joins its rows to others.
+pub(super) fn has_joins(plan: &Plan) -> bool {
+    spine(plan).into_iter().any(|node| matches!(node, Plan::Join(_)))
+}
+
 /// What the beginning of a pipeline has given.
 pub(super) enum Spread<'p> {
     /// The rows of the node so many steps below the top: enough of them to share out what is to be done for each. With
