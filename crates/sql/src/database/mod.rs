@@ -14,6 +14,7 @@ pub mod memory;
 pub mod metrics;
 pub mod processes;
 pub(crate) mod read_lock;
+mod reclaim;
 pub mod temporary;
 pub mod user_locks;
 pub(crate) mod xa;

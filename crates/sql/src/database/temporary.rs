@@ -2,7 +2,8 @@
 //!
 //! A [`TemporaryFile`] is a file without a name: it is made in the data directory and its name removed at once, so that
 //! its space goes back when the last one who holds it lets go, however the statement ends, `kill -9` included. What a
-//! crash leaves between the two steps is removed when the database is opened.
+//! crash leaves between the two steps is removed when the database is opened. Giving space back is for another thread
+//! ([`super::reclaim`]); it counts as given back at once.
 //!
 //! Bytes of all statements together are bounded by `max_temporary_bytes`: whoever wants more gets error 1114, which
 //! names the limit. A disk that is full, or fails, is error 3 (writing) or 2 (reading), with the name that the file
@@ -15,12 +16,15 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustydb_storage::disk::{Caching, Disk, File, remove_leftovers};
+use rustydb_storage::disk::{Caching, Disk, remove_leftovers};
 use rustydb_telemetry::{Counter, Registry};
 
+use super::reclaim::{Held, Reclaimer};
 use crate::error::SqlError;
 
 const PREFIX: &str = "temporary-";
+/// A file of fewer bytes is closed by who holds it last.
+const FEW_BYTES: u64 = 4 << 20;
 
 /// What all temporary files of statements share.
 pub struct TemporaryFiles {
@@ -28,6 +32,7 @@ pub struct TemporaryFiles {
     limit: AtomicU64,
     bytes: AtomicU64,
     next: AtomicU64,
+    reclaimer: Reclaimer,
     pub(crate) written: Counter,
     pub(crate) files: Counter,
     pub(crate) merge_passes: Counter,
@@ -49,6 +54,7 @@ impl TemporaryFiles {
             limit: AtomicU64::new(u64::MAX),
             bytes: AtomicU64::new(0),
             next: AtomicU64::new(0),
+            reclaimer: Reclaimer::default(),
             written: counter("rustydb_temporary_bytes_written_total", "Bytes written to temporary files"),
             files: counter("rustydb_temporary_files_total", "Temporary files that statements made"),
             merge_passes: counter(
@@ -79,7 +85,7 @@ impl TemporaryFiles {
         Ok(TemporaryFile {
             owner: Arc::clone(self),
             name,
-            file,
+            held: Held::new(file),
             end: AtomicU64::new(0),
             kept: AtomicU64::new(0),
         })
@@ -99,7 +105,7 @@ impl TemporaryFiles {
 pub(crate) struct TemporaryFile {
     owner: Arc<TemporaryFiles>,
     name: String,
-    file: Arc<dyn File>,
+    held: Arc<Held>,
     end: AtomicU64,
     /// Bytes that count for the limit.
     kept: AtomicU64,
@@ -112,8 +118,15 @@ impl TemporaryFile {
         self.owner.reserve(length)?;
         self.kept.fetch_add(length, Ordering::Relaxed);
         let offset = self.end.fetch_add(length, Ordering::Relaxed);
-        self.file
-            .write_at(bytes, offset)
+        let mut written = self.held.file.write_at(bytes, offset);
+        if let Err(error) = &written
+            && number_of(error) == NO_SPACE
+            && self.owner.reclaimer.settle()
+        {
+            // There may be room now that what was given back has been.
+            written = self.held.file.write_at(bytes, offset);
+        }
+        written
             .map_err(|error| SqlError::file_not_written(&self.name, number_of(&error), text_of(&error)))?;
         self.owner.written.inc(length);
         Ok(offset)
@@ -121,7 +134,8 @@ impl TemporaryFile {
 
     /// Fills a buffer from a place.
     pub(crate) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), SqlError> {
-        self.file
+        self.held
+            .file
             .read_at(buffer, offset)
             .map_err(|error| SqlError::file_not_read(&self.name, number_of(&error), text_of(&error)))
     }
@@ -132,35 +146,41 @@ impl TemporaryFile {
         SqlError::file_not_read(&self.name, 0, text)
     }
 
-    /// Gives the space of a range back, which nobody will read any more.
-    pub(crate) fn discard(&self, offset: u64, length: u64) {
-        // The space is only lost until the file goes if the file system cannot.
-        if self.file.discard(offset, length).is_ok() {
-            let length = length.min(self.kept.load(Ordering::Relaxed));
-            self.kept.fetch_sub(length, Ordering::Relaxed);
-            self.owner.bytes.fetch_sub(length, Ordering::Relaxed);
-        }
+    /// Gives the space of ranges back, which nobody will read any more: places and lengths.
+    pub(crate) fn discard(&self, ranges: Vec<(u64, u64)>) {
+        let length: u64 = ranges.iter().map(|(_, length)| length).sum();
+        let length = length.min(self.kept.load(Ordering::Relaxed));
+        self.kept.fetch_sub(length, Ordering::Relaxed);
+        self.owner.bytes.fetch_sub(length, Ordering::Relaxed);
+        self.owner.reclaimer.discard(&self.held, ranges);
     }
 }
 
 impl Drop for TemporaryFile {
     fn drop(&mut self) {
         self.owner.bytes.fetch_sub(*self.kept.get_mut(), Ordering::Relaxed);
+        self.held.let_go();
+        if *self.end.get_mut() > FEW_BYTES {
+            self.owner.reclaimer.close(&self.held);
+        }
     }
 }
+
+/// ENOSPC.
+const NO_SPACE: i32 = 28;
 
 /// The system's number for an error; that of a full disk where only the kind is known.
 fn number_of(error: &io::Error) -> i32 {
     match (error.raw_os_error(), error.kind()) {
         (Some(number), _) => number,
-        (None, io::ErrorKind::StorageFull) => 28,
+        (None, io::ErrorKind::StorageFull) => NO_SPACE,
         (None, _) => 5,
     }
 }
 
 fn text_of(error: &io::Error) -> String {
     match number_of(error) {
-        28 => "No space left on device".to_owned(),
+        NO_SPACE => "No space left on device".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -190,7 +210,7 @@ mod tests {
         let mut read = [0; 4];
         file.read(&mut read, 3).unwrap();
         assert_eq!(&read, b"defg");
-        file.discard(0, 5);
+        file.discard(vec![(0, 5)]);
         assert_eq!(files.bytes(), 3);
         file.append(b"0123456").unwrap();
         drop(file);

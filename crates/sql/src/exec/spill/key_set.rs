@@ -251,7 +251,7 @@ impl RunReader {
     fn look(&mut self, file: &TemporaryFile) -> Result<Option<(u64, &[u8])>, SqlError> {
         if self.batch.as_ref().is_none_or(|batch| self.row >= batch.rows) {
             if let Some((_, read)) = self.next.checked_sub(1).and_then(|last| self.run.records.get(last)) {
-                record::discard(file, *read);
+                record::discard(file, [*read]);
             }
             self.batch = None;
             let Some((_, place)) = self.run.records.get(self.next) else {

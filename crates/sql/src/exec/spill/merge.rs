@@ -64,7 +64,7 @@ impl RunReader {
     /// Reads the next record, if there is one.
     fn load(&mut self, file: &TemporaryFile) -> Result<Option<Batch>, SqlError> {
         if let Some(place) = self.read.take() {
-            record::discard(file, place);
+            record::discard(file, [place]);
         }
         self.batch = None;
         let Some(place) = self.left.pop_front() else { return Ok(None) };
@@ -321,7 +321,7 @@ impl Merge {
         for source in &mut self.sources {
             if let Source::Run(reader) = source {
                 for place in reader.read.take().into_iter().chain(reader.left.drain(..)) {
-                    record::discard(file, place);
+                    record::discard(file, [place]);
                 }
             }
         }

@@ -62,26 +62,9 @@ pub(crate) fn read(file: &TemporaryFile, place: Place) -> Result<Batch, SqlError
     decode(&bytes, place.rows).ok_or_else(|| file.damaged(place.offset))
 }
 
-/// Gives the space of a record back.
-pub(crate) fn discard(file: &TemporaryFile, place: Place) {
-    file.discard(place.offset, place.length as u64);
-}
-
-/// Gives the space of many records back: of those that lie side by side at once, since a call for each of the records of
-/// a large intermediate result takes longer than writing it did.
-pub(crate) fn discard_all(file: &TemporaryFile, places: impl Iterator<Item = Place>) {
-    let mut ranges: Vec<(u64, u64)> = places.map(|place| (place.offset, place.length as u64)).collect();
-    ranges.sort_unstable();
-    ranges.dedup_by(|next, before| {
-        let adjacent = before.0 + before.1 == next.0;
-        if adjacent {
-            before.1 += next.1;
-        }
-        adjacent
-    });
-    for (offset, length) in ranges {
-        file.discard(offset, length);
-    }
+/// Gives the space of records back.
+pub(crate) fn discard(file: &TemporaryFile, places: impl IntoIterator<Item = Place>) {
+    file.discard(places.into_iter().map(|place| (place.offset, place.length as u64)).collect());
 }
 
 fn too_large() -> SqlError {

@@ -375,6 +375,6 @@ impl Drop for Rows {
             Part::File(place) => Some(*place),
             _ => None,
         });
-        record::discard_all(file, places);
+        record::discard(file, places);
     }
 }
