@@ -4,8 +4,9 @@
 //! itself. What it is about MySQL stands beside each.
 
 /// The ways to ask the peer in another form; each gives nothing for a statement that it says nothing of.
-pub(super) const REWORDINGS: [fn(&str) -> Option<String>; 16] = [
+pub(super) const REWORDINGS: [fn(&str) -> Option<String>; 17] = [
     with_numbers_of_members,
+    with_texts_of_members,
     without_indexes,
     with_nullable_calls,
     with_sorted_groups,
@@ -77,6 +78,16 @@ fn with_numbers_of_members(sql: &str) -> Option<String> {
     }
     let out = out.join(" ");
     (out != sql).then_some(out)
+}
+
+/// The same with MIN and MAX of texts instead of members. Where MySQL keeps the MIN or MAX of an ENUM or SET in a table, it
+/// makes a member of the text again, and what reads it as a number gets the member's.
+fn with_texts_of_members(sql: &str) -> Option<String> {
+    let open = |call: &str| format!("{call}COALESCE(");
+    with_calls(sql, &["MAX(", "MIN("], open, |out| {
+        out.pop();
+        out.push_str(", NULL))");
+    })
 }
 
 /// The same with copies of the texts that STRCMP compares. MySQL takes a text for equal to the number of a subquery below two
