@@ -324,3 +324,92 @@ fn with_calls(
     }
     (out != sql).then_some(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_is_the_same_question() {
+        let forms: [(fn(&str) -> Option<String>, &str, &str); 17] = [
+            (
+                with_numbers_of_members,
+                "SELECT 1 FROM t0 AS a1 WHERE ((a1.c0, a1.c1) IN (SELECT a2.c0, 1 FROM t1 AS a2))",
+                "SELECT 1 FROM t0 AS a1 WHERE (((a1.c0 + 0), (a1.c1 + 0)) IN (SELECT a2.c0, 1 FROM t1 AS a2))",
+            ),
+            (
+                with_texts_of_members,
+                "SELECT MAX(TRIM(a1.c0)) FROM t0 AS a1",
+                "SELECT MAX(COALESCE(TRIM(a1.c0), NULL)) FROM t0 AS a1",
+            ),
+            (
+                without_indexes,
+                "SELECT 1 FROM (SELECT 1 AS c0 FROM t0 AS a1) AS a2",
+                "SELECT 1 FROM (SELECT 1 AS c0 FROM t0 AS a1 USE INDEX ()) AS a2",
+            ),
+            (
+                with_nullable_calls,
+                "SELECT FIELD(a1.c0, ELT(1, 2)) FROM t0 AS a1",
+                "SELECT IFNULL(FIELD(a1.c0, IFNULL(ELT(1, 2), NULL)), NULL) FROM t0 AS a1",
+            ),
+            (
+                with_sorted_groups,
+                "SELECT MIN(a1.c0) FROM t0 AS a1 GROUP BY a1.c1",
+                "SELECT SQL_BIG_RESULT MIN(a1.c0) FROM t0 AS a1 GROUP BY a1.c1",
+            ),
+            (
+                with_copied_texts,
+                "SELECT REPEAT(LEFT('ab', 1), 2)",
+                "SELECT REPEAT(CONCAT('', LEFT('ab', 1)), 2)",
+            ),
+            (
+                with_room_for_replaced,
+                "SELECT REPLACE('a', 'a', 'b')",
+                "SELECT CAST(REPLACE('a', 'a', 'b') AS CHAR(200))",
+            ),
+            (
+                with_kept_subqueries,
+                "SELECT 1 IN (SELECT LEFT(a1.c0, 1) FROM t0 AS a1)",
+                "SELECT 1 IN (SELECT * FROM (SELECT LEFT(a1.c0, 1) FROM t0 AS a1) AS q (c0))",
+            ),
+            (
+                with_whole_operands,
+                "(SELECT 1, 2) EXCEPT ALL (SELECT 3, 4)",
+                "(SELECT * FROM (SELECT 1, 2) AS q (c0, c1)) EXCEPT ALL (SELECT * FROM (SELECT 3, 4) AS q (c0, c1))",
+            ),
+            (with_wide_sums, "SELECT SUM(DISTINCT a1.c0)", "SELECT SUM(DISTINCT (0 + a1.c0))"),
+            (
+                with_copied_operands,
+                "SELECT STRCMP(LEFT('a', 1), 'b')",
+                "SELECT STRCMP(LEFT('a', 1), CONCAT( 'b'))",
+            ),
+            (
+                with_double_counts,
+                "SELECT (SELECT COUNT(*) FROM t0 AS a1)",
+                "SELECT (SELECT (COUNT(*) + 0e0) FROM t0 AS a1)",
+            ),
+            (
+                with_copied_matches,
+                "SELECT REGEXP_REPLACE('a', 'b', 'c')",
+                "SELECT CONCAT(REGEXP_REPLACE('a', 'b', 'c'))",
+            ),
+            (
+                with_one_character_set,
+                "SELECT FIND_IN_SET(LEFT('a', 1), 'b')",
+                "SELECT FIND_IN_SET(CAST(LEFT('a', 1) AS CHAR), 'b')",
+            ),
+            (with_wide_quotients, "SELECT ((1 / 2) / 3)", "SELECT (0 + (0 + 1 / 2) / 3)"),
+            (with_matched_texts, "SELECT (a1.c0 REGEXP '^a')", "SELECT (CAST(a1.c0 AS CHAR) REGEXP '^a')"),
+            (
+                with_united_subqueries,
+                "SELECT 1 > ANY (SELECT a1.c0 FROM t0 AS a1)",
+                "SELECT 1 > ANY (SELECT a1.c0 FROM t0 AS a1 UNION ALL SELECT NULL FROM DUAL WHERE FALSE)",
+            ),
+        ];
+        for (form, sql, expected) in forms {
+            assert_eq!(form(sql).as_deref(), Some(expected));
+            assert_eq!(form("SELECT a1.c0 FROM (SELECT 1 AS c0) AS a1"), None);
+        }
+        assert_eq!(forms.len(), REWORDINGS.len());
+    }
+}
