@@ -123,12 +123,25 @@ pub struct EvalContext<'a> {
     pub params: &'a [Value],
     /// Session facts, user variables, warnings, `LAST_INSERT_ID`; see [`SessionState`].
     pub session: &'a mut SessionState,
-    /// Asked between batches: true ends the statement with 1317 or 3024.
+    /// Asked between batches and before calls: true ends the statement with 1317 or 3024.
     pub cancel: &'a Cancel,
     /// The row of the statement being stored, from 1, for the texts of conversion errors; 0 outside DML.
     pub row: u64,
     /// Where subqueries read; None where an expression has none.
     pub store: Option<StoreAccess<'a>>,
+}
+
+impl EvalContext<'_> {
+    /// Ends the statement if it was cancelled.
+    pub fn check(&self) -> Result<(), SqlError> {
+        use rustydb_transaction::CancelReason as R;
+        match self.cancel.reason() {
+            None => Ok(()),
+            Some(R::Timeout) => Err(SqlError::max_execution_time()),
+            Some(R::Shutdown) => Err(SqlError::server_shutdown()),
+            Some(_) => Err(SqlError::query_interrupted()),
+        }
+    }
 }
 
 /// What a subquery inside an expression needs beyond what the expression itself may use.

@@ -37,13 +37,7 @@ impl Run<'_, '_> {
 
     /// Ends the statement if it was cancelled.
     pub fn check(&self) -> Result<(), SqlError> {
-        use rustydb_transaction::CancelReason as R;
-        match self.context.eval.cancel.reason() {
-            None => Ok(()),
-            Some(R::Timeout) => Err(SqlError::max_execution_time()),
-            Some(R::Shutdown) => Err(SqlError::server_shutdown()),
-            Some(_) => Err(SqlError::query_interrupted()),
-        }
+        self.context.eval.check()
     }
 
     /// Charges memory to the statement; refused beyond its limit, and beyond that of all statements.

@@ -110,6 +110,8 @@ pub fn evaluate(
                 constant &= input.is_constant();
                 inputs.push(input);
             }
+            // Of long texts one call can take long.
+            context.check()?;
             let mut run = Invocation { ty: &expr.ty, args, expr, context };
             if constant && rows != 1 {
                 if rows == 0 {
