@@ -43,6 +43,7 @@ pub mod morsel;
 #[cfg(test)]
 mod morsel_twins;
 pub mod partial_groups;
+pub mod partial_sort;
 pub mod pieces;
 mod pipeline;
 pub mod recursive;

@@ -6,9 +6,10 @@
 //!   table ---+----+----+----+--->           queues: one for each morsel, filled by its worker
 //!                                           statement: takes the queues' batches in the order of the morsels
 //! ```
-//! What consumes the rows (a sort, the table of a hash join) stays on the statement's thread and gets them in the order
-//! in which the scan alone would have given them, warnings too: so a result never depends on how many threads there
-//! were. Workers group the rows of an aggregate as far as that is exact ([`super::partial_groups`]). The tables of hash
+//! What consumes the rows (the last merge of a sort, the table of a hash join) stays on the statement's thread and gets
+//! them in the order in which the scan alone would have given them, warnings too: so a result never depends on how many
+//! threads there were. Workers group the rows of an aggregate as far as that is exact ([`super::partial_groups`]), and
+//! sort pieces of what is sorted ([`super::partial_sort`]). The tables of hash
 //! joins are built once, before, and looked into by all; integer keys that they have are asked for by the scan already,
 //! so that most rows without a match are never read.
 //!
@@ -25,7 +26,7 @@
 //!
 //! Lock order: the queues' lock alone; nothing is called while it is held.
 //!
-//! Limits: sorting itself is the statement's thread's; index scans in descending order, and lists of
+//! Limits: filling the table of a hash join is the statement's thread's; index scans in descending order, and lists of
 //! single keys, stay serial.
 
 use std::collections::VecDeque;
@@ -46,18 +47,20 @@ use super::hash_join::SharedTable;
 use super::key_range::{Ranges, key_ranges};
 use super::leaf_tests::Test;
 use super::partial_groups::{PartialGroups, can_split};
+use super::partial_sort::PartialSort;
 use super::pipeline::{
     Base, Made, Spread, are_shareable, build_tables, has_joins, has_lookups, key_tests, open_part, source,
     spread,
 };
 use super::run::{Operator, Run, open_all};
+use super::spill::sort::are_exact;
 use super::subquery::{Surroundings, states};
 use crate::context::{EvalContext, ExecContext};
 use crate::database::Database;
 use crate::database::memory::Reservation;
 use crate::error::SqlError;
 use crate::expr::eval::Frame;
-use crate::plan::{Access, Aggregate, Plan, Scan};
+use crate::plan::{Access, Aggregate, Plan, Scan, SortKey};
 use crate::session::SessionState;
 use crate::session::diagnostics::Diagnostics;
 
@@ -90,7 +93,7 @@ static BUSY: AtomicUsize = AtomicUsize::new(0);
 /// Opens the operator of a plan whose rows will all be read: wide, if it can be.
 pub fn open_wide(plan: &Plan) -> Box<dyn Operator + '_> {
     if source(plan).is_some() {
-        Box::new(Gather { plan, group: None, state: State::New })
+        Box::new(Gather { plan, above: Above::Nothing, state: State::New })
     } else {
         open_all(plan)
     }
@@ -222,8 +225,9 @@ enum Morsel {
 /// What the workers of a statement share.
 struct Job {
     plan: Plan,
-    /// How the workers group what the pipeline gives.
+    /// What the workers do with what the pipeline gives.
     group: Option<Aggregate>,
+    order: Option<(Vec<SortKey>, usize)>,
     /// What rows of the scan are tested for, because joins will.
     tests: Vec<Test>,
     tables: Vec<Arc<SharedTable>>,
@@ -291,6 +295,9 @@ impl Job {
         let mut operator = open_part(&self.plan, 0, base, &self.tests, &mut self.tables.iter())?;
         if let Some(group) = &self.group {
             operator = Box::new(PartialGroups::new(operator, group));
+        }
+        if let Some((keys, keep)) = &self.order {
+            operator = Box::new(PartialSort::new(operator, keys, *keep));
         }
         while let Some(batch) = operator.next(run)? {
             let bytes = batch.memory();
@@ -413,9 +420,16 @@ enum State<'p> {
 /// Gives the rows of a pipeline that several threads run, in the order of its scan.
 pub struct Gather<'p> {
     plan: &'p Plan,
-    /// What the workers group.
-    group: Option<&'p Aggregate>,
+    above: Above<'p>,
     state: State<'p>,
+}
+
+/// What consumes the rows, as far as workers do a part of it.
+enum Above<'p> {
+    Nothing,
+    Group(&'p Aggregate),
+    /// By these keys, so many of the first rows.
+    Sort(&'p [SortKey], usize),
 }
 
 impl<'p> Gather<'p> {
@@ -426,14 +440,26 @@ impl<'p> Gather<'p> {
         let can = calls && are_shareable(&aggregate.keys) && can_split(aggregate);
         (can && source(&aggregate.input).is_some()).then_some(Gather {
             plan: &aggregate.input,
-            group: Some(aggregate),
+            above: Above::Group(aggregate),
             state: State::New,
         })
     }
 
+    /// The rows that a sort by these keys orders, or sorted pieces of them, of which it keeps the first; None if they come
+    /// from one thread alone. Keys that are single numbers are sorted sooner than handed over.
+    pub fn sorted(plan: &'p Plan, keys: &'p [SortKey], keep: usize) -> Option<Gather<'p>> {
+        let above = if are_exact(keys) { Above::Nothing } else { Above::Sort(keys, keep) };
+        source(plan).map(|_| Gather { plan, above, state: State::New })
+    }
+
+    /// Whether what was given last is of sorted pieces ([`super::partial_sort`]).
+    pub fn gives_pieces(&self) -> bool {
+        matches!((&self.above, &self.state), (Above::Sort(..), State::Wide(_)))
+    }
+
     /// Whether what was given last are states of groups ([`super::partial_groups`]) instead of rows.
     pub fn gives_groups(&self) -> bool {
-        self.group.is_some() && matches!(self.state, State::Wide(_))
+        matches!((&self.above, &self.state), (Above::Group(_), State::Wide(_)))
     }
 
     fn start(&self, run: &mut Run<'_, '_>) -> Result<State<'p>, SqlError> {
@@ -476,16 +502,20 @@ impl<'p> Gather<'p> {
         } else {
             ranges.into_iter().map(Morsel::Range).collect()
         };
-        let group = self.group.map(|group| Aggregate {
-            input: Plan::Dual,
-            keys: group.keys.clone(),
-            calls: group.calls.clone(),
-            ..*group
-        });
+        let (mut group, mut order) = (None, None);
+        match self.above {
+            Above::Nothing => {}
+            Above::Group(all) => {
+                let (keys, calls) = (all.keys.clone(), all.calls.clone());
+                group = Some(Aggregate { input: Plan::Dual, keys, calls, ..*all });
+            }
+            Above::Sort(keys, keep) => order = Some((keys.to_vec(), keep)),
+        }
         let job = Job {
             tests: if is_small { Vec::new() } else { key_tests(self.plan, &tables) },
             plan: self.plan.clone(),
             group,
+            order,
             tables,
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),

@@ -88,9 +88,7 @@ pub fn open(plan: &Plan) -> Box<dyn Operator + '_> {
         Plan::Distinct { input, types, sorted: true } => {
             Box::new(distinct_sorted::DistinctSorted::new(open(input), types))
         }
-        Plan::Sort { input, keys, limit } => {
-            Box::new(sort::Sort::new(open_wide(input), keys, limit.as_ref()))
-        }
+        Plan::Sort { input, keys, limit } => Box::new(sort::Sort::new(input, keys, limit.as_ref())),
         Plan::Limit { input, limit, counts } => Box::new(limit::Limit::new(open(input), limit, *counts)),
         Plan::Counted { input, counter } => Box::new(counted::CountedRows::new(input, counter)),
         Plan::Narrow { input, width } => Box::new(filter::Narrow::new(open(input), *width)),

@@ -4,14 +4,15 @@
 //! ([`super::spill::sort`]). Rows with equal keys stay in the order they came.
 
 use super::batch::{Batch, Slices};
-use super::run::{Operator, Run};
+use super::morsel::Gather;
+use super::run::{Operator, Run, open_all};
 use super::spill::sort::{Sorted, Sorter};
 use crate::error::SqlError;
-use crate::plan::{RowLimit, SortKey};
+use crate::plan::{Plan, RowLimit, SortKey};
 
 /// Sorts its input.
 pub struct Sort<'p> {
-    input: Option<Box<dyn Operator + 'p>>,
+    input: &'p Plan,
     keys: &'p [SortKey],
     limit: Option<&'p RowLimit>,
     sorted: Option<InParts>,
@@ -19,8 +20,8 @@ pub struct Sort<'p> {
 
 impl<'p> Sort<'p> {
     /// Over an input.
-    pub fn new(input: Box<dyn Operator + 'p>, keys: &'p [SortKey], limit: Option<&'p RowLimit>) -> Sort<'p> {
-        Sort { input: Some(input), keys, limit, sorted: None }
+    pub fn new(input: &'p Plan, keys: &'p [SortKey], limit: Option<&'p RowLimit>) -> Sort<'p> {
+        Sort { input, keys, limit, sorted: None }
     }
 
     fn collect(&mut self, run: &mut Run<'_, '_>) -> Result<Sorted, SqlError> {
@@ -33,11 +34,20 @@ impl<'p> Sort<'p> {
             None => usize::MAX,
         };
         let mut sorter = Sorter::new(self.keys, keep, run);
-        if let Some(mut input) = self.input.take() {
+        let Some(mut input) = Gather::sorted(self.input, self.keys, keep) else {
+            let mut input = open_all(self.input);
             while let Some(batch) = input.next(run)? {
                 sorter.push(batch, run)?;
                 run.check()?;
             }
+            return sorter.finish(run);
+        };
+        while let Some(batch) = input.next(run)? {
+            match input.gives_pieces() {
+                true => sorter.push_sorted(batch, run)?,
+                false => sorter.push(batch, run)?,
+            }
+            run.check()?;
         }
         sorter.finish(run)
     }

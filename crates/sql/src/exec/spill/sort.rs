@@ -61,6 +61,31 @@ impl Keys {
         self.ends.get(row).and_then(|end| self.bytes.get(start..*end)).unwrap_or_default()
     }
 
+    /// Adds keys that were gathered; of exact ones the words are everything.
+    fn append(&mut self, column: &Vector, exact: bool) {
+        for row in 0..column.len() {
+            let key = column.bytes(row);
+            self.words.push(words(key));
+            if !exact {
+                self.bytes.extend_from_slice(key);
+                self.ends.push(self.bytes.len());
+            }
+        }
+    }
+
+    /// Leaves the first ones.
+    fn truncate(&mut self, count: usize) {
+        self.words.truncate(count);
+        self.ends.truncate(count);
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+
+    /// Whether the key of a row is below another.
+    fn is_below(&self, row: usize, other: (u64, u64), key: &[u8]) -> bool {
+        let words = self.words.get(row).copied().unwrap_or_default();
+        words < other || (words == other && self.key(row) < key)
+    }
+
     fn memory(&self) -> usize {
         self.bytes.len() + self.ends.len() * size_of::<usize>()
     }
@@ -74,6 +99,11 @@ pub(super) fn words(key: &[u8]) -> (u64, u64) {
     }
     let both = u128::from_be_bytes(first);
     ((both >> 64) as u64, both as u64)
+}
+
+/// Whether keys are so short that the words are everything: a single number or moment.
+pub fn are_exact(keys: &[SortKey]) -> bool {
+    matches!(keys, [only] if only.ty.class().is_fixed())
 }
 
 /// A sorted run in the file; its last column is the key.
@@ -101,6 +131,8 @@ pub struct Sorter<'k> {
     runs: Vec<SortedRun>,
     /// Rows from here on are not wanted.
     threshold: Option<((u64, u64), Vec<u8>)>,
+    /// Whether rows come in sorted pieces, and the key of the last one.
+    presorted: Option<((u64, u64), Vec<u8>)>,
     rows: u64,
     bytes: u64,
     scratch: Vec<u8>,
@@ -109,7 +141,7 @@ pub struct Sorter<'k> {
 impl<'k> Sorter<'k> {
     /// By these keys; of all rows only the first `keep` will be asked for.
     pub fn new(keys: &'k [SortKey], keep: usize, run: &Run<'_, '_>) -> Sorter<'k> {
-        let exact = matches!(keys, [only] if only.ty.class().is_fixed());
+        let exact = are_exact(keys);
         Sorter {
             keys,
             exact,
@@ -125,6 +157,7 @@ impl<'k> Sorter<'k> {
             held_rows: 0,
             runs: Vec::new(),
             threshold: None,
+            presorted: None,
             rows: 0,
             bytes: 0,
             scratch: Vec::new(),
@@ -136,22 +169,69 @@ impl<'k> Sorter<'k> {
         !self.runs.is_empty()
     }
 
+    /// Rows that are held.
+    pub fn held_rows(&self) -> usize {
+        self.held_rows
+    }
+
+    /// What rows and keys that are held take.
+    pub fn held_bytes(&self) -> usize {
+        self.reservation.held()
+    }
+
     /// Takes rows.
     pub fn push(&mut self, batch: Batch, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
+        self.in_parts(batch, |sorter, part| sorter.push_part(part, run))
+    }
+
+    /// Takes rows of sorted pieces, each with its key behind the columns: a piece goes on as long as no key is below the
+    /// one before. What was taken before has to have come like this too.
+    pub fn push_sorted(&mut self, batch: Batch, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
+        self.in_parts(batch, |sorter, part| sorter.push_sorted_part(part, run))
+    }
+
+    /// Where memory is short a batch is taken in parts, so that none is more than a small part of it.
+    fn in_parts(
+        &mut self,
+        batch: Batch,
+        mut take: impl FnMut(&mut Self, Batch) -> Result<(), SqlError>,
+    ) -> Result<(), SqlError> {
         if self.keep == 0 || batch.rows == 0 {
             return Ok(());
         }
-        // Where memory is short a batch is taken in parts, so that none is more than a small part of it.
         let most = self.reservation.allowance().max(LEAST_RECORD_BYTES) / 8;
         let parts = bytes_of(&batch).div_ceil(most).clamp(1, batch.rows.max(1));
         if parts == 1 {
-            return self.push_part(batch, run);
+            return take(self, batch);
         }
         let rows = batch.rows.div_ceil(parts);
         for at in (0..batch.rows).step_by(rows) {
-            self.push_part(batch.slice(at, rows), run)?;
+            take(self, batch.slice(at, rows))?;
         }
         Ok(())
+    }
+
+    fn push_sorted_part(&mut self, mut batch: Batch, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
+        let Some(column) = batch.columns.pop() else { return Ok(()) };
+        let mut keys = Keys::default();
+        keys.append(&column, self.exact);
+        if let Some((limit, key)) = &self.threshold {
+            let wanted = (0..batch.rows).take_while(|row| keys.is_below(*row, *limit, key)).count();
+            if wanted == 0 {
+                return Ok(());
+            }
+            batch = batch.slice(0, wanted);
+            keys.truncate(wanted);
+        }
+        if let Some((words, key)) = &self.presorted
+            && keys.is_below(0, *words, key)
+        {
+            self.gather()?;
+            self.close_piece();
+        }
+        let last = keys.words.len().saturating_sub(1);
+        self.presorted = keys.words.last().map(|words| (*words, keys.key(last).to_vec()));
+        self.take(batch, keys, run)
     }
 
     fn push_part(&mut self, batch: Batch, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
@@ -159,11 +239,8 @@ impl<'k> Sorter<'k> {
         let mut batch = Batch { columns, rows: batch.rows };
         let mut keys = self.keys_of(&batch);
         if let Some((limit, key)) = &self.threshold {
-            let before = |row: &u32| {
-                let words = keys.words.get(*row as usize).copied().unwrap_or_default();
-                words < *limit || (words == *limit && keys.key(*row as usize) < key.as_slice())
-            };
-            let kept: Vec<u32> = (0..batch.rows as u32).filter(before).collect();
+            let kept: Vec<u32> =
+                (0..batch.rows as u32).filter(|row| keys.is_below(*row as usize, *limit, key)).collect();
             if kept.is_empty() {
                 return Ok(());
             }
@@ -172,6 +249,11 @@ impl<'k> Sorter<'k> {
                 keys = self.keys_of(&batch);
             }
         }
+        self.take(batch, keys, run)
+    }
+
+    /// Holds rows with their keys.
+    fn take(&mut self, batch: Batch, mut keys: Keys, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
         let size = bytes_of(&batch);
         let bytes = size + keys.memory() + batch.rows * 2 * size_of::<Entry>();
         if !self.reservation.grow(bytes) {
@@ -191,7 +273,8 @@ impl<'k> Sorter<'k> {
         if self.pending_keys.words.len() >= CHUNK_ROWS || self.pending_bytes >= 4 * record {
             self.gather()?;
         }
-        if self.open.len() >= if self.exact { PIECE_ROWS } else { PIECE_ROWS / 4 } {
+        let most = if self.exact { PIECE_ROWS } else { PIECE_ROWS / 4 };
+        if self.presorted.is_none() && self.open.len() >= most {
             self.close_piece();
         }
         if self.keep <= MOST_KEPT
@@ -261,7 +344,9 @@ impl<'k> Sorter<'k> {
             return;
         }
         let place = |entry: &Entry| (entry.chunk, entry.row);
-        if self.exact {
+        if self.presorted.is_some() {
+            // It is in order.
+        } else if self.exact {
             piece.sort_unstable_by_key(|e| (e.high, e.low, e.chunk, e.row));
         } else {
             let key = |e: &Entry| self.chunks.get(e.chunk as usize).map(|c| c.keys.key(e.row as usize));
@@ -301,14 +386,7 @@ impl<'k> Sorter<'k> {
             && let Some((batch, key_column)) = merge.next(left.min(4 * MAX_ROWS), true, None)?
         {
             left -= batch.rows;
-            for row in 0..batch.rows {
-                let key = key_column.bytes(row);
-                keys.words.push(words(key));
-                if !self.exact {
-                    keys.bytes.extend_from_slice(key);
-                    keys.ends.push(keys.bytes.len());
-                }
-            }
+            keys.append(&key_column, self.exact);
             kept.push(batch);
             run.check()?;
         }
@@ -421,17 +499,28 @@ pub struct Sorted {
 impl Sorted {
     /// The next rows; some thousands at the most.
     pub fn read(&mut self) -> Result<Option<Batch>, SqlError> {
+        Ok(self.next(false)?.map(|(batch, _)| batch))
+    }
+
+    /// The same with the bytes of their keys behind the columns.
+    pub fn read_with_keys(&mut self) -> Result<Option<Batch>, SqlError> {
+        Ok(self.next(true)?.map(|(mut batch, keys)| {
+            batch.columns.push(keys);
+            batch
+        }))
+    }
+
+    fn next(&mut self, with_keys: bool) -> Result<Option<(Batch, Vector)>, SqlError> {
         let rows = self.at_once.min(self.left);
         if rows == 0 {
             return Ok(None);
         }
-        let found = self.merge.next(rows, false, self.file.as_deref())?;
-        let Some((batch, _)) = found else {
-            self.reservation.clear();
-            return Ok(None);
-        };
-        self.left -= batch.rows;
-        Ok(Some(batch))
+        let found = self.merge.next(rows, with_keys, self.file.as_deref())?;
+        match &found {
+            Some((batch, _)) => self.left -= batch.rows,
+            None => self.reservation.clear(),
+        }
+        Ok(found)
     }
 }
 
