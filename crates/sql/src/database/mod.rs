@@ -149,11 +149,11 @@ impl Database {
         for (name, value) in options.variables {
             globals.configure(&name, value)?;
         }
-        let temporary = Arc::clone(&options.disk);
+        let (temporary, background) = (Arc::clone(&options.disk), options.engine.background);
         let engine =
             Engine::open(options.disk, Arc::clone(&options.clock), &*options.entropy, options.engine)?;
         // Only now is the directory ours alone.
-        let temporary = Arc::new(TemporaryFiles::open(temporary, &options.registry)?);
+        let temporary = Arc::new(TemporaryFiles::open(temporary, background, &options.registry)?);
         let catalog = Catalog::open(Arc::clone(&engine), Arc::clone(&options.clock))?;
         let xa = XaTransactions::default();
         xa.restore(&engine, &catalog, options.clock.wall_micros())?;

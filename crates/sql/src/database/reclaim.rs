@@ -69,12 +69,17 @@ enum Task {
 }
 
 /// The thread, once there is one.
-#[derive(Default)]
 pub(super) struct Reclaimer {
+    background: bool,
     tasks: Mutex<Option<Sender<Task>>>,
 }
 
 impl Reclaimer {
+    /// Without `background` there is never a thread: on a simulated disk everything has its turn.
+    pub(super) fn new(background: bool) -> Reclaimer {
+        Reclaimer { background, tasks: Mutex::default() }
+    }
+
     /// Gives ranges of a file back, soon.
     pub(super) fn discard(&self, file: &Arc<Held>, holes: Holes) {
         if let Some(Task::Discard(file, holes)) = self.send(Task::Discard(Arc::clone(file), holes)) {
@@ -99,7 +104,7 @@ impl Reclaimer {
     /// Hands a task to the thread; gives it back where there is none.
     fn send(&self, task: Task) -> Option<Task> {
         let mut tasks = self.tasks.lock();
-        if tasks.is_none() {
+        if tasks.is_none() && self.background {
             let (sender, receiver) = channel();
             let thread = std::thread::Builder::new().name("reclaim".into()).spawn(move || work(&receiver));
             match thread {
@@ -180,7 +185,7 @@ mod tests {
     fn holes_are_joined_and_a_file_that_is_let_go_gets_no_more() {
         let (gate, holes) = (Arc::new(Mutex::new(())), Arc::default());
         let held = Held::new(Arc::new(Slow { gate: Arc::clone(&gate), holes: Arc::clone(&holes) }));
-        let reclaimer = Reclaimer::default();
+        let reclaimer = Reclaimer::new(true);
         assert!(!reclaimer.settle());
         let closed = gate.lock();
         reclaimer.discard(&held, vec![(90, 1)]);

@@ -45,8 +45,12 @@ impl std::fmt::Debug for TemporaryFiles {
 }
 
 impl TemporaryFiles {
-    /// Removes what an earlier run has left.
-    pub(crate) fn open(disk: Arc<dyn Disk>, registry: &Registry) -> Result<TemporaryFiles, SqlError> {
+    /// Removes what an earlier run has left. Without `background` space is given back where it is let go.
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        background: bool,
+        registry: &Registry,
+    ) -> Result<TemporaryFiles, SqlError> {
         remove_leftovers(&*disk, PREFIX).map_err(SqlError::storage)?;
         let counter = |name, help| registry.counter(name, help, &[]);
         Ok(TemporaryFiles {
@@ -54,7 +58,7 @@ impl TemporaryFiles {
             limit: AtomicU64::new(u64::MAX),
             bytes: AtomicU64::new(0),
             next: AtomicU64::new(0),
-            reclaimer: Reclaimer::default(),
+            reclaimer: Reclaimer::new(background),
             written: counter("rustydb_temporary_bytes_written_total", "Bytes written to temporary files"),
             files: counter("rustydb_temporary_files_total", "Temporary files that statements made"),
             merge_passes: counter(
@@ -192,7 +196,7 @@ mod tests {
     use super::*;
 
     fn open(disk: &SimulatedDisk) -> Arc<TemporaryFiles> {
-        Arc::new(TemporaryFiles::open(Arc::new(disk.clone()), &Registry::new()).unwrap())
+        Arc::new(TemporaryFiles::open(Arc::new(disk.clone()), false, &Registry::new()).unwrap())
     }
 
     #[test]

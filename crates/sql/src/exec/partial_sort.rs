@@ -8,7 +8,8 @@
 //! keep the order of the scan: pieces come in it, and the earlier one wins. Of a known limit a piece has no more rows than
 //! that.
 //!
-//! Bounds: a piece ends at [`PIECE_ROWS`] rows, or when they take [`MOST_BYTES`].
+//! Bounds: a piece ends at [`PIECE_ROWS`] rows, when they take [`MOST_BYTES`], or half of what they may: a worker does not
+//! spill, the statement's thread does.
 
 use super::batch::Batch;
 use super::run::{Operator, Run};
@@ -48,13 +49,17 @@ impl Operator for PartialSort<'_> {
                 return Ok(None);
             }
             let mut sorter = Sorter::new(self.keys, self.keep, run);
-            while sorter.held_rows() < PIECE_ROWS && sorter.held_bytes() < MOST_BYTES {
+            let most = MOST_BYTES.min(sorter.allowance() / 2);
+            loop {
                 let Some(batch) = self.input.next(run)? else {
                     self.ended = true;
                     break;
                 };
                 sorter.push(batch, run)?;
                 run.check()?;
+                if sorter.held_rows() >= PIECE_ROWS || sorter.held_bytes() >= most {
+                    break;
+                }
             }
             self.piece = Some(sorter.finish(run)?);
         }

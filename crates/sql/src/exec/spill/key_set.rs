@@ -334,7 +334,8 @@ mod tests {
 
     fn set(memory: usize) -> (KeySet, Arc<TemporaryFiles>) {
         let disk = Arc::new(SimulatedDisk::new(1));
-        let files = Arc::new(TemporaryFiles::open(disk, &rustydb_telemetry::Registry::default()).unwrap());
+        let files =
+            Arc::new(TemporaryFiles::open(disk, false, &rustydb_telemetry::Registry::default()).unwrap());
         let grant = Arc::new(Arc::new(StatementMemory::new(memory, memory)).grant());
         (KeySet::new("keys", grant.reserve(), Space::in_files(&files)), files)
     }

@@ -179,6 +179,11 @@ impl<'k> Sorter<'k> {
         self.reservation.held()
     }
 
+    /// Bytes that it may hold as things stand.
+    pub fn allowance(&self) -> usize {
+        self.reservation.allowance()
+    }
+
     /// Takes rows.
     pub fn push(&mut self, batch: Batch, run: &mut Run<'_, '_>) -> Result<(), SqlError> {
         self.in_parts(batch, |sorter, part| sorter.push_part(part, run))
