@@ -3,8 +3,12 @@
 //! Each form means the same as the statement that it is made of, so an answer to it that is ours shows the peer at odds with
 //! itself. What it is about MySQL stands beside each.
 
+/// Another form of a statement, if it has one.
+type Form = fn(&str) -> Option<String>;
+
 /// The ways to ask the peer in another form; each gives nothing for a statement that it says nothing of.
-pub(super) const REWORDINGS: [fn(&str) -> Option<String>; 17] = [
+pub(super) const REWORDINGS: [Form; 18] = [
+    with_conditions_as_values,
     with_numbers_of_members,
     with_texts_of_members,
     without_indexes,
@@ -23,6 +27,39 @@ pub(super) const REWORDINGS: [fn(&str) -> Option<String>; 17] = [
     with_matched_texts,
     with_united_subqueries,
 ];
+
+/// The same with conditions in an IF, so that nothing is made of them but a truth. MySQL takes `(SELECT MIN(..) ..) <=> c`, of
+/// no rows, for true where it is a condition, though it says that it is false.
+fn with_conditions_as_values(sql: &str) -> Option<String> {
+    const ENDS: [&str; 8] =
+        [" GROUP BY ", " HAVING ", " ORDER BY ", " LIMIT ", " EXCEPT ", " INTERSECT ", " UNION ", " WHERE "];
+    let mut out = String::new();
+    // The depths at which an IF is open.
+    let (mut depth, mut open) = (0_usize, Vec::new());
+    let mut rest = sql;
+    while let Some(next) = rest.chars().next() {
+        let ends = next == ')' || ENDS.iter().any(|end| rest.starts_with(end));
+        if ends && open.last() == Some(&depth) {
+            open.pop();
+            out.push_str(", 1, 0)");
+        }
+        if let Some(behind) = rest.strip_prefix(" WHERE ") {
+            out.push_str(" WHERE IF(");
+            open.push(depth);
+            rest = behind;
+            continue;
+        }
+        match next {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        out.push(next);
+        rest = &rest[next.len_utf8()..];
+    }
+    out.push_str(&", 1, 0)".repeat(open.len()));
+    (out != sql).then_some(out)
+}
 
 /// The same without its indexes. A number that no YEAR can be is for MySQL below all of them where the column has an index.
 fn without_indexes(sql: &str) -> Option<String> {
@@ -331,7 +368,12 @@ mod tests {
 
     #[test]
     fn each_form_is_the_same_question() {
-        let forms: [(fn(&str) -> Option<String>, &str, &str); 17] = [
+        let forms: [(Form, &str, &str); 18] = [
+            (
+                with_conditions_as_values,
+                "(SELECT 1 FROM t0 AS a1 WHERE a1.c0 IN (SELECT 2 FROM t1 AS a2 WHERE (a2.c0 = 1)) GROUP BY a1.c0) UNION (SELECT 3 WHERE TRUE)",
+                "(SELECT 1 FROM t0 AS a1 WHERE IF(a1.c0 IN (SELECT 2 FROM t1 AS a2 WHERE IF((a2.c0 = 1), 1, 0)), 1, 0) GROUP BY a1.c0) UNION (SELECT 3 WHERE IF(TRUE, 1, 0))",
+            ),
             (
                 with_numbers_of_members,
                 "SELECT 1 FROM t0 AS a1 WHERE ((a1.c0, a1.c1) IN (SELECT a2.c0, 1 FROM t1 AS a2))",

@@ -17,6 +17,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Rows looked at; of more they are counted.
 const MOST_ROWS: usize = 20_000;
 
+/// Zeros behind a point that no column has.
+const MANY_ZEROS: &str = "00000000000000000000000000";
+
 /// How the one row ends that stands for too many.
 pub(super) const MANY: &str = " of them";
 
@@ -181,7 +184,11 @@ fn text(cell: Option<Value>, ty: ColumnType, (folded, padded): (bool, bool)) -> 
         None | Some(Value::NULL) => return "NULL".into(),
         Some(other) => return other.as_sql(true),
     };
-    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    // As a text, MySQL gives a number beside the NULL of a derived table 31 digits.
+    if text.ends_with(MANY_ZEROS) && text.contains('.') {
+        text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
+    }
     match ty {
         ColumnType::MYSQL_TYPE_DOUBLE | ColumnType::MYSQL_TYPE_FLOAT => match text.parse::<f64>() {
             Ok(0.0) => "0".into(),

@@ -10,7 +10,7 @@ use super::average;
 use super::bind::{Binder, comparison_of};
 use super::build::{finish, in_one_sign};
 use super::collations::collations_meet;
-use super::compare::unify;
+use super::compare::{unify, year_beside};
 use super::outer::Level;
 use super::types::ExprType;
 use super::{BoundExpr, Comparison, Node, SubqueryForm};
@@ -252,6 +252,12 @@ impl Binder<'_, '_, '_> {
             // Both meet in one class; the subquery converts its column.
             let mut sides = [finish(operand, session), BoundExpr::column(at, "subquery", ty.clone())];
             collations_meet(&[&sides[0].ty, ty], op.symbol(), session)?;
+            // Unlike in a list, a constant that equals years is one of them.
+            if op == Comparison::Equal
+                && let Some(year) = year_beside(&sides[1], &sides[0], session)
+            {
+                sides[0] = year;
+            }
             collations.push(unify(&mut sides, " IN ", session)?);
             let [needle, value] = in_one_sign(sides, op == Comparison::Equal);
             nullable |= needle.ty.nullable || value.ty.nullable;

@@ -107,6 +107,17 @@ fn calculated_year(column: &BoundExpr, constant: &BoundExpr, session: &SessionSt
     year_literal(&BoundExpr { node, ty: constant.ty.clone() })
 }
 
+/// A constant as the year that a column of years makes of it.
+pub(super) fn year_beside(
+    column: &BoundExpr,
+    constant: &BoundExpr,
+    session: &SessionState,
+) -> Option<BoundExpr> {
+    exact_literal(column, constant)
+        .filter(|_| column.ty.is_stored_year())
+        .or_else(|| calculated_year(column, constant, session))
+}
+
 /// The year that a column of years would hold of a constant; two digits are one of this time. None if it holds none.
 pub(super) fn year_constant(constant: &BoundExpr) -> Option<i64> {
     let Node::Literal(vector) = &constant.node else { return None };
