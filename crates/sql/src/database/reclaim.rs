@@ -20,6 +20,9 @@ use rustydb_storage::disk::File;
 /// The longest wait for space that is on its way back.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How often the thread looks whether it holds a file alone.
+const TURNS: usize = 1000;
+
 /// Ranges of a file: their places and lengths.
 type Holes = Vec<(u64, u64)>;
 
@@ -123,18 +126,27 @@ impl Reclaimer {
 fn work(tasks: &Receiver<Task>) {
     while let Ok(first) = tasks.recv() {
         let mut holes: HashMap<*const Held, (Arc<Held>, Holes)> = HashMap::new();
-        let mut settled = Vec::new();
+        let (mut closed, mut settled) = (Vec::new(), Vec::new());
         for task in std::iter::once(first).chain(tasks.try_iter()) {
             match task {
                 Task::Discard(file, some) => {
                     holes.entry(Arc::as_ptr(&file)).or_insert_with(|| (file, Vec::new())).1.extend(some);
                 }
-                Task::Close(file) => drop(file),
+                Task::Close(file) => closed.push(file),
                 Task::Settle(done) => settled.push(done),
             }
         }
         for (file, holes) in holes.into_values() {
             file.discard(holes);
+        }
+        for file in closed {
+            // Whoever sent it is about to let go; closing it is for this thread.
+            for _ in 0..TURNS {
+                if Arc::strong_count(&file) == 1 {
+                    break;
+                }
+                std::thread::yield_now();
+            }
         }
         for done in settled {
             // Whoever asked may have lost patience.
