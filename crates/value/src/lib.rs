@@ -31,7 +31,7 @@ pub mod temporal;
 pub mod types;
 pub mod value;
 
-pub use collation::{Charset, Collation, PadAttribute};
+pub use collation::{Charset, Collation, PadAttribute, find_bytes};
 pub use convert::{StoreIssue, StoreMode, Stored, convert_for_store};
 pub use decimal::Decimal;
 pub use error::{Error, Result};

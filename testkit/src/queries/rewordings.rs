@@ -28,8 +28,9 @@ pub(super) const REWORDINGS: [Form; 18] = [
     with_united_subqueries,
 ];
 
-/// The same with conditions in an IF, so that nothing is made of them but a truth. MySQL takes `(SELECT MIN(..) ..) <=> c`, of
-/// no rows, for true where it is a condition, though it says that it is false.
+/// The same with conditions in an IFNULL, so that they are values like others. MySQL takes `(SELECT MIN(..) ..) <=> c`, of no
+/// rows, for true where it is a condition, though it says that it is false, and compares with the least text instead of the
+/// least number only there.
 fn with_conditions_as_values(sql: &str) -> Option<String> {
     const ENDS: [&str; 8] =
         [" GROUP BY ", " HAVING ", " ORDER BY ", " LIMIT ", " EXCEPT ", " INTERSECT ", " UNION ", " WHERE "];
@@ -41,10 +42,10 @@ fn with_conditions_as_values(sql: &str) -> Option<String> {
         let ends = next == ')' || ENDS.iter().any(|end| rest.starts_with(end));
         if ends && open.last() == Some(&depth) {
             open.pop();
-            out.push_str(", 1, 0)");
+            out.push_str(", 0)");
         }
         if let Some(behind) = rest.strip_prefix(" WHERE ") {
-            out.push_str(" WHERE IF(");
+            out.push_str(" WHERE IFNULL(");
             open.push(depth);
             rest = behind;
             continue;
@@ -57,7 +58,7 @@ fn with_conditions_as_values(sql: &str) -> Option<String> {
         out.push(next);
         rest = &rest[next.len_utf8()..];
     }
-    out.push_str(&", 1, 0)".repeat(open.len()));
+    out.push_str(&", 0)".repeat(open.len()));
     (out != sql).then_some(out)
 }
 
@@ -372,7 +373,7 @@ mod tests {
             (
                 with_conditions_as_values,
                 "(SELECT 1 FROM t0 AS a1 WHERE a1.c0 IN (SELECT 2 FROM t1 AS a2 WHERE (a2.c0 = 1)) GROUP BY a1.c0) UNION (SELECT 3 WHERE TRUE)",
-                "(SELECT 1 FROM t0 AS a1 WHERE IF(a1.c0 IN (SELECT 2 FROM t1 AS a2 WHERE IF((a2.c0 = 1), 1, 0)), 1, 0) GROUP BY a1.c0) UNION (SELECT 3 WHERE IF(TRUE, 1, 0))",
+                "(SELECT 1 FROM t0 AS a1 WHERE IFNULL(a1.c0 IN (SELECT 2 FROM t1 AS a2 WHERE IFNULL((a2.c0 = 1), 0)), 0) GROUP BY a1.c0) UNION (SELECT 3 WHERE IFNULL(TRUE, 0))",
             ),
             (
                 with_numbers_of_members,

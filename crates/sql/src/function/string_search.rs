@@ -3,7 +3,7 @@
 //! LOCATE and FIELD compare by the collation of the text they look in or at, FIND_IN_SET by the one that wins, REPLACE and
 //! SUBSTRING_INDEX byte by byte, as MySQL's do.
 
-use rustydb_value::Collation;
+use rustydb_value::{Collation, find_bytes};
 
 use super::comparison::{MANY, bind_positions, field};
 use super::string::{packet_limit, typed};
@@ -12,6 +12,9 @@ use crate::error::SqlError;
 use crate::expr::types::{ExprType, Kind, is_binary_order};
 use crate::expr::vector::{Vector, union_nulls};
 use crate::expr::{Class, Node};
+
+/// What is so short is looked for at each place.
+const SHORT: usize = 32;
 
 /// The entries.
 pub static FUNCTIONS: &[Function] = &[
@@ -76,14 +79,11 @@ fn find(text: &str, needle: &str, from: usize, collation: Collation) -> Option<u
     }
     // Control characters may weigh nothing.
     let plain = |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if !collation.is_case_sensitive() && plain(needle) && plain(rest) {
+    if needle.len() <= SHORT && !collation.is_case_sensitive() && plain(needle) && plain(rest) {
         let (hay, pin) = (rest.as_bytes(), needle.as_bytes());
         return hay.windows(pin.len()).position(|w| w.eq_ignore_ascii_case(pin)).map(|at| at + from);
     }
-    rest.char_indices()
-        .map(|(at, _)| at)
-        .find(|at| rest.get(*at..).is_some_and(|tail| collation.starts_with(tail, needle)))
-        .map(|at| at + from)
+    collation.find(rest, needle).map(|at| at + from)
 }
 
 fn locate(
@@ -106,10 +106,7 @@ fn locate(
             let Some(skip) = usize::try_from(from.saturating_sub(1)).ok() else { return 0 };
             if collation == Collation::BINARY {
                 let (h, n) = (hay.bytes(row), needle.bytes(row));
-                if n.is_empty() {
-                    return if skip <= h.len() { from } else { 0 };
-                }
-                let found = h.get(skip..).and_then(|r| r.windows(n.len()).position(|w| w == n));
+                let found = h.get(skip..).and_then(|rest| find_bytes(rest, n));
                 return found.map_or(0, |at| (at + skip) as i64 + 1);
             }
             let text = hay.text(row);
@@ -145,7 +142,7 @@ fn replace(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result
             out.push(rest);
             continue;
         }
-        while let Some(at) = rest.windows(pin.len()).position(|w| w == pin) {
+        while let Some(at) = find_bytes(rest, pin) {
             out.buffer.extend_from_slice(rest.get(..at).unwrap_or(&[]));
             out.buffer.extend_from_slice(to.bytes(row));
             rest = rest.get(at + pin.len()..).unwrap_or(&[]);
@@ -236,7 +233,7 @@ fn substring_index(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -
         }
         let mut found = Vec::new();
         let mut at = 0;
-        while let Some(next) = bytes.get(at..).and_then(|r| r.windows(pin.len()).position(|w| w == pin)) {
+        while let Some(next) = bytes.get(at..).and_then(|rest| find_bytes(rest, pin)) {
             found.push(at + next);
             at += next + pin.len();
         }

@@ -20,7 +20,7 @@ pub(super) const SHOWN_BETWEEN: u16 = 0;
 
 /// The level of weights.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
+pub(super) enum Level {
     Secondary,
     Tertiary,
 }
@@ -41,7 +41,8 @@ fn each(character: char, level: Level, f: &mut impl FnMut(u16)) {
     }
 }
 
-fn collect(text: &str, level: Level, out: &mut Vec<u16>) {
+/// Appends the weights of one level.
+pub(super) fn collect(text: &str, level: Level, out: &mut Vec<u16>) {
     text.chars().for_each(|character| each(character, level, &mut |weight| out.push(weight)));
 }
 
@@ -55,22 +56,6 @@ pub(super) fn compare(a: &str, b: &str, cased: bool) -> Ordering {
     };
     let order = uca::compare(a, b).then_with(|| by(Level::Secondary));
     if cased { order.then_with(|| by(Level::Tertiary)) } else { order }
-}
-
-/// Whether the marks of `text`, and its letter case where `cased`, begin with those of `start`.
-pub(super) fn start(text: &str, start: &str, cased: bool) -> bool {
-    let by = |level| {
-        let (mut whole, mut wanted) = (Vec::new(), Vec::new());
-        collect(start, level, &mut wanted);
-        for character in text.chars() {
-            if whole.len() >= wanted.len() {
-                break;
-            }
-            each(character, level, &mut |weight| whole.push(weight));
-        }
-        whole.starts_with(&wanted)
-    };
-    by(Level::Secondary) && (!cased || by(Level::Tertiary))
 }
 
 /// Appends all levels with a mark between them.

@@ -15,9 +15,12 @@
 
 mod general;
 mod levels;
+mod search;
 mod swedish;
 mod uca;
 mod weights;
+
+pub use search::find_bytes;
 
 pub(crate) use weights::SPACE_THEN_END;
 

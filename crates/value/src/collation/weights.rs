@@ -50,6 +50,8 @@ macro_rules! with_weights {
     };
 }
 
+pub(super) use with_weights;
+
 impl Collation {
     /// Whether the shorter text is compared as if it went on with spaces.
     #[inline]
@@ -96,18 +98,6 @@ impl Collation {
     /// Whether two texts are equal in this collation.
     pub fn equal(self, a: &str, b: &str) -> bool {
         self.compare(a, b) == Ordering::Equal
-    }
-
-    /// Whether the weights of `text` begin with those of `start`, at each level by itself: `a` is a start of `á` where
-    /// accents count, since it is one of its decomposed form.
-    pub fn starts_with(self, text: &str, start: &str) -> bool {
-        match self.weights() {
-            Weights::Bytes if !self.is_padded() => text.starts_with(start),
-            kind => {
-                let primary = with_weights!(kind, text, |x| with_weights!(kind, start, |y| begin_with(x, y)));
-                primary && !matches!(kind, Weights::Levels { cased } if !levels::start(text, start, cased))
-            }
-        }
     }
 
     /// Appends a sort key: comparing the bytes of two sort keys compares their texts.
@@ -169,10 +159,6 @@ pub(super) fn common_prefix(a: &str, b: &str) -> usize {
         same -= 1;
     }
     same
-}
-
-fn begin_with(mut weights: impl Iterator<Item = u16>, mut start: impl Iterator<Item = u16>) -> bool {
-    start.all(|weight| weights.next() == Some(weight))
 }
 
 fn compare_weights(
