@@ -33,46 +33,42 @@ pub(super) fn elt_by_position(expr: &BoundExpr) -> Option<BoundExpr> {
 
 /// IF, CASE and NULLIF of texts as a number: each branch as the number that it is by itself. So an ENUM is its position
 /// and a date its digits, though the text of the whole says something else. What is nothing of the kind comes back.
-pub fn number_by_branch(mut expr: BoundExpr, ty: &ExprType) -> BoundExpr {
-    let Node::Case { branches, otherwise } = &mut expr.node else { return expr };
-    if !expr.ty.class().is_string() {
+pub fn number_by_branch(expr: BoundExpr, ty: &ExprType) -> BoundExpr {
+    if !matches!(expr.node, Node::Case { .. }) || !expr.ty.class().is_string() {
         return expr;
     }
-    let (branches, otherwise) = (std::mem::take(branches), otherwise.take());
-    let number = |branch: BoundExpr| match branch.node {
-        Node::Coerce(inner) if branch.ty.is_string() && (inner.ty.is_member() || !inner.ty.is_string()) => {
-            coerce(*inner, ty.clone())
-        }
-        node => coerce(BoundExpr { node, ty: branch.ty }, ty.clone()),
-    };
-    let branches = branches.into_iter().map(|(when, then)| (when, number(then))).collect();
-    let otherwise = otherwise.map(|value| Box::new(number(*value)));
-    let nullable = expr.ty.nullable;
-    BoundExpr { node: Node::Case { branches, otherwise }, ty: ty.clone().with_nullable(nullable) }
+    by_branch(expr, ty, |inner, branch| branch.is_string() && (inner.ty.is_member() || !inner.ty.is_string()))
 }
 
 /// IF and CASE of exact numbers as a text: each branch with the digits behind the point that it has by itself. What has no
 /// such branch comes back.
-pub fn text_by_branch(mut expr: BoundExpr, ty: &ExprType) -> BoundExpr {
+pub fn text_by_branch(expr: BoundExpr, ty: &ExprType) -> BoundExpr {
     let number = |ty: &ExprType| ty.class().is_integer() || ty.class() == Class::Decimal;
-    let longer = |branch: &BoundExpr| match &branch.node {
-        Node::Coerce(inner) => number(&inner.ty) && average::uncovered(inner).is_none(),
-        _ => false,
-    };
-    let Node::Case { branches, otherwise } = &mut expr.node else { return expr };
+    let own_digits = |inner: &BoundExpr| number(&inner.ty) && average::uncovered(inner).is_none();
+    let longer = |branch: &BoundExpr| matches!(&branch.node, Node::Coerce(inner) if own_digits(inner));
+    let Node::Case { branches, otherwise } = &expr.node else { return expr };
     let mut values = branches.iter().map(|(_, then)| then).chain(otherwise.as_deref());
     if expr.ty.class() != Class::Decimal || !values.any(longer) {
         return expr;
     }
+    by_branch(expr, ty, |inner, _| own_digits(inner))
+}
+
+/// A CASE with each branch as a type: what `by_itself` says so of, given what a branch was made of and its type, from what
+/// it was made of.
+fn by_branch(
+    mut expr: BoundExpr,
+    ty: &ExprType,
+    by_itself: impl Fn(&BoundExpr, &ExprType) -> bool,
+) -> BoundExpr {
+    let Node::Case { branches, otherwise } = &mut expr.node else { return expr };
     let (branches, otherwise) = (std::mem::take(branches), otherwise.take());
-    let text = |branch: BoundExpr| match branch.node {
-        Node::Coerce(inner) if number(&inner.ty) && average::uncovered(&inner).is_none() => {
-            coerce(*inner, ty.clone())
-        }
+    let converted = |branch: BoundExpr| match branch.node {
+        Node::Coerce(inner) if by_itself(&inner, &branch.ty) => coerce(*inner, ty.clone()),
         node => coerce(BoundExpr { node, ty: branch.ty }, ty.clone()),
     };
-    let branches = branches.into_iter().map(|(when, then)| (when, text(then))).collect();
-    let otherwise = otherwise.map(|value| Box::new(text(*value)));
+    let branches = branches.into_iter().map(|(when, then)| (when, converted(then))).collect();
+    let otherwise = otherwise.map(|value| Box::new(converted(*value)));
     let nullable = expr.ty.nullable;
     BoundExpr { node: Node::Case { branches, otherwise }, ty: ty.clone().with_nullable(nullable) }
 }
