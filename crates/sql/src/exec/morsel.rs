@@ -445,11 +445,11 @@ impl<'p> Gather<'p> {
         })
     }
 
-    /// The rows that a sort by these keys orders, or sorted pieces of them, of which it keeps the first; None if they come
-    /// from one thread alone. Keys that are single numbers are sorted sooner than handed over.
-    pub fn sorted(plan: &'p Plan, keys: &'p [SortKey], keep: usize) -> Option<Gather<'p>> {
+    /// The rows that a sort by these keys orders, or sorted pieces of them, of which it keeps the first. Keys that
+    /// are single numbers are sorted sooner than handed over.
+    pub fn sorted(plan: &'p Plan, keys: &'p [SortKey], keep: usize) -> Gather<'p> {
         let above = if are_exact(keys) { Above::Nothing } else { Above::Sort(keys, keep) };
-        source(plan).map(|_| Gather { plan, above, state: State::New })
+        Gather { plan, above, state: State::New }
     }
 
     /// Whether what was given last is of sorted pieces ([`super::partial_sort`]).

@@ -18,7 +18,7 @@ use crate::error::SqlError;
 use crate::plan::SortKey;
 
 /// Bytes that the rows of a piece may take.
-const MOST_BYTES: usize = 4 << 20;
+const MOST_BYTES: usize = if cfg!(test) { 2 << 10 } else { 4 << 20 };
 
 /// Sorts the rows of an input piece by piece.
 pub struct PartialSort<'p> {

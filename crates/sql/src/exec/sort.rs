@@ -5,7 +5,7 @@
 
 use super::batch::{Batch, Slices};
 use super::morsel::Gather;
-use super::run::{Operator, Run, open_all};
+use super::run::{Operator, Run};
 use super::spill::sort::{Sorted, Sorter};
 use crate::error::SqlError;
 use crate::plan::{Plan, RowLimit, SortKey};
@@ -34,14 +34,7 @@ impl<'p> Sort<'p> {
             None => usize::MAX,
         };
         let mut sorter = Sorter::new(self.keys, keep, run);
-        let Some(mut input) = Gather::sorted(self.input, self.keys, keep) else {
-            let mut input = open_all(self.input);
-            while let Some(batch) = input.next(run)? {
-                sorter.push(batch, run)?;
-                run.check()?;
-            }
-            return sorter.finish(run);
-        };
+        let mut input = Gather::sorted(self.input, self.keys, keep);
         while let Some(batch) = input.next(run)? {
             match input.gives_pieces() {
                 true => sorter.push_sorted(batch, run)?,
