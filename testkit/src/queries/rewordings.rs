@@ -35,7 +35,7 @@ fn with_conditions_as_values(sql: &str) -> Option<String> {
     const ENDS: [&str; 8] =
         [" GROUP BY ", " HAVING ", " ORDER BY ", " LIMIT ", " EXCEPT ", " INTERSECT ", " UNION ", " WHERE "];
     let mut out = String::new();
-    // The depths at which an IF is open.
+    // The depths at which an IFNULL is open.
     let (mut depth, mut open) = (0_usize, Vec::new());
     let mut rest = sql;
     while let Some(next) = rest.chars().next() {
@@ -50,11 +50,7 @@ fn with_conditions_as_values(sql: &str) -> Option<String> {
             rest = behind;
             continue;
         }
-        match next {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
+        depth = depth_behind(depth, next);
         out.push(next);
         rest = &rest[next.len_utf8()..];
     }
@@ -325,6 +321,15 @@ fn with_whole_operands(sql: &str) -> Option<String> {
     Some(format!("{}{operation}{}", whole(first), whole(second)))
 }
 
+/// How many parentheses are open behind a character.
+fn depth_behind(depth: usize, character: char) -> usize {
+    match character {
+        '(' => depth + 1,
+        ')' => depth.saturating_sub(1),
+        _ => depth,
+    }
+}
+
 /// The same with calls opened and closed otherwise, if it has one of them.
 fn with_calls(
     sql: &str,
@@ -348,11 +353,7 @@ fn with_calls(
             rest = &rest[call.len()..];
             continue;
         }
-        match next {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
+        depth = depth_behind(depth, next);
         out.push(next);
         rest = &rest[next.len_utf8()..];
         if next == ')' && open.last() == Some(&depth) {
