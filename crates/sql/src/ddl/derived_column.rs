@@ -9,11 +9,8 @@ use rustydb_value::{Collation, ColumnType, LobSize, TypeKind, Value};
 
 use super::table::implicit_default;
 use crate::api::ColumnMeta;
-use crate::expr::types::{ExprType, Kind, NOT_FIXED};
+use crate::expr::types::{ExprType, Kind, MAX_VARCHAR_BYTES, NOT_FIXED};
 use crate::plan::SelectPlan;
-
-/// The longest VARCHAR that an expression makes, in bytes; a longer one is a TEXT.
-const MAX_VARCHAR_BYTES: u32 = 65_535;
 
 /// One column for each of the plan's.
 pub(crate) fn derived_columns(plan: &SelectPlan, catalog: &Catalog) -> Vec<ColumnDef> {
@@ -123,9 +120,8 @@ pub(crate) fn column_type(ty: &ExprType) -> ColumnType {
 
 fn string_type(ty: &ExprType) -> ColumnType {
     let binary = ty.collation == Collation::BINARY;
-    let widest = if binary { 1 } else { ty.collation.charset().max_bytes_per_char() };
     let text = |kind| ColumnType::with_collation(kind, ty.collation);
-    let bytes = ty.length.saturating_mul(if ty.kind == Kind::Blob { 1 } else { widest });
+    let bytes = ty.bytes();
     if ty.kind != Kind::Blob && bytes <= MAX_VARCHAR_BYTES {
         let len = ty.length;
         return match (&ty.kind, binary) {
@@ -136,6 +132,8 @@ fn string_type(ty: &ExprType) -> ColumnType {
         };
     }
     let size = match bytes {
+        // What is calculated may be of any length.
+        _ if ty.decimals == NOT_FIXED => LobSize::Long,
         0..=255 => LobSize::Tiny,
         256..=65_535 => LobSize::Regular,
         65_536..=16_777_215 => LobSize::Medium,
@@ -160,7 +158,7 @@ mod tests {
         assert_eq!(name(&ExprType::datetime(3)), "datetime(3)");
         let words = Collation::UTF8MB4_0900_AI_CI;
         assert_eq!(name(&ExprType::text(11, words, Coercibility::Implicit)), "varchar(11)");
-        assert_eq!(name(&ExprType::text(20_000, words, Coercibility::Implicit)), "mediumtext");
+        assert_eq!(name(&ExprType::text(20_000, words, Coercibility::Implicit)), "longtext");
         assert_eq!(name(&ExprType::binary(3)), "varbinary(3)");
     }
 }

@@ -28,6 +28,7 @@ use crate::function;
 use crate::plan::SelectPlan;
 use crate::plan::aggregate;
 use crate::session::SessionState;
+use crate::session::user_variable::assigned;
 
 /// What a binder does about an aggregate function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,10 +136,11 @@ impl<'p, 'a, 'c> Binder<'p, 'a, 'c> {
             E::SystemVariable(variable) => function::variables::bind_system_variable(variable, self.planning),
             E::Assign { variable, value } => {
                 let value = self.bind(value)?;
-                let value = finish(value, self.session());
+                let value = assigned(finish(value, self.session()));
                 self.planning.uncacheable = true;
                 let ty = value.ty.clone();
-                let name = variable.as_str().to_lowercase().into();
+                let name: Arc<str> = variable.as_str().to_lowercase().into();
+                self.planning.assigned.insert(Arc::clone(&name), ty.clone());
                 Ok(BoundExpr { node: Node::Assign { name, value: Box::new(value) }, ty })
             }
             E::Unary { op, expr } => self.unary(*op, expr),

@@ -8,7 +8,7 @@
 //! Invariant: the vector that comes back stands for exactly the rows of the frame.
 
 use arrow_array::UInt32Array;
-use rustydb_value::{Value, ValueRef};
+use rustydb_value::Value;
 
 use super::compare::{TextSet, compare_vectors, contains};
 use super::{BoundExpr, Node, Vector};
@@ -16,7 +16,6 @@ use crate::context::EvalContext;
 use crate::error::SqlError;
 use crate::exec::subquery::Surroundings;
 use crate::function::Invocation;
-use crate::session::UserVariable;
 
 use super::types::{Class, ExprType, Kind};
 use super::vector::Data;
@@ -437,14 +436,7 @@ fn assign(
     let vector = evaluate(value, frame, context)?;
     // Row by row is the projection's duty; of a whole batch the last row stays.
     if frame.rows > 0 {
-        let last = match vector.cell(frame.rows - 1, &value.ty) {
-            ValueRef::Float(v) => Value::Double(f64::from(v)),
-            ValueRef::Year(v) => Value::UInt(u64::from(v)),
-            other => other.to_owned(),
-        };
-        context
-            .session
-            .set_user_variable(name, UserVariable { value: last, collation: value.ty.collation })?;
+        context.session.set_user_variable(name, vector.cell(frame.rows - 1, &value.ty), &value.ty)?;
     }
     Ok(vector)
 }

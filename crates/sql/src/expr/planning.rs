@@ -4,9 +4,11 @@
 use std::mem::take;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use rustydb_sql_parser::ast;
 use rustydb_value::Value;
 
+use super::ExprType;
 use super::outer::Level;
 use super::scope::Scope;
 use crate::context::BindContext;
@@ -33,6 +35,8 @@ pub struct Planning<'a, 'c> {
     pub named: Vec<NamedQuery>,
     /// Whether a session fact was folded into the plan, so that it must not be kept.
     pub uncacheable: bool,
+    /// User variables that the statement sets, by their names in small letters, and to what.
+    pub assigned: HashMap<Arc<str>, ExprType>,
     /// The next FROM gives the keys of its tables' rows too ([`super::scope::ROW_KEY`]).
     pub row_keys: bool,
     /// The names of that FROM.
@@ -68,6 +72,7 @@ impl<'a, 'c> Planning<'a, 'c> {
             shared: 0,
             named: Vec::new(),
             uncacheable: false,
+            assigned: HashMap::new(),
             row_keys: false,
             row_key_scope: None,
             nested: 0,
@@ -95,6 +100,7 @@ impl<'a, 'c> Planning<'a, 'c> {
             shared: self.shared,
             named: take(&mut self.named),
             uncacheable: self.uncacheable,
+            assigned: take(&mut self.assigned),
             row_keys: self.row_keys,
             row_key_scope: take(&mut self.row_key_scope),
             nested: self.nested,
@@ -110,6 +116,7 @@ impl<'a, 'c> Planning<'a, 'c> {
         self.shared = inside.shared;
         self.named = inside.named;
         self.uncacheable = inside.uncacheable;
+        self.assigned = inside.assigned;
         self.row_keys = inside.row_keys;
         self.row_key_scope = inside.row_key_scope;
         self.nested = inside.nested;

@@ -507,7 +507,7 @@ impl ExprType {
             Kind::Timestamp => (FieldType::Timestamp, column_flags::BINARY),
             Kind::VarString => (FieldType::VarString, 0),
             Kind::String => (FieldType::String, 0),
-            Kind::Blob if self.decimals == NOT_FIXED => (FieldType::LongBlob, 0),
+            Kind::Blob if self.decimals == NOT_FIXED => (FieldType::VarString, 0),
             Kind::Blob => (FieldType::Blob, column_flags::BLOB),
             Kind::Enum(_) => (FieldType::String, column_flags::ENUM),
             Kind::Set(_) => (FieldType::String, column_flags::SET),
@@ -529,13 +529,36 @@ impl ExprType {
             Kind::Json if self.decimals == 0 => Collation::BINARY,
             _ => self.collation,
         };
+        let length = self.length.saturating_mul(widest);
+        let (ty, length) = match (ty, self.bytes()) {
+            // A long string that is calculated has the type that its bytes take, which are then counted as characters.
+            (FieldType::VarString, bytes) if self.decimals == NOT_FIXED && bytes > MAX_VARCHAR_BYTES => {
+                let ty = if bytes > MAX_MEDIUM_BYTES { FieldType::LongBlob } else { FieldType::MediumBlob };
+                (ty, bytes.saturating_mul(widest))
+            }
+            (ty, _) => (ty, length),
+        };
         ColumnMeta {
             decimals: self.decimals,
             flags,
-            ..ColumnMeta::expression(name, ty, collation.id(), self.length.saturating_mul(widest))
+            ..ColumnMeta::expression(name, ty, collation.id(), length)
         }
     }
+
+    /// The most bytes that a string takes in its own character set.
+    pub fn bytes(&self) -> u32 {
+        let counted = self.kind == Kind::Blob && self.decimals != NOT_FIXED;
+        if counted || self.collation == Collation::BINARY {
+            return self.length;
+        }
+        self.length.saturating_mul(self.collation.charset().max_bytes_per_char())
+    }
 }
+
+/// The most bytes of a VARCHAR.
+pub const MAX_VARCHAR_BYTES: u32 = 65_535;
+/// The most bytes of a MEDIUMTEXT.
+const MAX_MEDIUM_BYTES: u32 = 16_777_215;
 
 /// Whether a collation orders by code point or byte, which sets the BINARY flag of a column.
 pub fn is_binary_order(collation: Collation) -> bool {

@@ -80,9 +80,9 @@ pub fn packet_limit(run: &Invocation<'_, '_>) -> usize {
     MAX_TEXT as usize
 }
 
-/// The most characters of a text of no known length.
+/// The most characters of a text of no known length, which MySQL takes to have 16 MiB.
 fn longest(collation: Collation) -> u32 {
-    MAX_TEXT / collation.charset().max_bytes_per_char().max(1)
+    (16 << 20) / collation.charset().max_bytes_per_char().max(1)
 }
 
 /// Warning 1301.
@@ -416,10 +416,10 @@ fn bind_repeat(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let (collation, coercibility) = call.combine(0, 1)?;
     let length = match call.constant_int(1) {
         Some(count) => call.ty(0).length.saturating_mul(u32::try_from(count.max(0)).unwrap_or(u32::MAX)),
-        None => longest(collation),
+        None => u32::MAX,
     };
     call.to_int(1);
-    Ok(typed(length, collation, coercibility, call.nullable()))
+    Ok(typed(length.min(longest(collation)), collation, coercibility, call.nullable()))
 }
 
 fn repeat(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {

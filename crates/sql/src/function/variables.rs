@@ -5,7 +5,7 @@
 //! ([`Planning::uncacheable`]).
 
 use rustydb_sql_parser::ast::{self, VariableScope};
-use rustydb_value::{Collation, Value};
+use rustydb_value::Collation;
 
 use super::{Call, Function, Invocation};
 use crate::error::SqlError;
@@ -16,6 +16,7 @@ use crate::expr::planning::Planning;
 use crate::expr::types::{Coercibility, ExprType};
 use crate::expr::vector::Vector;
 use crate::expr::{BoundExpr, Node};
+use crate::session::{SessionState, UserVariable};
 use crate::variables::SystemValue;
 
 /// The entries: internal, found by the binder only.
@@ -39,33 +40,40 @@ fn entry(name: &'static str) -> Result<&'static Function, SqlError> {
 pub fn bind_user_variable(name: &str, planning: &mut Planning<'_, '_>) -> Result<BoundExpr, SqlError> {
     planning.uncacheable = true;
     let session = planning.session();
-    let ty = match session.user_variable(name) {
-        Some(variable) if !variable.value.is_null() => {
-            let mut ty = value_type(&variable.value).with_nullable(true);
-            if ty.is_string() {
-                ty.collation = variable.collation;
-                ty.coercibility = Coercibility::Implicit;
-                ty.length = ty.length.max(16_383);
-            }
-            ty
-        }
-        _ => ExprType::text(16_383, session.settings.collation_connection, Coercibility::Implicit),
+    let mut ty = match session.user_variable(name) {
+        Some(variable) => variable.ty.clone(),
+        None => ExprType::text(16_383, Collation::BINARY, Coercibility::Implicit),
     };
-    let args = vec![text_constant(&name.to_lowercase(), Collation::UTF8MB4_BIN)];
+    let name = name.to_lowercase();
+    // The letters that the statement puts into one are known to what reads it behind.
+    if ty.is_string()
+        && let Some(assigned) = planning.assigned.get(name.as_str()).filter(|assigned| assigned.is_string())
+    {
+        ty.collation = assigned.collation;
+    }
+    let args = vec![text_constant(&name, Collation::UTF8MB4_BIN)];
     Ok(BoundExpr { node: Node::Call { function: entry("@")?, args }, ty })
+}
+
+/// The variable that `@` with these arguments reads.
+pub fn named<'s>(args: &[BoundExpr], session: &'s SessionState) -> Option<&'s UserVariable> {
+    let [BoundExpr { node: Node::Literal(name), .. }] = args else { return None };
+    session.user_variable(name.text(0))
 }
 
 fn user_variable(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
     let [name] = args else { return Ok(Vector::null(rows)) };
-    let value = run.context.session.user_variable(name.text(0)).map_or(Value::Null, |v| v.value.clone());
+    let Some(UserVariable { value, ty: given }) = run.context.session.user_variable(name.text(0)) else {
+        return Ok(Vector::null(rows));
+    };
     if value.is_null() {
         return Ok(Vector::null(rows));
     }
-    let given = value_type(&value);
-    let vector = Vector::constant(value.as_ref(), &given, 1);
+    let vector = Vector::constant(value.as_ref(), given, 1);
     if given.class() == run.ty.class() && given.decimals == run.ty.decimals {
         return Ok(vector.repeat(rows));
     }
+    let given = given.clone();
     Ok(crate::expr::coerce::convert(&vector, &given, run.ty, 1, run.context)?.repeat(rows))
 }
 

@@ -17,13 +17,14 @@ use rustydb_sql_parser::ast::{
 use rustydb_sql_parser::parse;
 use rustydb_value::{Decimal, Value};
 
+use super::Session;
 use super::query::{Left, Scope};
 use super::run::Running;
-use super::{Session, UserVariable};
 use crate::api::{ColumnMeta, ResultSink};
 use crate::context::BindContext;
 use crate::error::SqlError;
 use crate::exec::{self, counted};
+use crate::expr::eval::value_type;
 use crate::expr::planning::Planning;
 use crate::plan::explain::{Change, Format, blocks, json, steps, traditional};
 use crate::plan::{self, SelectPlan};
@@ -107,8 +108,8 @@ impl Session {
         }
         if let Some(name) = &explain.into {
             let value = listing.rows.into_iter().flatten().next().unwrap_or(Value::Null);
-            let collation = self.state.settings.collation_connection;
-            self.state.set_user_variable(name.as_str(), UserVariable { value, collation })?;
+            let ty = value_type(&value);
+            self.state.set_user_variable(name.as_str(), value.as_ref(), &ty)?;
             return self.finish_ok(running, 0, sink);
         }
         self.send_listing(&listing, running, sink)

@@ -34,6 +34,7 @@ mod template_shape;
 pub(crate) mod temporary;
 pub(crate) mod transaction;
 mod transaction_tracker;
+pub(crate) mod user_variable;
 mod xa;
 
 use std::sync::Arc;
@@ -56,7 +57,8 @@ use crate::variables::registry::position;
 
 pub use diagnostics::{Condition, Diagnostics, Level};
 pub use prepared::Prepared;
-pub use state::{SessionState, UserVariable};
+pub use state::SessionState;
+pub use user_variable::UserVariable;
 
 use tables::LockedTable;
 use template::TemplateText;

@@ -11,7 +11,7 @@ use super::run::{Running, parsed_alone};
 use super::tables::{Bounds, Tables};
 use super::transaction::{NextTransaction, OpenTransaction};
 use super::xa::{Lost, XaState};
-use super::{Session, SessionState, UserVariable};
+use super::{Session, SessionState};
 use crate::api::ResultSink;
 use crate::context::{BindContext, EvalContext, ExecContext};
 use crate::database::Database;
@@ -461,18 +461,18 @@ impl Session {
                 row = Some(cells.iter().map(|cell| cell.to_owned()).collect());
                 Ok(())
             })?;
+            let row = row.map(|row| (row, select.types.clone()));
             Ok(if untouched { Left::Untouched(row) } else { Left::Used(row) })
         })?;
         let affected = u64::from(row.is_some());
         match row {
             None => self.state.warn(&SqlError::no_data()),
-            Some(values) => {
-                let collation = self.state.settings.collation_connection;
-                for (target, value) in targets.iter().zip(values) {
+            Some((values, types)) => {
+                for ((target, value), ty) in targets.iter().zip(&values).zip(&types) {
                     let VariableTarget::User(name) = target else {
                         return Err(SqlError::undeclared_variable(target_name(target)));
                     };
-                    self.state.set_user_variable(name.as_str(), UserVariable { value, collation })?;
+                    self.state.set_user_variable(name.as_str(), value.as_ref(), ty)?;
                 }
             }
         }

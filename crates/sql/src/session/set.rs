@@ -9,12 +9,13 @@ use rustydb_sql_parser::ast::{
 };
 use rustydb_value::{Charset, Collation, Value};
 
+use super::Session;
 use super::query::Left;
-use super::{Session, UserVariable};
 use crate::api::StateChange;
 use crate::context::BindContext;
 use crate::ddl::charset;
 use crate::error::SqlError;
+use crate::expr::ExprType;
 use crate::variables::registry::{Scope, VARIABLES, find, position};
 use crate::variables::{self, Access, Isolation, SqlMode, SystemValue};
 use crate::{exec, literal, plan};
@@ -25,7 +26,7 @@ const CHARACTERISTICS: [usize; 2] = [TRANSACTION_ISOLATION, position("transactio
 
 /// An assignment that was checked.
 enum Checked {
-    User(String, UserVariable),
+    User(String, Value, ExprType),
     Session(usize, SystemValue),
     /// A characteristic of the next transaction alone
     Next(usize, SystemValue),
@@ -56,12 +57,10 @@ impl Session {
                 if name.as_str().chars().count() > 64 {
                     return Err(SqlError::user_variable_name(name.as_str()));
                 }
-                let value = self.evaluate(value, sql, params)?;
-                let collation = self.state.settings.collation_connection;
-                Ok(Checked::User(
-                    name.as_str().to_owned(),
-                    UserVariable { value: kept_value(value), collation },
-                ))
+                let item = SelectItem::Expr { expr: value.clone(), alias: None };
+                let found = self.evaluate_items(&[item], sql, params)?.pop();
+                let (value, ty) = found.unwrap_or((Value::Null, ExprType::null()));
+                Ok(Checked::User(name.as_str().to_owned(), value, ty))
             }
             SetItem::Variable { scope, marked, component, name, value } => {
                 if let Some(component) = component {
@@ -165,8 +164,8 @@ impl Session {
 
     fn apply(&mut self, assignment: Checked) -> Result<(), SqlError> {
         match assignment {
-            Checked::User(name, variable) => {
-                self.state.set_user_variable(&name, variable)?;
+            Checked::User(name, value, ty) => {
+                self.state.set_user_variable(&name, value.as_ref(), &ty)?;
                 self.note_change(None);
             }
             Checked::Global(at, value) => self.set_global(at, value),
@@ -304,16 +303,16 @@ impl Session {
         }
         let item = SelectItem::Expr { expr: expr.clone(), alias: None };
         let mut row = self.evaluate_items(&[item], sql, params)?;
-        Ok(row.pop().unwrap_or(Value::Null))
+        Ok(row.pop().map_or(Value::Null, |(value, _)| value))
     }
 
-    /// The values of a select list without FROM.
+    /// The values of a select list without FROM, and their types.
     pub(super) fn evaluate_items(
         &mut self,
         items: &[SelectItem],
         sql: &str,
         params: &[Value],
-    ) -> Result<Vec<Value>, SqlError> {
+    ) -> Result<Vec<(Value, ExprType)>, SqlError> {
         let query = Query {
             with: None,
             body: QueryBody::Select(Box::new(Select { items: items.to_vec(), ..Select::default() })),
@@ -332,7 +331,7 @@ impl Session {
             let mut row = Vec::new();
             let (mut context, _) = scope.exec(params);
             exec::run(&plan, &mut context, &mut |cells| {
-                row = cells.iter().map(|cell| cell.to_owned()).collect();
+                row = cells.iter().map(|cell| cell.to_owned()).zip(plan.types.iter().cloned()).collect();
                 Ok(())
             })?;
             Ok(if untouched { Left::Untouched(row) } else { Left::Used(row) })
@@ -345,19 +344,6 @@ fn bare_word(expr: &Expr) -> Option<&str> {
     match &expr.kind {
         ExprKind::Column(column) if column.table.is_none() => Some(column.name.as_str()),
         _ => None,
-    }
-}
-
-/// A user variable holds numbers, texts and bytes; dates and times become text.
-fn kept_value(value: Value) -> Value {
-    match value {
-        Value::Date(_) | Value::Time(_) | Value::DateTime(_) => {
-            Value::Text(String::from_utf8_lossy(&value.as_ref().to_text()).into_owned())
-        }
-        Value::Float(x) => Value::Double(f64::from(x)),
-        Value::Year(year) => Value::Int(i64::from(year)),
-        Value::Bit(bit) => Value::UInt(bit.value),
-        other => other,
     }
 }
 

@@ -7,25 +7,18 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use rustydb_storage::disk::{Clock, Entropy};
-use rustydb_value::{Collation, DateTime, Value};
+use rustydb_value::{Collation, DateTime, ValueRef};
 
+use super::UserVariable;
 use super::diagnostics::{Diagnostics, Level};
 use crate::api::StateChange;
 use crate::database::user_locks::SessionLocks;
 use rustydb_sql_parser::ast::VariableScope;
 
 use crate::error::SqlError;
+use crate::expr::{ExprType, Kind};
 use crate::variables::registry::{Scope, find, position};
 use crate::variables::{GlobalVariables, Settings, SystemValue};
-
-/// The value of `@name`, with the collation that a text has.
-#[derive(Debug, Clone, PartialEq)]
-pub struct UserVariable {
-    /// The value.
-    pub value: Value,
-    /// Order of a text.
-    pub collation: Collation,
-}
 
 /// The most user variables that a session may have.
 const MAX_USER_VARIABLES: usize = 10_000;
@@ -283,9 +276,21 @@ impl SessionState {
         self.user_variables.get(name.to_lowercase().as_str())
     }
 
-    /// Sets `@name`. Names ignore case.
-    pub fn set_user_variable(&mut self, name: &str, variable: UserVariable) -> Result<(), SqlError> {
+    /// Sets `@name` to a value of a type. Names ignore case.
+    pub fn set_user_variable(
+        &mut self,
+        name: &str,
+        cell: ValueRef<'_>,
+        ty: &ExprType,
+    ) -> Result<(), SqlError> {
         let name = name.to_lowercase();
+        let mut variable = UserVariable::of(cell, ty);
+        // NULL alone has no collation: that of the string before stays.
+        if ty.kind == Kind::Null
+            && let Some(before) = self.user_variables.get(&name).filter(|before| before.ty.is_string())
+        {
+            variable.ty = before.ty.clone();
+        }
         if self.user_variables.len() >= MAX_USER_VARIABLES && !self.user_variables.contains_key(&name) {
             return Err(SqlError::memory_capacity(MAX_USER_VARIABLES, "user variables", "Too many of them."));
         }

@@ -195,6 +195,7 @@ scripts! {
     transaction_control
     transactions
     user_locks
+    user_variables
     variables
     view_changes
     views
