@@ -24,14 +24,16 @@ use super::batch::{Batch, Slices};
 use super::key_table::{KeyPart, KeyShape, KeyTable, Keys, NO_KEY};
 use super::morsel::{Gather, open_wide};
 use super::partial_groups;
+use super::pieces::make_long_strings;
 use super::run::{Operator, Run};
 use super::short_keys::ShortKeys;
 use super::spill::parts::{FANOUT, Parts};
 use super::spill::rows::{Cursor, Rows, Space};
 use crate::database::memory::Reservation;
 use crate::error::SqlError;
-use crate::expr::eval::{FEW, Frame, evaluate};
-use crate::expr::{BoundExpr, Vector};
+use crate::expr::Vector;
+use crate::expr::eval::{Frame, evaluate};
+use crate::expr::long::FEW;
 use crate::plan::Aggregate;
 use crate::plan::aggregate::AggregateCall;
 
@@ -102,7 +104,7 @@ impl<'p> HashAggregate<'p> {
                 if merges {
                     (self.merges, groups.merges) = (true, true);
                     groups.add(&batch)?;
-                } else if batch.rows > FEW && self.plan.exprs().any(BoundExpr::makes_long_texts) {
+                } else if batch.rows > FEW && make_long_strings(self.plan.exprs(), run) {
                     for at in (0..batch.rows).step_by(FEW) {
                         run.check()?;
                         groups.add(&evaluated(self.plan, &batch.slice(at, FEW), run)?)?;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::aggregate::{Groups, evaluated, overflowed};
 use super::batch::{Batch, Slices};
 use super::key_table::{KeyPart, KeyShape, Keys};
-use super::pieces;
+use super::pieces::Pieces;
 use super::run::{Operator, Run};
 use super::spill::parts::{FANOUT, Parts};
 use super::spill::rows::{Cursor, Rows, Space, bytes_of};
@@ -37,7 +37,7 @@ pub fn collects(plan: &Aggregate) -> bool {
 
 /// Groups its input when it has all of it.
 pub struct CollectingAggregate<'p> {
-    input: Option<Box<dyn Operator + 'p>>,
+    input: Option<Pieces<'p>>,
     plan: &'p Aggregate,
     memory: Option<(Arc<Reservation>, Space)>,
     /// Parts that are to be grouped, each with its level.
@@ -49,7 +49,7 @@ impl<'p> CollectingAggregate<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Aggregate) -> CollectingAggregate<'p> {
         CollectingAggregate {
-            input: Some(pieces::of_input(input, plan.exprs())),
+            input: Some(Pieces::new(input, plan.exprs())),
             plan,
             memory: None,
             left: Vec::new(),
@@ -110,7 +110,7 @@ impl<'p> CollectingAggregate<'p> {
     /// The groups of the input, or of a part; None when there is none left.
     fn group(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
         if let Some(mut input) = self.input.take()
-            && let Some(batches) = self.read(input.as_mut(), run)?
+            && let Some(batches) = self.read(&mut input, run)?
         {
             let Some((reservation, space)) = &self.memory else { return Ok(None) };
             let mut groups = Groups::new(self.plan, Arc::clone(reservation), space.clone());

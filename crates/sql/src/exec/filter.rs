@@ -1,7 +1,7 @@
 //! Filter, projection, and dropping columns.
 
 use super::batch::Batch;
-use super::pieces;
+use super::pieces::Pieces;
 use super::run::{Operator, Run};
 use crate::error::SqlError;
 use crate::expr::BoundExpr;
@@ -37,14 +37,14 @@ impl Operator for Filter<'_> {
 
 /// One column per expression.
 pub struct Project<'p> {
-    input: Box<dyn Operator + 'p>,
+    input: Pieces<'p>,
     exprs: &'p [BoundExpr],
 }
 
 impl<'p> Project<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, exprs: &'p [BoundExpr]) -> Project<'p> {
-        Project { input: pieces::of_input(input, exprs), exprs }
+        Project { input: Pieces::new(input, exprs), exprs }
     }
 }
 

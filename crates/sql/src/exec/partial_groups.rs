@@ -21,7 +21,7 @@ use arrow_buffer::i256;
 use super::accumulator::Accumulator;
 use super::aggregate::{Groups, evaluated};
 use super::batch::{Batch, MAX_ROWS, Slices};
-use super::pieces;
+use super::pieces::Pieces;
 use super::run::{Operator, Run};
 use super::spill::rows::Space;
 use crate::database::memory::Reservation;
@@ -168,7 +168,7 @@ pub fn merge(
 
 /// Groups the rows of its input, as far as that pays.
 pub struct PartialGroups<'p> {
-    input: Box<dyn Operator + 'p>,
+    input: Pieces<'p>,
     plan: &'p Aggregate,
     memory: Option<(Arc<Reservation>, Space)>,
     groups: Option<Groups<'p>>,
@@ -182,7 +182,7 @@ impl<'p> PartialGroups<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Aggregate) -> PartialGroups<'p> {
         PartialGroups {
-            input: pieces::of_input(input, plan.exprs()),
+            input: Pieces::new(input, plan.exprs()),
             plan,
             memory: None,
             groups: None,

@@ -1,35 +1,49 @@
-//! Few rows at a time, for expressions that make long texts of short ones.
-//!
-//! REPEAT, SPACE, LPAD and RPAD give as many bytes as they are asked for, up to a packet, for each row. Of a batch of a thousand
-//! rows that would be more than any memory; of [`FEW`] it is a few packets. What reads texts from tables has batches that are cut
-//! by their bytes already.
+//! Few rows at a time, for expressions that make long strings ([`crate::expr::long`]) which then stay in a batch.
 
 use super::batch::Batch;
 use super::run::{Operator, Run};
 use crate::error::SqlError;
 use crate::expr::BoundExpr;
-use crate::expr::eval::FEW;
+use crate::expr::long::FEW;
 
-/// The rows of an input, few at a time.
-struct Pieces<'p> {
+/// Whether some of these expressions make long strings with the values at hand.
+pub fn make_long_strings<'e>(exprs: impl IntoIterator<Item = &'e BoundExpr>, run: &mut Run<'_, '_>) -> bool {
+    let (around, context) = (run.subqueries, run.eval());
+    exprs
+        .into_iter()
+        .any(|expr| expr.may_make_long_strings() && expr.makes_long_strings(Some(around), &context))
+}
+
+/// The rows of an input, few at a time if expressions over them make long strings.
+pub struct Pieces<'p> {
     input: Box<dyn Operator + 'p>,
+    /// Those that may make some; none once it is known that they do not.
+    exprs: Vec<&'p BoundExpr>,
+    /// Whether they do is known.
+    known: bool,
     batch: Option<Batch>,
     at: usize,
 }
 
-/// `input`, in pieces where one of the expressions over it needs them.
-pub fn of_input<'p, 'e>(
-    input: Box<dyn Operator + 'p>,
-    exprs: impl IntoIterator<Item = &'e BoundExpr>,
-) -> Box<dyn Operator + 'p> {
-    match exprs.into_iter().any(BoundExpr::makes_long_texts) {
-        true => Box::new(Pieces { input, batch: None, at: 0 }),
-        false => input,
+impl<'p> Pieces<'p> {
+    /// Of an input that these expressions will be evaluated over.
+    pub fn new(input: Box<dyn Operator + 'p>, exprs: impl IntoIterator<Item = &'p BoundExpr>) -> Pieces<'p> {
+        let exprs = exprs.into_iter().filter(|expr| expr.may_make_long_strings()).collect();
+        Pieces { input, exprs, known: false, batch: None, at: 0 }
     }
 }
 
 impl Operator for Pieces<'_> {
     fn next(&mut self, run: &mut Run<'_, '_>) -> Result<Option<Batch>, SqlError> {
+        if !self.known && !self.exprs.is_empty() {
+            let around = run.subqueries;
+            let context = run.eval();
+            self.exprs.retain(|expr| expr.makes_long_strings(Some(around), &context));
+            self.known = true;
+        }
+        if self.exprs.is_empty() {
+            return self.input.next(run);
+        }
         loop {
             if let Some(batch) = self.batch.as_ref().filter(|batch| self.at < batch.rows) {
                 run.check()?;

@@ -15,7 +15,7 @@ use arrow_array::builder::BinaryBuilder;
 
 use super::aggregate::{Groups, evaluated, overflowed};
 use super::batch::{Batch, MAX_ROWS};
-use super::pieces;
+use super::pieces::Pieces;
 use super::run::{Operator, Run};
 use super::sort::InParts;
 use super::sort_key::append_value;
@@ -31,7 +31,7 @@ const ROLLED_UP: u8 = 0xff;
 
 /// Groups its input by every number of its keys.
 pub struct Rollup<'p> {
-    input: Option<Box<dyn Operator + 'p>>,
+    input: Option<Pieces<'p>>,
     plan: &'p Aggregate,
     sorted: Option<InParts>,
 }
@@ -39,7 +39,7 @@ pub struct Rollup<'p> {
 impl<'p> Rollup<'p> {
     /// Over an input.
     pub fn new(input: Box<dyn Operator + 'p>, plan: &'p Aggregate) -> Rollup<'p> {
-        Rollup { input: Some(pieces::of_input(input, plan.exprs())), plan, sorted: None }
+        Rollup { input: Some(Pieces::new(input, plan.exprs())), plan, sorted: None }
     }
 
     fn run(&mut self, run: &mut Run<'_, '_>) -> Result<Sorted, SqlError> {

@@ -11,6 +11,7 @@ use arrow_array::UInt32Array;
 use rustydb_value::Value;
 
 use super::compare::{TextSet, compare_vectors, contains};
+use super::long::FEW;
 use super::{BoundExpr, Node, Vector};
 use crate::context::EvalContext;
 use crate::error::SqlError;
@@ -62,6 +63,12 @@ pub fn evaluate(
     context: &mut EvalContext<'_>,
 ) -> Result<Vector, SqlError> {
     let rows = frame.rows;
+    if rows > FEW
+        && !matches!(expr.node, Node::Literal(_) | Node::Column(_) | Node::Outer(_) | Node::Parameter(_))
+        && expr.makes_long_strings(frame.subqueries, context)
+    {
+        return evaluate_few(expr, frame, context);
+    }
     match &expr.node {
         Node::Literal(vector) => Ok(vector.clone().repeat(rows)),
         Node::Column(column) => {
@@ -141,9 +148,6 @@ pub fn evaluate_row(
     Ok(vector.value(0, &expr.ty))
 }
 
-/// Rows at a time of what makes long texts.
-pub const FEW: usize = 4;
-
 /// The rows of the frame for which all predicates are true, as positions in the batch; None for all.
 ///
 /// Each predicate sees only the rows that the ones before it let through.
@@ -160,17 +164,6 @@ pub fn filter(
         }
         let selection = kept.as_ref().or(frame.selection);
         let narrowed = Frame { rows, selection, ..*frame };
-        if rows > FEW && predicate.makes_long_texts() {
-            let all: Vec<u32> = (0..rows as u32).collect();
-            let mut positions = Vec::new();
-            for few in all.chunks(FEW) {
-                let truth = evaluate_at(predicate, &narrowed, few, context)?;
-                let true_rows = truth.true_rows(few.len());
-                positions.extend(true_rows.iter().filter_map(|row| few.get(*row as usize)));
-            }
-            kept = Some(compose(&narrowed, &positions));
-            continue;
-        }
         let truth = evaluate(predicate, &narrowed, context)?;
         if truth.is_constant() {
             if truth.is_true(0) {
@@ -196,6 +189,21 @@ fn compose(frame: &Frame<'_>, rows: &[u32]) -> UInt32Array {
         Some(selection) => rows.iter().map(|row| selection.value(*row as usize)).collect::<Vec<u32>>().into(),
         None => UInt32Array::from(rows.to_vec()),
     }
+}
+
+/// Evaluates an expression for a few rows at a time: what is long inside it exists for those alone.
+fn evaluate_few(
+    expr: &BoundExpr,
+    frame: &Frame<'_>,
+    context: &mut EvalContext<'_>,
+) -> Result<Vector, SqlError> {
+    let all: Vec<u32> = (0..frame.rows as u32).collect();
+    let mut parts = Vec::with_capacity(all.len().div_ceil(FEW));
+    for few in all.chunks(FEW) {
+        context.check()?;
+        parts.push(evaluate_at(expr, frame, few, context)?);
+    }
+    Vector::concat(&parts)
 }
 
 /// Evaluates an operand for some rows of the frame.

@@ -31,6 +31,7 @@ pub mod decimals;
 pub mod eval;
 pub mod like;
 pub mod literal;
+pub mod long;
 pub mod merge;
 mod nullif;
 pub mod number;
@@ -426,18 +427,6 @@ impl BoundExpr {
     /// Whether evaluating it row by row, in order, differs from evaluating whole columns.
     pub fn has_side_effects(&self) -> bool {
         self.any(&mut |e| matches!(e.node, Node::Assign { .. }))
-    }
-
-    /// Whether it makes a text as long as it is asked for, which may be much longer than what it is made of.
-    pub fn makes_long_texts(&self) -> bool {
-        /// Characters that are few enough for every row of a batch.
-        const SHORT: u32 = 64 << 10;
-        self.any(&mut |e| match &e.node {
-            Node::Call { function, .. } => {
-                e.ty.length > SHORT && matches!(function.name, "repeat" | "space" | "lpad" | "rpad")
-            }
-            _ => false,
-        })
     }
 
     /// Whether it runs a subquery.

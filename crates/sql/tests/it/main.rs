@@ -4,6 +4,7 @@ mod console;
 mod differential;
 mod durability;
 mod lock_views;
+mod memory;
 mod point_executor;
 #[path = "../points/mod.rs"]
 mod points;

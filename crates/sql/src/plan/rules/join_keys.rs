@@ -134,6 +134,9 @@ fn key_of(condition: &BoundExpr, width: usize) -> Option<JoinKey> {
         return None;
     };
     let [a, b] = pair.as_ref();
+    if a.is_long_string() || b.is_long_string() {
+        return None;
+    }
     let (left, right) = match (sides(a, width), sides(b, width)) {
         ((true, false), (false, true)) => (a.clone(), b.clone()),
         ((false, true), (true, false)) => (b.clone(), a.clone()),
