@@ -159,7 +159,7 @@ fn extent(scan: &Scan, run: &mut Run<'_, '_>) -> Result<Extent, SqlError> {
 
 /// How many rows there can be in a range at the most, where that is plain: a primary key that is one integer has no more
 /// than it has numbers.
-fn most_rows(def: &TableDef, index: &IndexDef, range: &KeyRange) -> Option<f64> {
+pub(super) fn most_rows(def: &TableDef, index: &IndexDef, range: &KeyRange) -> Option<f64> {
     let [part] = index.columns.as_slice() else { return None };
     let is_integer = def.columns.get(part.column)?.ty.kind.is_integer();
     let (Bound::Included(low) | Bound::Excluded(low)) = &range.low else { return None };

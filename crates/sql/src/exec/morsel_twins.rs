@@ -1,8 +1,12 @@
 //! The answer of several threads is the answer of one: row for row, order, warnings and errors included.
 
+use std::ops::Bound;
 use std::sync::atomic::Ordering;
 
-use super::morsel::STARTED;
+use rustydb_transaction::KeyRange;
+use rustydb_value::{ValueRef, encode_key_part};
+
+use super::morsel::{STARTED, most_rows};
 use super::scripts::{answer, open};
 
 /// Rows in the large table; long ones, so that it has a few hundred leaves.
@@ -141,4 +145,46 @@ fn no_thread_outlives_its_statement() {
         answer(&mut session, query);
         assert_eq!(super::morsel::busy(), 0, "{query}");
     }
+}
+
+/// A range of a primary key of one integer has no more rows than numbers; of any other key that is not known.
+#[test]
+fn a_short_range_is_known_by_its_numbers() {
+    let (database, mut session) = open();
+    for statement in [
+        "create database m",
+        "use m",
+        "create table signed (a bigint, key (a), id bigint primary key)",
+        "create table wide (id bigint unsigned primary key)",
+        "create table downwards (id int, primary key (id desc))",
+        "create table pairs (id int, b int, primary key (id, b))",
+        "create table texts (id varchar(9) primary key)",
+    ] {
+        assert!(answer(&mut session, statement).is_empty(), "{statement}");
+    }
+    let most = |table: &str, index: usize, low: ValueRef<'_>, high: ValueRef<'_>| {
+        let def = database.catalog().table("m", table).unwrap();
+        let index = def.all_indexes().nth(index).unwrap();
+        let part = index.columns.first().unwrap();
+        let key = |value| {
+            let mut key = Vec::new();
+            encode_key_part(&mut key, &def.columns[part.column].ty, value, part.descending).unwrap();
+            key
+        };
+        let range = KeyRange { low: Bound::Included(key(low)), high: Bound::Included(key(high)) };
+        let open = KeyRange { high: Bound::Unbounded, ..range.clone() };
+        assert!(most_rows(&def, index, &open).is_none(), "{table}");
+        most_rows(&def, index, &range)
+    };
+    use ValueRef::{Int, UInt};
+    assert_eq!(most("signed", 0, Int(7), Int(7)), Some(1.0));
+    assert_eq!(most("signed", 0, Int(-3), Int(5)), Some(9.0));
+    assert_eq!(most("signed", 0, Int(i64::MIN), Int(i64::MAX)), Some(18_446_744_073_709_551_616.0));
+    assert_eq!(most("signed", 0, Int(5), Int(-3)), Some(1.0));
+    assert_eq!(most("wide", 0, UInt(0), UInt(u64::MAX)), Some(18_446_744_073_709_551_616.0));
+    assert_eq!(most("downwards", 0, Int(10), Int(1)), Some(10.0));
+    // One value of these has any number of rows, or between two of them is any number of values.
+    assert_eq!(most("signed", 1, Int(1), Int(2)), None);
+    assert_eq!(most("pairs", 0, Int(1), Int(2)), None);
+    assert_eq!(most("texts", 0, ValueRef::Text("a"), ValueRef::Text("b")), None);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustydb_sql_parser::ast;
 use rustydb_storage::disk::Clock;
-use rustydb_transaction::Cancel;
+use rustydb_transaction::{Cancel, CancelReason};
 use rustydb_value::ValueRef;
 
 use super::eval::{Frame, evaluate};
@@ -84,13 +84,13 @@ fn shown_type(ty: crate::api::FieldType) -> &'static str {
 
 /// What an expression gives, in the words of the scripts.
 fn answer(session: &mut SessionState, text: &str) -> Vec<String> {
-    match try_answer(session, text) {
+    match try_answer(session, text, &Cancel::new()) {
         Ok(lines) => lines,
         Err(error) => vec![format!("error {} {}", error.code, error.message)],
     }
 }
 
-fn try_answer(session: &mut SessionState, text: &str) -> Result<Vec<String>, SqlError> {
+fn try_answer(session: &mut SessionState, text: &str, cancel: &Cancel) -> Result<Vec<String>, SqlError> {
     session.warnings.clear();
     let sql = format!("select {text}");
     let statement = rustydb_sql_parser::parse(&sql, &Default::default())
@@ -106,8 +106,7 @@ fn try_answer(session: &mut SessionState, text: &str) -> Result<Vec<String>, Sql
     else {
         return Err(SqlError::syntax_usage());
     };
-    let cancel = Cancel::new();
-    let mut context = EvalContext { params: &[], session, cancel: &cancel, row: 0, store: None };
+    let mut context = EvalContext { params: &[], session, cancel, row: 0, store: None };
     let vector = evaluate(expr, &Frame::constant(), &mut context)?;
     let value = if vector.is_null(0) {
         "NULL".to_string()
@@ -188,4 +187,17 @@ fn library() {
 #[test]
 fn time() {
     run("time", include_str!("../../testscripts/expressions/time"));
+}
+
+/// A statement that was cancelled calls no function any more, whatever its rows: one call can take long.
+#[test]
+fn a_cancelled_statement_calls_nothing() {
+    let mut session = session();
+    let cancel = Cancel::new();
+    assert!(try_answer(&mut session, "upper(connection_id())", &cancel).is_ok());
+    for (reason, code) in [(CancelReason::Timeout, 3024), (CancelReason::QueryKilled, 1317)] {
+        let cancel = Cancel::new();
+        cancel.cancel(reason);
+        assert_eq!(try_answer(&mut session, "upper(connection_id())", &cancel).unwrap_err().code, code);
+    }
 }
