@@ -67,7 +67,7 @@ pub fn evaluate(
         && !matches!(expr.node, Node::Literal(_) | Node::Column(_) | Node::Outer(_) | Node::Parameter(_))
         && expr.makes_long_strings(frame.subqueries, context)
     {
-        return evaluate_few(expr, frame, context);
+        return evaluate_few(expr, FEW, frame, context);
     }
     match &expr.node {
         Node::Literal(vector) => Ok(vector.clone().repeat(rows)),
@@ -107,6 +107,8 @@ pub fn evaluate(
         }
         Node::Case { branches, otherwise } => case(branches, otherwise.as_deref(), &expr.ty, frame, context),
         Node::Coalesce(list) => coalesce(list, frame, context),
+        // What a row puts into a variable is seen by the next one.
+        Node::Assign { .. } if rows > 1 => evaluate_few(expr, 1, frame, context),
         Node::Assign { name, value } => assign(name, value, frame, context),
         Node::Call { function, args } => {
             let mut inputs = smallvec::SmallVec::<[Vector; 4]>::new();
@@ -164,7 +166,10 @@ pub fn filter(
         }
         let selection = kept.as_ref().or(frame.selection);
         let narrowed = Frame { rows, selection, ..*frame };
-        let truth = evaluate(predicate, &narrowed, context)?;
+        let truth = match predicate.has_side_effects() && rows > 1 {
+            true => evaluate_few(predicate, 1, &narrowed, context)?,
+            false => evaluate(predicate, &narrowed, context)?,
+        };
         if truth.is_constant() {
             if truth.is_true(0) {
                 continue;
@@ -191,17 +196,19 @@ fn compose(frame: &Frame<'_>, rows: &[u32]) -> UInt32Array {
     }
 }
 
-/// Evaluates an expression for a few rows at a time: what is long inside it exists for those alone.
+/// Evaluates an expression for a few rows at a time: what it does, or what is long inside it, is of those alone.
 fn evaluate_few(
     expr: &BoundExpr,
+    few: usize,
     frame: &Frame<'_>,
     context: &mut EvalContext<'_>,
 ) -> Result<Vector, SqlError> {
     let all: Vec<u32> = (0..frame.rows as u32).collect();
-    let mut parts = Vec::with_capacity(all.len().div_ceil(FEW));
-    for few in all.chunks(FEW) {
+    let mut parts = Vec::with_capacity(all.len().div_ceil(few));
+    for some in all.chunks(few) {
         context.check()?;
-        parts.push(evaluate_at(expr, frame, few, context)?);
+        let part = evaluate_at(expr, frame, some, context)?;
+        parts.push(if matches!(part.data(), Data::Null) { Vector::null(some.len()) } else { part });
     }
     Vector::concat(&parts)
 }
@@ -442,9 +449,8 @@ fn assign(
     context: &mut EvalContext<'_>,
 ) -> Result<Vector, SqlError> {
     let vector = evaluate(value, frame, context)?;
-    // Row by row is the projection's duty; of a whole batch the last row stays.
     if frame.rows > 0 {
-        context.session.set_user_variable(name, vector.cell(frame.rows - 1, &value.ty), &value.ty)?;
+        context.session.set_user_variable(name, vector.cell(0, &value.ty), &value.ty)?;
     }
     Ok(vector)
 }

@@ -1,6 +1,7 @@
 //! Numbers: sign, powers, logarithms, angles, RAND, CONV, CRC32 is with the digests.
 
 use super::operators::{double_of, fixed_digits};
+use super::random::Generator;
 use super::{Call, Function, Invocation, StringWriter};
 use crate::error::SqlError;
 use crate::expr::Kind;
@@ -274,44 +275,18 @@ fn bind_rand(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     Ok(ExprType::double().not_null())
 }
 
-/// MySQL's generator: two linear sequences modulo 2^30 - 1.
-struct Generator {
-    first: u64,
-    second: u64,
-}
-
-impl Generator {
-    const MODULUS: u64 = 0x3fff_ffff;
-
-    fn seeded(seed: u32) -> Generator {
-        let first = seed.wrapping_mul(0x10001).wrapping_add(55_555_555);
-        let second = seed.wrapping_mul(0x1000_0001);
-        Generator { first: u64::from(first) % Self::MODULUS, second: u64::from(second) % Self::MODULUS }
-    }
-
-    fn next(&mut self) -> f64 {
-        self.first = (self.first * 3 + self.second) % Self::MODULUS;
-        self.second = (self.first + self.second + 33) % Self::MODULUS;
-        self.first as f64 / Self::MODULUS as f64
-    }
-}
-
 fn rand(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
-    if let [seed] = args {
-        let mut generator = Generator::seeded(seed.as_ints().at(0) as u32);
-        // A constant seed starts one sequence; a column seeds every row.
-        let out = (0..rows)
-            .map(|row| {
-                if !seed.is_constant() {
-                    generator = Generator::seeded(seed.as_ints().at(row) as u32);
-                }
-                generator.next()
-            })
-            .collect();
-        return Ok(Vector::doubles(out, None));
-    }
-    let _ = run;
-    Ok(Vector::doubles((0..rows).map(|_| super::digest::random_unit()).collect(), None))
+    let [seed] = args else {
+        return Ok(Vector::doubles((0..rows).map(|_| super::digest::random_unit()).collect(), None));
+    };
+    // A constant seed starts one sequence of the statement; a column seeds every row.
+    let out = if seed.is_constant() {
+        let generator = run.context.session.sequences.of(run.expr, seed.as_ints().at(0) as u32);
+        (0..rows).map(|_| generator.draw()).collect()
+    } else {
+        (0..rows).map(|row| Generator::seeded(seed.as_ints().at(row) as u32).draw()).collect()
+    };
+    Ok(Vector::doubles(out, None))
 }
 
 fn base_type(call: &Call<'_>) -> ExprType {

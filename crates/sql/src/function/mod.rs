@@ -30,6 +30,7 @@ pub mod math;
 pub mod number_format;
 pub mod operators;
 pub mod period;
+pub mod random;
 pub mod regexp;
 pub mod rounding;
 pub mod soundex;

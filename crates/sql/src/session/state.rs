@@ -17,6 +17,7 @@ use rustydb_sql_parser::ast::VariableScope;
 
 use crate::error::SqlError;
 use crate::expr::{ExprType, Kind};
+use crate::function::random::Sequences;
 use crate::variables::registry::{Scope, find, position};
 use crate::variables::{GlobalVariables, Settings, SystemValue};
 
@@ -61,6 +62,8 @@ pub struct SessionState {
     fixed_micros: Option<u64>,
     /// Locks that `GET_LOCK` took
     pub user_locks: SessionLocks,
+    /// What `RAND(seed)` has come to in the running statement
+    pub(crate) sequences: Sequences,
     /// Where `RANDOM_BYTES` gets them; None in sessions without a database
     pub(crate) entropy: Option<Arc<dyn Entropy>>,
     /// UPDATE reports rows found instead of rows changed
@@ -99,6 +102,7 @@ impl SessionState {
             statement_micros: clock.wall_micros(),
             fixed_micros: None,
             user_locks: SessionLocks::new(Arc::default(), options.connection_id),
+            sequences: Sequences::default(),
             entropy: None,
             found_rows_mode: options.found_rows,
             values,
@@ -131,6 +135,7 @@ impl SessionState {
             statement_micros: self.statement_micros,
             fixed_micros: self.fixed_micros,
             user_locks: SessionLocks::new(Arc::default(), self.connection_id),
+            sequences: Sequences::default(),
             entropy: None,
             found_rows_mode: self.found_rows_mode,
             values: Arc::clone(&self.values),
@@ -166,6 +171,7 @@ impl SessionState {
     pub(crate) fn start_clock(&mut self) {
         self.statement_micros = self.fixed_micros.unwrap_or_else(|| self.clock.wall_micros());
         self.last_insert_id_given = None;
+        self.sequences.clear();
     }
 
     /// The clock itself, for what must not stand still within a statement (`SYSDATE`).
