@@ -5,6 +5,7 @@ use rustydb_value::Collation;
 use super::{Call, Function, Invocation, any_null, push_collation, pushed_collation};
 use crate::error::SqlError;
 use crate::expr::build::by_bits;
+use crate::expr::collations::combine_collations;
 use crate::expr::compare::{order_at, unify};
 use crate::expr::like::Pattern;
 use crate::expr::merge::merge_types;
@@ -218,7 +219,11 @@ fn interval(_: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<
 }
 
 fn bind_strcmp(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
-    let (collation, _) = call.combine_compared(0, 2)?;
+    call.to_string(0);
+    call.to_string(1);
+    // As for `=`, and other than for LOCATE, texts of no collation do not even go with themselves.
+    combine_collations(&[&call.ty(0), &call.ty(1)], "strcmp", call.session)?;
+    let (collation, _) = call.combine(0, 2)?;
     let nullable = call.nullable();
     push_collation(call, collation);
     Ok(ExprType::int(2).with_nullable(nullable))

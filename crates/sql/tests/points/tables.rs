@@ -122,7 +122,7 @@ impl Table {
             columns.push(Column { name: "p".into(), ..referred.clone() });
         }
         let mut computed = None;
-        if let Some(number) = columns.iter().find(|column| column.kind == Kind::Small)
+        if let Some(number) = columns.iter().find(|column| column.kind == Kind::Small && column.name != "p")
             && random.once_in(3)
         {
             let stored = *random.pick(&["VIRTUAL", "STORED"]);
