@@ -3,6 +3,9 @@
 //! Views and queries of WITH that are mentioned in FROM are derived tables too. What groups, sorts, limits, removes
 //! duplicates or computes windows stays a block, and so does what may not be evaluated another number of times than
 //! once a row: RAND(), assignments, subqueries in the select list, conditions of which the order of evaluation shows.
+//!
+//! An ORDER BY of a derived table without a limit is of no meaning there, but, as in MySQL, where the table is all that a
+//! block reads and the block neither groups nor sorts: then it is the block's.
 
 use crate::expr::BoundExpr;
 use crate::plan::{Plan, SelectPlan};
@@ -10,16 +13,17 @@ use crate::plan::{Plan, SelectPlan};
 /// Merges the derived tables of a block.
 pub fn merge(plan: &mut SelectPlan) {
     let mut adopted = std::mem::take(&mut plan.subplans);
-    walk(&mut plan.root, &mut adopted);
+    walk(&mut plan.root, true, &mut adopted);
     plan.subplans = adopted;
 }
 
-fn walk(plan: &mut Plan, subplans: &mut Vec<std::sync::Arc<SelectPlan>>) {
+/// `keeps_order` is whether the rows of the block come in the order of those of this part.
+fn walk(plan: &mut Plan, keeps_order: bool, subplans: &mut Vec<std::sync::Arc<SelectPlan>>) {
     if let Plan::Join(join) = plan
         && join.lateral.is_some()
     {
         // The row around the right side is another one.
-        return walk(&mut join.left, subplans);
+        return walk(&mut join.left, false, subplans);
     }
     // The operands of a set operation stay blocks of their own.
     if let Plan::SetOperation(_) = plan {
@@ -27,6 +31,7 @@ fn walk(plan: &mut Plan, subplans: &mut Vec<std::sync::Arc<SelectPlan>>) {
     }
     if let Plan::Derived(derived) = plan
         && is_mergeable(derived)
+        && !(keeps_order && is_ordered(&derived.root))
     {
         let mut inner = std::mem::replace(&mut derived.root, Plan::Dual);
         inner.shift_subqueries(subplans.len());
@@ -34,10 +39,27 @@ fn walk(plan: &mut Plan, subplans: &mut Vec<std::sync::Arc<SelectPlan>>) {
         *plan = without_order(inner);
         return;
     }
-    plan.each_input_mut(&mut |input| walk(input, subplans));
+    let keeps_order = keeps_order
+        && matches!(
+            plan,
+            Plan::Filter { .. }
+                | Plan::Project { .. }
+                | Plan::Limit { .. }
+                | Plan::Counted { .. }
+                | Plan::Narrow { .. }
+        );
+    plan.each_input_mut(&mut |input| walk(input, keeps_order, subplans));
 }
 
-/// An order without a limit is of no meaning inside FROM.
+/// Whether its rows come in an order that was asked for.
+fn is_ordered(plan: &Plan) -> bool {
+    match plan {
+        Plan::Sort { .. } => true,
+        Plan::Project { input, .. } => is_ordered(input),
+        _ => false,
+    }
+}
+
 fn without_order(plan: Plan) -> Plan {
     match plan {
         Plan::Sort { input, limit: None, .. } => without_order(*input),
