@@ -193,6 +193,11 @@ mod tests {
         }
     }
 
+    /// A loaded machine needs more than the little that a statement waits.
+    fn settled(reclaimer: &Reclaimer) {
+        assert!((0..60).any(|_| reclaimer.settle()));
+    }
+
     #[test]
     fn holes_are_joined_and_a_file_that_is_let_go_gets_no_more() {
         let (gate, holes) = (Arc::new(Mutex::new(())), Arc::default());
@@ -208,7 +213,7 @@ mod tests {
         reclaimer.discard(&held, vec![(0, 10), (20, 10)]);
         reclaimer.discard(&held, vec![(10, 10), (40, 2)]);
         drop(closed);
-        assert!(reclaimer.settle());
+        settled(&reclaimer);
         assert_eq!(*holes.lock(), [(90, 1), (0, 30), (40, 2)]);
         let closed = gate.lock();
         reclaimer.discard(&held, vec![(50, 1), (60, 1)]);
@@ -219,7 +224,7 @@ mod tests {
         held.let_go();
         reclaimer.close(&held);
         drop(closed);
-        assert!(reclaimer.settle());
+        settled(&reclaimer);
         assert_eq!(*holes.lock(), [(90, 1), (0, 30), (40, 2), (50, 1)]);
     }
 }

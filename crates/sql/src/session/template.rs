@@ -15,6 +15,7 @@ use std::sync::Arc;
 use rustydb_sql_parser::ast::Statement;
 use rustydb_sql_parser::{TakenValue, Template};
 use rustydb_value::Value;
+use rustydb_value::temporal::parse_datetime;
 
 use super::Session;
 use super::plan_cache::{CachedPlan, PlanBody};
@@ -27,6 +28,8 @@ use crate::database::cache::{CachedStatement, Form, Surroundings};
 use crate::database::metrics::StatementKind;
 use crate::database::processes::Command;
 use crate::error::SqlError;
+use crate::expr::coerce::date_mode;
+use crate::expr::{Class, Node};
 use crate::plan::prepare_select;
 use crate::point;
 
@@ -77,7 +80,7 @@ impl Session {
         let surroundings = self.template_surroundings();
         let statement = self.database.cache.find(&self.template_text.template.text, &surroundings)?;
         let plan = statement.plan()?;
-        if !plan.fits(&self.template_text.values) {
+        if !plan.fits(&self.template_text.values) || !self.has_moments(&plan) {
             return None;
         }
         self.database.metrics.cache_hits.inc(1);
@@ -92,6 +95,40 @@ impl Session {
         let done = self.run(&mut running, Command::Query, sink);
         self.template_text.values = values;
         Some(done)
+    }
+
+    /// Whether every text that the plan takes for a moment is one and nothing else. As a parameter any other is a warning or
+    /// cut; in the text of a statement it is an error, or changes what is compared.
+    fn has_moments(&self, plan: &CachedPlan) -> bool {
+        let values = &self.template_text.values;
+        let PlanBody::Select(select) = &plan.body else { return true };
+        if !values.iter().any(|value| matches!(value, Value::Text(_))) {
+            return true;
+        }
+        let is_moment = |index: usize, class: Class| {
+            let Some(Value::Text(text)) = values.get(index) else { return true };
+            let moment = parse_datetime(text.as_bytes(), 6, date_mode(&self.state));
+            let whole = moment.filter(|moment| !moment.truncated && moment.offset.is_none());
+            match class {
+                Class::Date => whole.is_some_and(|moment| !moment.has_time),
+                Class::DateTime => whole.is_some(),
+                Class::Time => false,
+                _ => true,
+            }
+        };
+        let mut all = true;
+        select.each_expr(&mut |expr| {
+            expr.visit(&mut |e| match &e.node {
+                Node::Parameter(index) => all &= is_moment(*index, e.ty.class()),
+                Node::Coerce(inner) => {
+                    if let Node::Parameter(index) = inner.node {
+                        all &= is_moment(index, e.ty.class());
+                    }
+                }
+                _ => {}
+            });
+        });
+        all
     }
 
     /// Works the template of a statement out that has just been run, if it is new and has come before.
