@@ -194,8 +194,9 @@ impl Case {
                 let peer = peer?;
                 let mine: Vec<Answer> = statements.iter().map(|sql| ours.ask(sql).sorted()).collect();
                 let theirs: Vec<Answer> = statements.iter().map(|sql| peer.ask(sql).sorted()).collect();
-                // Where one refused the change for a reason that the other need not have met, the rows differ rightly.
-                let refused = |answer: &Answer| matches!(answer, Answer::Error(..));
+                // Where one refused the change for a reason that the other need not have met, or the peer was not done in
+                // its time, the rows differ rightly. What ours does not answer is found below.
+                let refused = |answer: &Answer| matches!(answer, Answer::Error(..) | Answer::Lost(_));
                 let looked_at = match refused(&mine[1]) || refused(&theirs[1]) {
                     true => 2,
                     false => mine.len(),
