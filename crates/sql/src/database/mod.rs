@@ -16,6 +16,8 @@ pub mod processes;
 pub(crate) mod read_lock;
 mod reclaim;
 pub mod temporary;
+#[cfg(test)]
+mod test_file;
 pub mod user_locks;
 pub(crate) mod xa;
 

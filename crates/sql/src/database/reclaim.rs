@@ -157,41 +157,8 @@ fn work(tasks: &Receiver<Task>) {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
+    use super::super::test_file::TestFile;
     use super::*;
-
-    /// Remembers its holes; the first one takes until the gate opens.
-    struct Slow {
-        gate: Arc<Mutex<()>>,
-        holes: Arc<Mutex<Vec<(u64, u64)>>>,
-    }
-
-    impl File for Slow {
-        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
-            Ok(())
-        }
-        fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
-            Ok(())
-        }
-        fn sync_data(&self) -> io::Result<()> {
-            Ok(())
-        }
-        fn len(&self) -> io::Result<u64> {
-            Ok(0)
-        }
-        fn reserve(&self, _: u64) -> io::Result<()> {
-            Ok(())
-        }
-        fn set_len(&self, _: u64) -> io::Result<()> {
-            Ok(())
-        }
-        fn discard(&self, offset: u64, length: u64) -> io::Result<()> {
-            self.holes.lock().push((offset, length));
-            drop(self.gate.lock());
-            Ok(())
-        }
-    }
 
     /// A loaded machine needs more than the little that a statement waits.
     fn settled(reclaimer: &Reclaimer) {
@@ -200,8 +167,16 @@ mod tests {
 
     #[test]
     fn holes_are_joined_and_a_file_that_is_let_go_gets_no_more() {
-        let (gate, holes) = (Arc::new(Mutex::new(())), Arc::default());
-        let held = Held::new(Arc::new(Slow { gate: Arc::clone(&gate), holes: Arc::clone(&holes) }));
+        // The file remembers its holes; one takes until the gate opens.
+        let (gate, holes) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(Vec::new())));
+        let discard = {
+            let (gate, holes) = (Arc::clone(&gate), Arc::clone(&holes));
+            move |offset, length| {
+                holes.lock().push((offset, length));
+                drop(gate.lock());
+            }
+        };
+        let held = Held::new(Arc::new(TestFile { write: || Ok(()), discard }));
         let reclaimer = Reclaimer::new(true);
         assert!(!reclaimer.settle());
         let closed = gate.lock();

@@ -193,49 +193,28 @@ fn text_of(error: &io::Error) -> String {
 mod tests {
     use std::sync::atomic::AtomicBool;
 
-    use rustydb_storage::disk::{Fault, File, SimulatedDisk};
+    use rustydb_storage::disk::{Fault, SimulatedDisk};
 
+    use super::super::test_file::TestFile;
     use super::*;
-
-    /// Has no room until something is given back.
-    struct Full(AtomicBool);
-
-    impl File for Full {
-        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
-            Ok(())
-        }
-        fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
-            match self.0.load(Ordering::Relaxed) {
-                true => Err(io::ErrorKind::StorageFull.into()),
-                false => Ok(()),
-            }
-        }
-        fn sync_data(&self) -> io::Result<()> {
-            Ok(())
-        }
-        fn len(&self) -> io::Result<u64> {
-            Ok(0)
-        }
-        fn reserve(&self, _: u64) -> io::Result<()> {
-            Ok(())
-        }
-        fn set_len(&self, _: u64) -> io::Result<()> {
-            Ok(())
-        }
-        fn discard(&self, _: u64, _: u64) -> io::Result<()> {
-            self.0.store(false, Ordering::Relaxed);
-            Ok(())
-        }
-    }
 
     #[test]
     fn a_full_disk_waits_for_the_space_that_is_on_its_way_back() {
         let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new(1));
         let owner = Arc::new(TemporaryFiles::open(disk, true, &Registry::new()).unwrap());
+        let full = Arc::new(AtomicBool::new(true));
+        let write = {
+            let full = Arc::clone(&full);
+            move || match full.load(Ordering::Relaxed) {
+                true => Err(io::ErrorKind::StorageFull.into()),
+                false => Ok(()),
+            }
+        };
+        let discard = move |_, _| full.store(false, Ordering::Relaxed);
         let file = TemporaryFile {
             owner,
             name: "full".into(),
-            held: Held::new(Arc::new(Full(AtomicBool::new(true)))),
+            held: Held::new(Arc::new(TestFile { write, discard })),
             end: AtomicU64::new(0),
             kept: AtomicU64::new(0),
         };
