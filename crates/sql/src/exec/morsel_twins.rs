@@ -1,4 +1,5 @@
-//! The answer of several threads is the answer of one: row for row, order, warnings and errors included.
+//! The answer of several threads is the answer of one: row for row, order, warnings and errors included. And what is too
+//! little for several is known.
 
 use std::ops::Bound;
 use std::sync::atomic::Ordering;

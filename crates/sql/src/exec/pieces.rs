@@ -9,9 +9,7 @@ use crate::expr::long::FEW;
 /// Whether some of these expressions make long strings with the values at hand.
 pub fn make_long_strings<'e>(exprs: impl IntoIterator<Item = &'e BoundExpr>, run: &mut Run<'_, '_>) -> bool {
     let (around, context) = (run.subqueries, run.eval());
-    exprs
-        .into_iter()
-        .any(|expr| expr.may_make_long_strings() && expr.makes_long_strings(Some(around), &context))
+    exprs.into_iter().any(|expr| expr.makes_long_strings(Some(around), &context))
 }
 
 /// The rows of an input, few at a time if expressions over them make long strings.

@@ -207,8 +207,7 @@ fn evaluate_few(
     let mut parts = Vec::with_capacity(all.len().div_ceil(few));
     for some in all.chunks(few) {
         context.check()?;
-        let part = evaluate_at(expr, frame, some, context)?;
-        parts.push(if matches!(part.data(), Data::Null) { Vector::null(some.len()) } else { part });
+        parts.push(evaluate_at(expr, frame, some, context)?);
     }
     Vector::concat(&parts)
 }

@@ -17,28 +17,16 @@ pub const FEW: usize = 4;
 const SHORT: usize = 64 << 10;
 
 /// Functions that make a string as long as they are asked to.
-const MAKERS: [&str; 10] = [
-    "repeat",
-    "space",
-    "lpad",
-    "rpad",
-    "replace",
-    "regexp_replace",
-    "insert",
-    "uncompress",
-    "export_set",
-    "make_set",
-];
+const LONG: [&str; 4] = ["repeat", "space", "lpad", "rpad"];
+/// Functions that make one that may be much longer than what it is made of.
+const LONGER: [&str; 6] = ["replace", "regexp_replace", "insert", "uncompress", "export_set", "make_set"];
 
 impl BoundExpr {
     /// Whether it is a long string for sure, which no table of keys should hold.
     pub fn is_long_string(&self) -> bool {
         self.ty.is_string()
             && self.any(&mut |e| match &e.node {
-                Node::Call { function, .. } => {
-                    matches!(function.name, "repeat" | "space" | "lpad" | "rpad")
-                        && e.ty.bytes() as usize > SHORT
-                }
+                Node::Call { function, .. } => LONG.contains(&function.name) && e.ty.bytes() as usize > SHORT,
                 _ => false,
             })
     }
@@ -70,7 +58,9 @@ impl BoundExpr {
                 Node::Call { function, args } if function.name == "@" => {
                     named(args, context.session).is_some_and(|v| is_long(v.value.as_ref()))
                 }
-                Node::Call { function, .. } => MAKERS.contains(&function.name),
+                Node::Call { function, .. } => {
+                    LONG.contains(&function.name) || LONGER.contains(&function.name)
+                }
                 _ => false,
             }
         })

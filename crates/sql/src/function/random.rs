@@ -1,5 +1,7 @@
 //! The numbers of `RAND(seed)`: the same for every statement, whatever the batches in which its rows come.
 
+use hashbrown::HashMap;
+
 use crate::expr::BoundExpr;
 
 /// MySQL's generator: two linear sequences modulo 2^30 - 1.
@@ -29,17 +31,13 @@ impl Generator {
 
 /// The sequences that a statement has begun, one for each call in its text.
 #[derive(Debug, Default)]
-pub struct Sequences(Vec<(usize, u32, Generator)>);
+pub struct Sequences(HashMap<(usize, u32), Generator>);
 
 impl Sequences {
     /// That of a call, which stays where it is as long as the statement runs.
     pub fn of(&mut self, call: &BoundExpr, seed: u32) -> &mut Generator {
         let place = std::ptr::from_ref(call) as usize;
-        let at = self.0.iter().position(|(p, s, _)| (*p, *s) == (place, seed)).unwrap_or_else(|| {
-            self.0.push((place, seed, Generator::seeded(seed)));
-            self.0.len() - 1
-        });
-        &mut self.0[at].2
+        self.0.entry((place, seed)).or_insert_with(|| Generator::seeded(seed))
     }
 
     /// The next statement begins its own.

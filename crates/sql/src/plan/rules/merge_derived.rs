@@ -60,6 +60,7 @@ fn is_ordered(plan: &Plan) -> bool {
     }
 }
 
+/// The same without the order that nothing asks it for.
 fn without_order(plan: Plan) -> Plan {
     match plan {
         Plan::Sort { input, limit: None, .. } => without_order(*input),
