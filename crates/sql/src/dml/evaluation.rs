@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use rustydb_catalog::{ColumnDef, TableDef};
-use rustydb_sql_parser::ast::{Expr, ExprKind, Query, QueryBody, Select, SelectItem, Span};
+use rustydb_sql_parser::ast::{Expr, ExprKind, Query, QueryBody, Select, SelectItem, Span, With};
 use rustydb_value::{ColumnType, TimeZone, TypeKind, Value, ValueRef};
 
 use crate::context::{BindContext, EvalContext, ExecContext, TableLookup};
@@ -72,6 +72,20 @@ impl Source {
     }
 }
 
+/// `SELECT expr`, behind a statement's WITH.
+pub(super) fn as_query(expr: &Expr, with: Option<&With>) -> Query {
+    let item = SelectItem::Expr { expr: expr.clone(), alias: None };
+    Query {
+        with: with.cloned(),
+        body: QueryBody::Select(Box::new(Select { items: vec![item], ..Select::default() })),
+        order_by: Vec::new(),
+        limit: None,
+        locking: Vec::new(),
+        into: None,
+        span: Span::default(),
+    }
+}
+
 /// The value of an expression with subqueries that reads no row around it: `SELECT expr`, run.
 pub(crate) fn evaluate_query(
     expr: &Expr,
@@ -79,17 +93,7 @@ pub(crate) fn evaluate_query(
     tables: &mut dyn TableLookup,
     context: &mut ExecContext<'_>,
 ) -> Result<Value, SqlError> {
-    let select =
-        Select { items: vec![SelectItem::Expr { expr: expr.clone(), alias: None }], ..Select::default() };
-    let query = Query {
-        with: None,
-        body: QueryBody::Select(Box::new(select)),
-        order_by: Vec::new(),
-        limit: None,
-        locking: Vec::new(),
-        into: None,
-        span: Span::default(),
-    };
+    let query = as_query(expr, None);
     let plan = {
         let mut bind = BindContext { tables, session: context.eval.session };
         plan::plan_query(&query, &mut Planning::new(&mut bind, sql, Some(context.eval.params)))?

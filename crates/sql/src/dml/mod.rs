@@ -13,6 +13,7 @@ pub(crate) mod evaluation;
 pub(crate) mod foreign_keys;
 mod insert;
 mod joined;
+mod joined_update;
 mod on_duplicate;
 mod read_target;
 pub(crate) mod rules;

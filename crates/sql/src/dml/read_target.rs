@@ -86,33 +86,59 @@ impl Check<'_> {
     }
 }
 
-/// Whether an expression reads tables of the catalog alone, and nothing that is collected first, in which a table that changes
-/// may stand: no derived table, no query of WITH and no view.
-pub(super) fn reads_tables_alone(expr: &Expr, is_view: &mut dyn FnMut(&ObjectName) -> bool) -> bool {
-    fn expression(expr: &mut Expr, is_view: &mut dyn FnMut(&ObjectName) -> bool, alone: &mut bool) {
+/// Whether the subqueries of an expression might read a table that changes: one that has its name stands somewhere in them,
+/// or a view, in which it may stand.
+pub(super) fn may_read(
+    targets: &[Target],
+    expr: &Expr,
+    is_view: &mut dyn FnMut(&ObjectName) -> bool,
+) -> bool {
+    let mut search = Search { targets, is_view, found: false };
+    search.expression(&mut expr.clone());
+    search.found
+}
+
+struct Search<'a> {
+    targets: &'a [Target],
+    is_view: &'a mut dyn FnMut(&ObjectName) -> bool,
+    found: bool,
+}
+
+impl Search<'_> {
+    fn expression(&mut self, expr: &mut Expr) {
         expr.each_part(&mut |part| match part {
-            Part::Expr(inner) => expression(inner, is_view, alone),
-            Part::Query(query) => {
-                *alone &= query.with.is_none();
-                query.body.each_select(&mut |select| block(select, is_view, alone));
-            }
+            Part::Expr(inner) => self.expression(inner),
+            Part::Query(query) => self.query(query),
             Part::Column(_) => {}
         });
     }
-    fn block(select: &mut Select, is_view: &mut dyn FnMut(&ObjectName) -> bool, alone: &mut bool) {
+
+    fn query(&mut self, query: &mut Query) {
+        for table in query.with.iter_mut().flat_map(|with| &mut with.tables) {
+            self.query(&mut table.query);
+        }
+        query.body.each_select(&mut |select| self.select(select));
+        for item in &mut query.order_by {
+            self.expression(&mut item.expr);
+        }
+    }
+
+    fn select(&mut self, select: &mut Select) {
         for reference in &mut select.from {
-            reference.each_leaf(&mut |leaf| {
-                *alone &= matches!(leaf, TableReference::Table(source) if !is_view(&source.name));
+            reference.each_leaf(&mut |leaf| match leaf {
+                TableReference::Table(source) => {
+                    let is_target = self.targets.iter().any(|t| t.def.name == source.name.name.as_str());
+                    self.found |= is_target || (self.is_view)(&source.name);
+                }
+                TableReference::Derived(derived) => self.query(&mut derived.query),
+                _ => self.found = true,
             });
-            reference.each_condition(&mut |condition| expression(condition, is_view, alone));
+            reference.each_condition(&mut |condition| self.expression(condition));
         }
         select.each_part(&mut |part| {
             if let Part::Expr(expr) = part {
-                expression(expr, is_view, alone);
+                self.expression(expr);
             }
         });
     }
-    let mut alone = true;
-    expression(&mut expr.clone(), is_view, &mut alone);
-    alone
 }

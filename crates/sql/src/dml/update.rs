@@ -1,4 +1,4 @@
-//! UPDATE of one table; what a query has to find goes through [`joined`].
+//! UPDATE of one table; what a query has to find goes through [`joined_update`].
 //!
 //! Assignments run from the left, and each sees the values of those before it, as in MySQL. A row whose
 //! values come out as they were is matched but not changed: it is not written, and its ON UPDATE columns
@@ -20,7 +20,8 @@ use super::defaults::{default_of, now_for};
 use super::evaluation::{Source, evaluate_for, evaluate_querying, row_vectors};
 use super::forgive;
 use super::insert::target_table;
-use super::joined::{self, has_subquery};
+use super::joined::has_subquery;
+use super::joined_update;
 use super::rules::RowRules;
 use super::writer::{TableWriter, differences, row_values};
 use super::{Changes, Summary};
@@ -57,7 +58,7 @@ fn run(
     context: &mut ExecContext<'_>,
 ) -> Result<Changes, SqlError> {
     let Some(source) = single_table(statement) else {
-        return joined::update(statement, checks, sql, tables, context);
+        return joined_update::update(statement, checks, sql, tables, context);
     };
     if !source.partitions.is_empty() {
         return Err(SqlError::not_supported("PARTITION clause"));

@@ -324,6 +324,13 @@ impl TableWriter {
         Ok(None)
     }
 
+    /// A row of stored values as it would be stored.
+    pub(crate) fn encoded(&mut self, values: &[Value]) -> Result<&[u8], SqlError> {
+        let trees = Arc::clone(&self.trees);
+        self.encode_row(trees.table(), &mut |column| value_at(values, column))?;
+        Ok(&self.row)
+    }
+
     fn encode_row<'v>(
         &mut self,
         def: &TableDef,
