@@ -246,9 +246,9 @@ fn with_copied_texts(sql: &str) -> Option<String> {
     })
 }
 
-/// The same with REPLACE in a CAST. MySQL describes its text as too short where what is replaced has characters of several
-/// bytes, and cuts it where it is kept.
-fn with_room_for_replaced(sql: &str) -> Option<String> {
+/// The same with REPLACE in a CAST. MySQL describes its text as too short where a character becomes two or what is replaced
+/// has characters of several bytes, and cuts it where it is kept.
+pub(super) fn with_room_for_replaced(sql: &str) -> Option<String> {
     with_calls(sql, &["REPLACE("], |call| format!("CAST({call}"), |out| out.push_str(" AS CHAR(200))"))
 }
 

@@ -4,7 +4,7 @@
 //! equal occur in several forms (`a`, `A`, `a `): there the generator leaves out what picks one of equal texts, such as
 //! GROUP BY.
 
-use super::rewordings::with_kept_subqueries;
+use super::rewordings::{with_kept_subqueries, with_room_for_replaced};
 use super::tree::{Kind, Tree};
 use rustydb_testkit::random::Random;
 
@@ -90,7 +90,8 @@ impl Schema {
 /// The definition of a view, in a form that MySQL answers rightly: a query of the view cannot be asked in another one. DISTINCT
 /// beside HAVING is left out, which loses groups there.
 fn view(name: &str, query: &Tree) -> String {
-    let mut query = query.to_string();
+    let query = query.to_string();
+    let mut query = with_room_for_replaced(&query).unwrap_or(query);
     if query.contains(" HAVING ") {
         query = query.replace("SELECT DISTINCT ", "SELECT ");
         query = with_kept_subqueries(&query).unwrap_or(query);
