@@ -81,7 +81,7 @@ pub fn packet_limit(run: &Invocation<'_, '_>) -> usize {
 }
 
 /// The most characters of a text of no known length, which MySQL takes to have 16 MiB.
-fn longest(collation: Collation) -> u32 {
+pub fn longest(collation: Collation) -> u32 {
     (16 << 20) / collation.charset().max_bytes_per_char().max(1)
 }
 

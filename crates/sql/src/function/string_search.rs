@@ -6,7 +6,7 @@
 use rustydb_value::{Collation, find_bytes};
 
 use super::comparison::{MANY, bind_positions, field};
-use super::string::{packet_limit, typed};
+use super::string::{longest, packet_limit, typed};
 use super::{Call, Function, Invocation, StringWriter, any_null, push_collation, pushed_collation};
 use crate::error::SqlError;
 use crate::expr::types::{ExprType, Kind, is_binary_order};
@@ -125,8 +125,11 @@ fn locate(
 
 fn bind_replace(call: &mut Call<'_>) -> Result<ExprType, SqlError> {
     let (collation, coercibility) = call.follow(&[0, 1, 2]);
-    let length = call.ty(0).length;
-    Ok(typed(length, collation, coercibility, call.nullable()))
+    // As MySQL has it, which is too short where a letter becomes two.
+    let to = call.ty(2);
+    let to = if collation == Collation::BINARY { to.bytes() } else { to.length };
+    let length = call.ty(0).length.saturating_mul(to.saturating_sub(1).max(1));
+    Ok(typed(length.min(longest(collation)), collation, coercibility, call.nullable()))
 }
 
 fn replace(run: &mut Invocation<'_, '_>, args: &[Vector], rows: usize) -> Result<Vector, SqlError> {
