@@ -10,15 +10,27 @@ use rustydb_value::{Collation, ColumnType, LobSize, TypeKind, Value};
 use super::table::implicit_default;
 use crate::api::ColumnMeta;
 use crate::expr::types::{ExprType, Kind, MAX_VARCHAR_BYTES, NOT_FIXED};
-use crate::plan::SelectPlan;
+use crate::expr::{BoundExpr, Node};
+use crate::plan::aggregate::Operation;
+use crate::plan::{Plan, SelectPlan};
+
+/// A longer string that is calculated is a TEXT.
+const MOST_CALCULATED: u32 = 512;
 
 /// One column for each of the plan's.
 pub(crate) fn derived_columns(plan: &SelectPlan, catalog: &Catalog) -> Vec<ColumnDef> {
-    let columns = plan.columns().iter().zip(plan.types());
-    (1u32..).zip(columns).map(|(id, (meta, ty))| derived_column(id, meta, ty, catalog)).collect()
+    let columns = plan.columns().iter().zip(plan.types()).enumerate();
+    columns.map(|(at, (meta, ty))| derived_column(plan, at, meta, ty, catalog)).collect()
 }
 
-fn derived_column(id: u32, meta: &ColumnMeta, ty: &ExprType, catalog: &Catalog) -> ColumnDef {
+fn derived_column(
+    plan: &SelectPlan,
+    at: usize,
+    meta: &ColumnMeta,
+    ty: &ExprType,
+    catalog: &Catalog,
+) -> ColumnDef {
+    let id = at as u32 + 1;
     if let Some(source) = source_column(meta, catalog) {
         // NULL may come in where an outer join found nothing.
         let nullable = source.nullable || ty.nullable;
@@ -39,7 +51,10 @@ fn derived_column(id: u32, meta: &ColumnMeta, ty: &ExprType, catalog: &Catalog) 
             ..source
         };
     }
-    let column_type = column_type(ty);
+    let column_type = match long_text(ty) {
+        Some(text) if is_calculated(&plan.root, at) => text,
+        _ => column_type(ty),
+    };
     let takes_default = !matches!(column_type.kind, TypeKind::Text { .. } | TypeKind::Blob { .. });
     let default = (!ty.nullable && takes_default).then(|| ColumnDefault::Literal(zero(&column_type)));
     ColumnDef {
@@ -56,6 +71,39 @@ fn derived_column(id: u32, meta: &ColumnMeta, ty: &ExprType, catalog: &Catalog) 
         explicit_collation: false,
         functional: false,
         absent: Value::Null,
+    }
+}
+
+/// Whether a column is anything but one of a table, or the least or greatest value of one.
+fn is_calculated(plan: &Plan, at: usize) -> bool {
+    let is_calculated_from = |input: &Plan, expr: Option<&BoundExpr>| match expr.map(|e| &e.node) {
+        Some(Node::Column(column)) => is_calculated(input, column.index),
+        _ => true,
+    };
+    match plan {
+        Plan::Dual | Plan::Values(_) | Plan::SetOperation(_) => true,
+        Plan::Scan(_) | Plan::Work { .. } => false,
+        Plan::Derived(derived) => is_calculated(&derived.root, at),
+        Plan::Shared(shared) => is_calculated(&shared.plan.root, at),
+        Plan::Join(join) if at < join.left_width => is_calculated(&join.left, at),
+        Plan::Join(join) => is_calculated(&join.right, at - join.left_width),
+        Plan::Filter { input, .. }
+        | Plan::Distinct { input, .. }
+        | Plan::Sort { input, .. }
+        | Plan::Limit { input, .. }
+        | Plan::Narrow { input, .. }
+        | Plan::Counted { input, .. } => is_calculated(input, at),
+        Plan::Project { input, exprs } => is_calculated_from(input, exprs.get(at)),
+        Plan::Windows(windows) => at >= windows.input.width() || is_calculated(&windows.input, at),
+        Plan::Aggregate(groups) => match groups.keys.get(at) {
+            Some(key) => is_calculated_from(&groups.input, Some(key)),
+            None => match groups.calls.get(at - groups.keys.len()) {
+                Some(call) if matches!(call.operation, Operation::Min | Operation::Max) => {
+                    is_calculated_from(&groups.input, call.args.first())
+                }
+                _ => true,
+            },
+        },
     }
 }
 
@@ -118,6 +166,17 @@ pub(crate) fn column_type(ty: &ExprType) -> ColumnType {
     }
 }
 
+/// What a string becomes that is calculated and too long for a VARCHAR of its own, as MySQL sees it.
+fn long_text(ty: &ExprType) -> Option<ColumnType> {
+    let is_long =
+        ty.kind == Kind::VarString && ty.length > MOST_CALCULATED && ty.bytes() <= MAX_VARCHAR_BYTES;
+    let size = LobSize::Regular;
+    is_long.then(|| match ty.collation {
+        Collation::BINARY => ColumnType::new(TypeKind::Blob { size }),
+        collation => ColumnType::with_collation(TypeKind::Text { size }, collation),
+    })
+}
+
 fn string_type(ty: &ExprType) -> ColumnType {
     let binary = ty.collation == Collation::BINARY;
     let text = |kind| ColumnType::with_collation(kind, ty.collation);
@@ -133,7 +192,9 @@ fn string_type(ty: &ExprType) -> ColumnType {
     }
     let size = match bytes {
         // What is calculated may be of any length.
-        _ if ty.decimals == NOT_FIXED => LobSize::Long,
+        _ if ty.decimals == NOT_FIXED && (ty.kind == Kind::Blob || bytes > MAX_VARCHAR_BYTES) => {
+            LobSize::Long
+        }
         0..=255 => LobSize::Tiny,
         256..=65_535 => LobSize::Regular,
         65_536..=16_777_215 => LobSize::Medium,
@@ -158,6 +219,10 @@ mod tests {
         assert_eq!(name(&ExprType::datetime(3)), "datetime(3)");
         let words = Collation::UTF8MB4_0900_AI_CI;
         assert_eq!(name(&ExprType::text(11, words, Coercibility::Implicit)), "varchar(11)");
+        let long = |length| long_text(&ExprType::text(length, words, Coercibility::Implicit));
+        assert_eq!(long(512), None);
+        assert_eq!(long(513).map(|ty| ty.full_name()), Some("text".into()));
+        assert_eq!(long(20_000), None);
         assert_eq!(name(&ExprType::text(20_000, words, Coercibility::Implicit)), "longtext");
         assert_eq!(name(&ExprType::binary(3)), "varbinary(3)");
     }
