@@ -20,7 +20,7 @@ use super::evaluation::{Source, evaluate_for, evaluate_query, evaluate_querying,
 use super::forgive;
 use super::joined::{Target, has_subquery};
 use super::on_duplicate::{self, OnDuplicateUpdate};
-use super::read_target::check_subqueries;
+use super::read_target::check_inserted;
 use super::rules::RowRules;
 use super::update::{check_assigned, positive};
 use super::writer::{TableTrees, TableWriter, differences, duplicate, row_values};
@@ -268,9 +268,7 @@ impl Insertion {
                         self.checked(value, *at, context)?
                     }
                     None if has_subquery(expr) => {
-                        let target = Target::of(&table);
-                        let each = &mut |f: &mut dyn FnMut(&Expr)| f(expr);
-                        check_subqueries(std::slice::from_ref(&target), None, each, context.eval.session)?;
+                        check_inserted(&Target::of(&table), expr, context.eval.session)?;
                         let value = evaluate_query(expr, &self.sql, tables, context)?;
                         let value = to_column(&value, column, number, &self.mode, context.eval.session)?;
                         self.checked(value, *at, context)?

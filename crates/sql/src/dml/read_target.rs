@@ -1,7 +1,8 @@
-//! Error 1093: a subquery of an UPDATE or DELETE may not read the table that changes.
+//! Error 1093: a subquery of a change may not read the table that changes.
 //!
 //! The rule is MySQL's own: a table directly in the FROM of a subquery counts, however deep the subquery lies; one
-//! inside a derived table or a query of WITH does not, because its rows are collected first.
+//! inside a derived table or a query of WITH does not, because its rows are collected first. In the values of an INSERT
+//! it may be read under another name, and then has the rows inserted before.
 
 use rustydb_sql_parser::ast::{Expr, Ident, ObjectName, Part, Query, Select, TableReference, With};
 
@@ -20,12 +21,16 @@ pub(super) fn check_subqueries(
     session: &SessionState,
 ) -> Result<(), SqlError> {
     let named = with.map(names_of).unwrap_or_default();
-    let mut check = Check { targets, session, found: None };
+    let mut check = Check { targets, session, by_alias: false, found: None };
     each(&mut |expr| check.expression(&mut expr.clone(), &named));
-    match check.found {
-        Some(name) => Err(SqlError::update_table_used(name)),
-        None => Ok(()),
-    }
+    check.result()
+}
+
+/// Checks the subqueries of a value that is inserted.
+pub(super) fn check_inserted(target: &Target, value: &Expr, session: &SessionState) -> Result<(), SqlError> {
+    let mut check = Check { targets: std::slice::from_ref(target), session, by_alias: true, found: None };
+    check.expression(&mut value.clone(), &[]);
+    check.result()
 }
 
 fn names_of(with: &With) -> Vec<String> {
@@ -35,10 +40,19 @@ fn names_of(with: &With) -> Vec<String> {
 struct Check<'a> {
     targets: &'a [Target],
     session: &'a SessionState,
+    /// Whether only a table of the target's alias counts
+    by_alias: bool,
     found: Option<String>,
 }
 
 impl Check<'_> {
+    fn result(self) -> Result<(), SqlError> {
+        match self.found {
+            Some(name) => Err(SqlError::update_table_used(name)),
+            None => Ok(()),
+        }
+    }
+
     fn expression(&mut self, expr: &mut Expr, named: &[String]) {
         expr.each_part(&mut |part| match part {
             Part::Expr(inner) => self.expression(inner, named),
@@ -68,10 +82,12 @@ impl Check<'_> {
                     return;
                 }
                 let database = database.or(self.session.database.as_deref());
-                let hit = self
-                    .targets
-                    .iter()
-                    .find(|t| t.def.name == name && Some(t.def.database.as_str()) == database);
+                let alias = source.alias.as_ref().map_or(name, Ident::as_str);
+                let hit = self.targets.iter().find(|t| {
+                    t.def.name == name
+                        && Some(t.def.database.as_str()) == database
+                        && (!self.by_alias || t.alias == alias)
+                });
                 if let Some(target) = hit {
                     self.found.get_or_insert_with(|| target.alias.clone());
                 }
