@@ -363,7 +363,7 @@ impl Store {
             pool_pages,
             pool_pages_present,
             pool_pages_dirty,
-            pool_hits: pool.hits.load(Ordering::Relaxed),
+            pool_hits: pool.hits.get(),
             pool_reads: pool.reads.load(Ordering::Relaxed),
             pool_reads_ahead: pool.reads_ahead.load(Ordering::Relaxed),
             pool_writes: pool.writes.load(Ordering::Relaxed),

@@ -35,6 +35,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
+use rustydb_telemetry::Counter;
 use smallvec::SmallVec;
 
 pub(crate) use doublewrite::{DoublewriteLayout, restore_torn_pages};
@@ -74,8 +75,16 @@ impl Hasher for PageHasher {
     }
 }
 
-type Shard = RwLock<HashMap<u64, u32, BuildHasherDefault<PageHasher>>>;
+/// The frames of pages by their numbers.
+type PageTable = RwLock<HashMap<u64, u32, BuildHasherDefault<PageHasher>>>;
 
+/// A part of the page table, alone on its cache lines: each read of a page locks one.
+#[derive(Default)]
+#[repr(align(128))]
+struct Shard(PageTable);
+
+/// What a read of a page changes is one cache line, and nobody else's.
+#[repr(align(64))]
 struct Frame {
     latch: RwLock<Aligned>,
     page: AtomicU64,
@@ -93,7 +102,7 @@ struct Frame {
 #[derive(Debug, Default)]
 pub struct PoolCounters {
     /// Pages found in the pool.
-    pub hits: atomic::AtomicU64,
+    pub hits: Counter,
     /// Pages read from disk.
     pub reads: atomic::AtomicU64,
     /// Those of them that were read before they were needed.
@@ -260,8 +269,8 @@ impl Pool {
         self.page_size
     }
 
-    fn shard(&self, page: PageNo) -> &Shard {
-        &self.shards[page.0 as usize % SHARDS]
+    fn shard(&self, page: PageNo) -> &PageTable {
+        &self.shards[page.0 as usize % SHARDS].0
     }
 
     /// Finds and pins the frame of a page that is in the pool.
@@ -287,7 +296,7 @@ impl Pool {
         loop {
             let pin = match self.pin_present(page) {
                 Some(pin) => {
-                    self.counters.hits.fetch_add(1, Ordering::Relaxed);
+                    self.counters.hits.inc(1);
                     pin
                 }
                 None => self.load(page)?,
@@ -309,7 +318,7 @@ impl Pool {
         loop {
             let pin = match self.pin_present(page) {
                 Some(pin) => {
-                    self.counters.hits.fetch_add(1, Ordering::Relaxed);
+                    self.counters.hits.inc(1);
                     pin
                 }
                 None => self.load(page)?,
@@ -329,7 +338,7 @@ impl Pool {
         loop {
             let pin = match self.pin_present(page) {
                 Some(pin) => {
-                    self.counters.hits.fetch_add(1, Ordering::Relaxed);
+                    self.counters.hits.inc(1);
                     pin
                 }
                 None => self.load(page)?,
@@ -514,7 +523,7 @@ impl Pool {
     /// How many pages the pool can hold, holds, and holds dirty.
     #[must_use]
     pub fn occupancy(&self) -> (usize, usize, usize) {
-        let present = self.shards.iter().map(|shard| shard.read().len()).sum();
+        let present = self.shards.iter().map(|shard| shard.0.read().len()).sum();
         let dirty = self.frames.iter().filter(|frame| frame.dirty.load(Ordering::Relaxed)).count();
         (self.frames.len(), present, dirty)
     }
