@@ -32,7 +32,7 @@ impl Session {
         sink: &mut dyn ResultSink,
     ) -> Result<(), SqlError> {
         use Statement as S;
-        let statement = std::sync::Arc::clone(running.statement);
+        let statement = running.statement;
         self.xa.check(&statement.ast)?;
         match &statement.ast {
             S::Query(query) => return self.run_query(query, running, sink),

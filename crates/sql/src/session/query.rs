@@ -302,7 +302,7 @@ impl Session {
                 return Err(SqlError::option_prevents("--secure-file-priv"));
             }
         }
-        let statement = Arc::clone(running.statement);
+        let statement = running.statement;
         let params = running.params;
         let kept = running.plan.take().or_else(|| statement.plan());
         if let Some(plan) = &kept
@@ -318,7 +318,7 @@ impl Session {
         let mut rows = 0u64;
         let text = running.text;
         let plan = self.within(|scope| {
-            let plan = plan_for(&statement, kept, query, (params, text), scope)?;
+            let plan = plan_for(statement, kept, query, (params, text), scope)?;
             // The columns go out with the first row: a statement that fails before it answers with its error alone.
             match &plan.body {
                 PlanBody::Point(point) => {

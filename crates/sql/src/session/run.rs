@@ -123,7 +123,7 @@ impl Session {
         command: Command,
         sink: &mut dyn ResultSink,
     ) -> Result<(), SqlError> {
-        let statement = Arc::clone(running.statement);
+        let statement = running.statement;
         let started = self.database.clock().monotonic();
         self.cancel.reset();
         let text = running.text.unwrap_or_else(|| statement.text());
