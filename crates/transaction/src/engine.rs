@@ -423,9 +423,14 @@ impl Engine {
         Transaction::new(self.clone(), self.next_transaction_id(), owner, isolation, read_only)
     }
 
-    /// A number for a transaction, never given again: for [reads](Engine::read_now) that are shown as one.
-    pub fn next_transaction_id(&self) -> TransactionId {
+    fn next_transaction_id(&self) -> TransactionId {
         TransactionId(self.next_transaction.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The first of `count` numbers that no transaction gets: for [reads](Engine::read_now) that are shown as one.
+    /// Taken many at a time, so that reads do not meet at the counter.
+    pub fn take_transaction_ids(&self, count: u64) -> TransactionId {
+        TransactionId(self.next_transaction.fetch_add(count, Ordering::Relaxed))
     }
 
     /// Reads what is committed at a key now, as a transaction would that begins with this read and ends with it, but

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use rustydb_catalog::TableDef;
+use rustydb_transaction::locks::BriefRead;
 use rustydb_transaction::{Engine, Transaction, Tree};
 use rustydb_value::{TimeZone, Value, ValueRef};
 use smallvec::SmallVec;
@@ -41,6 +42,9 @@ pub(crate) trait Source {
         copy: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, SqlError>;
 
+    /// Everything is read.
+    fn finish(&mut self) {}
+
     /// Whether an index entry may be of another version of its row than the row that it leads to: the entry the
     /// snapshot's, the row this transaction's own.
     fn may_disagree(&self) -> bool;
@@ -62,7 +66,11 @@ impl Source for Transaction {
 }
 
 /// What is committed at the moment of the read: for gets that [read one key](PointPlan::reads_one_key).
-pub(crate) struct Now<'a>(pub(crate) &'a Engine);
+pub(crate) struct Now<'a> {
+    pub(crate) engine: &'a Engine,
+    /// Keeps the table as it is until all is read, where no lock does.
+    pub(crate) brief: Option<BriefRead<'a>>,
+}
 
 impl Source for Now<'_> {
     fn get<R>(
@@ -71,7 +79,12 @@ impl Source for Now<'_> {
         key: &[u8],
         copy: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, SqlError> {
-        Ok(self.0.read_now(tree, key, copy)?)
+        Ok(self.engine.read_now(tree, key, copy)?)
+    }
+
+    /// The client, to whom the row goes next, may be slow.
+    fn finish(&mut self) {
+        self.brief = None;
     }
 
     fn may_disagree(&self) -> bool {
@@ -109,6 +122,7 @@ pub(crate) fn get(
     let Some(bytes) = source.get(&get.trees.primary, &key, SmallVec::<[u8; 256]>::from_slice)? else {
         return Ok(0);
     };
+    source.finish();
     let row = get.trees.reader.row(&bytes)?;
     if let Some((tree, entry_key)) = entry_key.filter(|_| source.may_disagree())
         && let Some(index) = def.indexes.iter().find(|index| index.tree == tree)

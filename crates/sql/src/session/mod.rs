@@ -63,7 +63,7 @@ pub use user_variable::UserVariable;
 use tables::LockedTable;
 use template::TemplateText;
 use temporary::TemporaryTables;
-use transaction::{NextTransaction, OpenTransaction};
+use transaction::{NextTransaction, OpenTransaction, ReadIds};
 use transaction_tracker::TransactionTracker;
 use xa::{Lost, XaState};
 
@@ -89,6 +89,7 @@ pub struct Session {
     no_index_used: bool,
     /// Its transaction was idle for too long and is gone, which its next statement is told.
     was_idle: bool,
+    read_ids: ReadIds,
 }
 
 impl Session {
@@ -143,6 +144,7 @@ impl Session {
             temporary: TemporaryTables::default(),
             no_index_used: false,
             was_idle: false,
+            read_ids: ReadIds::default(),
         };
         if let Some(name) = &options.database {
             session.use_database(name)?;

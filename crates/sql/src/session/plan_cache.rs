@@ -79,19 +79,31 @@ impl CachedPlan {
         database: &Database,
         tables: &mut Tables<'_>,
     ) -> Result<bool, SqlError> {
-        if !self.freshness.iter().all(|facts| facts.is_current()) {
-            return Ok(false);
-        }
-        if self.once || tables.shadows(&self.tables) {
+        if tables.shadows(&self.tables) || !self.may_hold() {
             return Ok(false);
         }
         for table in &self.tables {
             tables.relock(table)?;
         }
-        // Read after the locks: from here on nothing that the plan depends on can change.
+        Ok(self.is_current(database))
+    }
+
+    /// Says whether the plan still holds, where its tables are kept as they are by other means than locks, and no
+    /// temporary table is in their place.
+    pub(crate) fn check_kept(&self, database: &Database) -> bool {
+        self.may_hold() && self.is_current(database)
+    }
+
+    fn may_hold(&self) -> bool {
+        !self.once && self.freshness.iter().all(|facts| facts.is_current())
+    }
+
+    /// Whether the tables are those of the plan: from here on, while they are kept, nothing that it depends on can
+    /// change.
+    fn is_current(&self, database: &Database) -> bool {
         let epoch = database.catalog().epoch();
         if self.epoch.load(Ordering::Acquire) == epoch {
-            return Ok(true);
+            return true;
         }
         let same = self.tables.iter().all(|used| {
             let catalog = database.catalog();
@@ -104,6 +116,6 @@ impl CachedPlan {
         if same {
             self.epoch.store(epoch, Ordering::Release);
         }
-        Ok(same)
+        same
     }
 }

@@ -404,22 +404,34 @@ impl Session {
             return Ok(None);
         }
         self.state.shares_reads = false;
-        let wait = self.metadata_wait();
-        let mut tables = Tables::new(&self.database, &mut self.owner, wait, &self.temporary, Bounds::none());
-        let done = match plan.lock_and_check(&self.database, &mut tables) {
-            Ok(true) => {
-                let zone = self.state.settings.time_zone;
-                let engine = self.database.engine();
-                point::get(point, params, zone, &mut point::Now(engine), sink).map(Some)
+        let zone = self.state.settings.time_zone;
+        let engine = self.database.engine();
+        let locks = engine.metadata_locks();
+        let done = if let Some(brief) = locks.read_briefly(&self.owner) {
+            if !plan.check_kept(&self.database) {
+                return Ok(None);
             }
-            Ok(false) => Ok(None),
-            Err(error) => Err(error),
+            let mut now = point::Now { engine, brief: Some(brief) };
+            point::get(point, params, zone, &mut now, sink).map(Some)
+        } else {
+            let wait = self.metadata_wait();
+            let mut tables =
+                Tables::new(&self.database, &mut self.owner, wait, &self.temporary, Bounds::none());
+            let done = match plan.lock_and_check(&self.database, &mut tables) {
+                Ok(true) => {
+                    let mut now = point::Now { engine, brief: None };
+                    point::get(point, params, zone, &mut now, sink).map(Some)
+                }
+                Ok(false) => Ok(None),
+                Err(error) => Err(error),
+            };
+            locks.release_transaction(&mut self.owner);
+            done
         };
-        self.database.engine().metadata_locks().release_transaction(&mut self.owner);
         if matches!(done, Ok(Some(_))) {
             self.database.metrics.point_statements.inc(1);
             self.process.note_transaction_of_one_read(TransactionInfo {
-                id: self.database.engine().next_transaction_id().0,
+                id: self.read_ids.next(self.database.engine()),
                 since_micros: self.state.statement_micros,
                 level: self.state.settings.isolation.words(),
                 read_only: self.state.settings.transaction_read_only,

@@ -9,10 +9,11 @@
 //!
 //! Metadata locks of a transaction live as long as it does and are let go here and nowhere else.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustydb_transaction::locks::{MdlMark, MetadataLockOwner};
-use rustydb_transaction::{self as transaction, Savepoint, Transaction};
+use rustydb_transaction::{self as transaction, Engine, Savepoint, Transaction};
 
 use rustydb_value::Collation;
 
@@ -46,6 +47,23 @@ pub(crate) struct Traces {
     pub(crate) results: bool,
     /// It was begun WITH CONSISTENT SNAPSHOT.
     pub(crate) snapshot: bool,
+}
+
+/// Numbers for reads that are shown as transactions and are none, taken many at a time.
+#[derive(Debug, Default)]
+pub(super) struct ReadIds(Range<u64>);
+
+impl ReadIds {
+    const TAKEN: u64 = 64;
+
+    /// A number that nothing else gets.
+    pub(super) fn next(&mut self, engine: &Engine) -> u64 {
+        self.0.next().unwrap_or_else(|| {
+            let first = engine.take_transaction_ids(Self::TAKEN).0;
+            self.0 = first + 1..first + Self::TAKEN;
+            first
+        })
+    }
 }
 
 /// Which characteristics were asked for by name.

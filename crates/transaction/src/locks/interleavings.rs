@@ -313,3 +313,47 @@ fn ddl_and_statements_on_two_tables_come_through_or_are_victims() {
         assert_empty(&table);
     });
 }
+
+/// Nobody reads briefly while a definition changes, and all come through.
+#[test]
+fn brief_reads_and_ddl_keep_each_other_out() {
+    in_all_orders(SCHEDULES, |_| {
+        let table = table();
+        let changing = Arc::new(AtomicUsize::new(0));
+        let mut threads = Vec::new();
+        for number in 0..2 {
+            let (table, changing) = (Arc::clone(&table), Arc::clone(&changing));
+            threads.push(thread::spawn(move || {
+                let mut owner = MetadataLockOwner::new(table.locks.new_owner());
+                let key = MdlKey::table("d", ["a", "b"][number]);
+                for mode in [MdlMode::Exclusive, MdlMode::SharedNoReadWrite] {
+                    let duration = MdlDuration::Transaction;
+                    table.metadata.acquire(&mut owner, &key, mode, duration, &wait()).unwrap();
+                    changing.fetch_add(1, Ordering::SeqCst);
+                    changing.fetch_sub(1, Ordering::SeqCst);
+                    table.metadata.release_transaction(&mut owner);
+                }
+            }));
+        }
+        for _ in 0..2 {
+            let (table, changing) = (Arc::clone(&table), Arc::clone(&changing));
+            threads.push(thread::spawn(move || {
+                let mut owner = MetadataLockOwner::new(table.locks.new_owner());
+                for _ in 0..2 {
+                    if let Some(_read) = table.metadata.read_briefly(&owner) {
+                        assert_eq!(changing.load(Ordering::SeqCst), 0);
+                        continue;
+                    }
+                    let (key, duration) = (MdlKey::table("d", "a"), MdlDuration::Transaction);
+                    table.metadata.acquire(&mut owner, &key, MdlMode::SharedRead, duration, &wait()).unwrap();
+                    table.metadata.release_transaction(&mut owner);
+                }
+            }));
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_empty(&table);
+        assert!(table.metadata.read_briefly(&MetadataLockOwner::new(table.locks.new_owner())).is_some());
+    });
+}

@@ -51,7 +51,9 @@ use rustydb_storage::sync::{AtomicU64, Ordering};
 
 pub use deadlock::{Deadlock, DeadlockMember, Wanted};
 pub use ids::{OwnerId, TreeId};
-pub use metadata::{MdlDuration, MdlInfo, MdlKey, MdlMark, MdlMode, MetadataLockOwner, MetadataLocks};
+pub use metadata::{
+    BriefRead, MdlDuration, MdlInfo, MdlKey, MdlMark, MdlMode, MetadataLockOwner, MetadataLocks,
+};
 pub use statistics::LockCounters;
 pub use waiter::WaitOptions;
 

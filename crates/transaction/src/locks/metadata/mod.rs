@@ -18,10 +18,12 @@
 //! - Waits are nodes of the same wait-for graph as row and range locks.
 //!
 //! The uncontended way costs a hash, the mutex of one of 64 shards and a few list operations: whether a mode
-//! fits is decided by counters per mode, not by a walk over the holders.
+//! fits is decided by counters per mode, not by a walk over the holders. A read that is over at once does not even take
+//! that way ([`MetadataLocks::read_briefly`]).
 //!
 //! Lock order: shard -> graph -> waiter; never two shards.
 
+mod brief;
 mod key;
 mod mode;
 mod owner;
@@ -36,10 +38,12 @@ use std::time::Instant;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use rustydb_storage::sync::Mutex;
 
+pub use brief::BriefRead;
 pub use key::MdlKey;
 pub use mode::MdlMode;
 pub use owner::{MdlDuration, MdlMark, MetadataLockOwner};
 
+use self::brief::{BriefReads, closes};
 use self::owner::{Ticket, count_modes};
 use super::LockError;
 use super::deadlock::Wanted;
@@ -64,6 +68,7 @@ const DDL_WEIGHT: u64 = 1 << 62;
 pub struct MetadataLocks {
     shards: Box<[Padded]>,
     hasher: DefaultHashBuilder,
+    brief: BriefReads,
     graph: Arc<WaitGraph>,
     statistics: LockStatistics,
 }
@@ -255,6 +260,7 @@ impl MetadataLocks {
         Self {
             shards: (0..SHARDS).map(|_| Padded::default()).collect(),
             hasher: DefaultHashBuilder::default(),
+            brief: BriefReads::default(),
             graph,
             statistics: LockStatistics::default(),
         }
@@ -295,7 +301,40 @@ impl MetadataLocks {
         self.lock(owner, key, mode, duration, None)
     }
 
+    /// Keeps the definitions of all tables still for one read that is over at once, as a lock in mode `SharedRead` on
+    /// each would. The read may wait for pages, not for locks or clients. None: somebody holds or wants a lock that
+    /// reads do not go together with, on whatever table; a lock tells.
+    ///
+    /// The owner asks for no lock before the read is over. The read is not among the locks that are
+    /// [listed](MetadataLocks::list).
+    pub fn read_briefly<'a>(&'a self, owner: &'a MetadataLockOwner) -> Option<BriefRead<'a>> {
+        self.brief.enter(owner.id)
+    }
+
     fn lock(
+        &self,
+        owner: &mut MetadataLockOwner,
+        key: &MdlKey,
+        mode: MdlMode,
+        duration: MdlDuration,
+        wait: Option<&WaitOptions>,
+    ) -> Result<(), LockError> {
+        if !closes(key, mode) {
+            return self.lock_beside_reads(owner, key, mode, duration, wait);
+        }
+        self.brief.close();
+        let held = owner.len();
+        let result = self.lock_beside_reads(owner, key, mode, duration, wait);
+        // The ticket keeps the way closed; there is none where another ticket covers the mode.
+        match owner.tickets.get_mut(held) {
+            Some(ticket) => ticket.closes = true,
+            None => self.brief.open(),
+        }
+        result
+    }
+
+    /// Locks an object, with no regard to brief reads.
+    fn lock_beside_reads(
         &self,
         owner: &mut MetadataLockOwner,
         key: &MdlKey,
@@ -474,14 +513,18 @@ impl MetadataLocks {
         let mut woken = Woken::new();
         {
             let mut shard = self.shard(ticket.hash).lock();
-            let Some(entry) = shard.entries.get_mut(ticket.slot) else { return };
-            entry.remove_holder(ticket.holder);
-            if !entry.queue.is_empty() {
-                let mut graph = self.graph.lock();
-                entry.freed_by(owner, ticket.mode, &still(), &mut graph);
-                entry.grant_waiters(&mut graph, &mut woken);
+            if let Some(entry) = shard.entries.get_mut(ticket.slot) {
+                entry.remove_holder(ticket.holder);
+                if !entry.queue.is_empty() {
+                    let mut graph = self.graph.lock();
+                    entry.freed_by(owner, ticket.mode, &still(), &mut graph);
+                    entry.grant_waiters(&mut graph, &mut woken);
+                }
             }
             shard.free_if_unused(ticket.slot);
+        }
+        if ticket.closes {
+            self.brief.open();
         }
         notify_all(woken);
     }

@@ -37,6 +37,8 @@ pub(super) struct Ticket {
     pub(super) holder: u32,
     pub(super) mode: MdlMode,
     pub(super) duration: MdlDuration,
+    /// It keeps brief reads out.
+    pub(super) closes: bool,
     sequence: u64,
 }
 
@@ -69,7 +71,7 @@ impl MetadataLockOwner {
     pub(super) fn add(&mut self, hash: u64, slot: u32, holder: u32, mode: MdlMode, duration: MdlDuration) {
         let sequence = self.next;
         self.next += 1;
-        self.tickets.push(Ticket { hash, slot, holder, mode, duration, sequence });
+        self.tickets.push(Ticket { hash, slot, holder, mode, duration, closes: false, sequence });
     }
 
     pub(super) fn on(&self, hash: u64, slot: u32) -> impl Iterator<Item = &Ticket> {

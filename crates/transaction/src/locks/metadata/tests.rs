@@ -228,6 +228,64 @@ fn locks_end_with_their_duration_savepoint_or_count() {
 }
 
 #[test]
+fn a_strong_lock_waits_for_brief_reads_and_keeps_them_out_while_it_is_wanted_or_held() {
+    let names = names();
+    let reader = names.owner();
+    let read = names.metadata.read_briefly(&reader).unwrap();
+    let ddl = asks(&names, names.owner(), MdlMode::Exclusive);
+    let other = names.owner();
+    // From the moment that the way is closed.
+    while names.metadata.read_briefly(&other).is_some() {
+        thread::yield_now();
+    }
+    thread::sleep(Duration::from_millis(20));
+    assert!(!ddl.is_finished());
+    drop(read);
+    assert_eq!(ddl.join().unwrap(), Ok(()));
+    assert!(names.metadata.read_briefly(&reader).is_some());
+
+    // A lock that is waited for in vain opens the way again.
+    let mut holder = names.owner();
+    assert_eq!(names.now(&mut holder, MdlMode::SharedRead), Ok(()));
+    let mut ddl = names.owner();
+    assert_eq!(names.now(&mut ddl, MdlMode::Exclusive), Err(LockError::WouldBlock));
+    assert!(names.metadata.read_briefly(&reader).is_some());
+    names.metadata.release_all(&mut holder);
+
+    for (mode, is_open) in [
+        (MdlMode::SharedWrite, true),
+        (MdlMode::SharedNoWrite, true),
+        (MdlMode::SharedNoReadWrite, false),
+        (MdlMode::Exclusive, false),
+    ] {
+        assert_eq!(names.now(&mut ddl, mode), Ok(()));
+        assert_eq!(names.metadata.read_briefly(&reader).is_some(), is_open, "{mode:?}");
+        // What is covered has no ticket of its own, and takes nothing with it.
+        assert_eq!(names.now(&mut ddl, mode), Ok(()));
+        assert_eq!(names.metadata.read_briefly(&reader).is_some(), is_open, "{mode:?}");
+        names.metadata.release_transaction(&mut ddl);
+        assert!(names.metadata.read_briefly(&reader).is_some(), "{mode:?}");
+    }
+
+    // Explicit locks count, and so do those of several objects.
+    for _ in 0..2 {
+        let explicit = MdlDuration::Explicit;
+        assert_eq!(names.metadata.try_acquire(&mut ddl, &table_key(), MdlMode::Exclusive, explicit), Ok(()));
+    }
+    assert!(names.metadata.release_explicit(&mut ddl, &table_key()));
+    assert!(names.metadata.read_briefly(&reader).is_none());
+    assert!(names.metadata.release_explicit(&mut ddl, &table_key()));
+    assert!(names.metadata.read_briefly(&reader).is_some());
+
+    // A name of GET_LOCK is no table.
+    let name = MdlKey::user_lock("n");
+    let result = names.metadata.try_acquire(&mut ddl, &name, MdlMode::Exclusive, MdlDuration::Explicit);
+    assert_eq!(result, Ok(()));
+    assert!(names.metadata.read_briefly(&reader).is_some());
+    names.metadata.release_all(&mut ddl);
+}
+
+#[test]
 fn random_statements_and_ddl_end_and_leave_nothing() {
     let names = names();
     let threads: Vec<_> = (0..6u64)
@@ -275,4 +333,5 @@ fn random_statements_and_ddl_end_and_leave_nothing() {
     assert_eq!(names.metadata.counters().deadlocks, deadlocks as u64);
     assert!(names.metadata.is_empty());
     assert!(names.locks.waits().is_empty());
+    assert!(names.metadata.read_briefly(&names.owner()).is_some(), "each closing was taken back");
 }
